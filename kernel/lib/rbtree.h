@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef GNOMON_LIB_RBTREE_H
+#define GNOMON_LIB_RBTREE_H
+
+/*
+ * Intrusive red-black trees, optionally augmented: a tree whose nodes carry a value computed from
+ * their subtree (largest gap, largest end) passes `update`, which recomputes one node's value from
+ * its own fields and its two children.  The tree calls it for every node whose subtree changed,
+ * bottom up, on insert, erase and rotation.  Callers lock.
+ *
+ * Insertion: the caller descends, remembering the link it fell off (struct rb_node **link and its
+ * parent), then rb_insert(tree, node, parent, link).
+ */
+
+#include "kernel/lib/types.h"
+
+struct rb_node {
+	uintptr_t parent_color;	/* parent pointer | colour in bit 0 */
+	struct rb_node *left, *right;
+};
+
+struct rb_tree {
+	struct rb_node *root;
+	void (*update)(struct rb_node *);	/* NULL: not augmented */
+};
+
+#define RB_TREE_INIT(upd) { NULL, (upd) }
+
+void rb_insert(struct rb_tree *t, struct rb_node *n, struct rb_node *parent, struct rb_node **link);
+void rb_erase(struct rb_tree *t, struct rb_node *n);
+/* n's own fields changed (its key order did not): recompute n and its ancestors. */
+void rb_update(struct rb_tree *t, struct rb_node *n);
+/* puts new in the place of old (same key); updates ancestors. */
+void rb_replace(struct rb_tree *t, struct rb_node *old, struct rb_node *new);
+struct rb_node *rb_first(const struct rb_tree *t);
+struct rb_node *rb_last(const struct rb_tree *t);
+struct rb_node *rb_next(const struct rb_node *n);
+struct rb_node *rb_prev(const struct rb_node *n);
+static inline struct rb_node *rb_parent(const struct rb_node *n)
+{
+	return (struct rb_node *)(n->parent_color & ~(uintptr_t)1);
+}
+/* Checks colours, black heights, parent links; panics or returns false (used by audits and tests). */
+bool rb_check(const struct rb_tree *t);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef GNOMON_VM_H
+#define GNOMON_VM_H
+
+/* Address spaces.  The door for kernel/proc and kernel/syscall; file systems use object.h. */
+
+#include "kernel/vm/object.h"
+
+struct vm_map;
+struct vm_area;
+struct file;
+
+#define PROT_NONE  0
+#define PROT_READ  1
+#define PROT_WRITE 2
+#define PROT_EXEC  4
+#define PROT_SEM   8
+#define PROT_GROWSDOWN 0x01000000
+#define PROT_GROWSUP   0x02000000
+
+#define MAP_SHARED	    0x01
+#define MAP_PRIVATE	    0x02
+#define MAP_SHARED_VALIDATE 0x03
+#define MAP_TYPE	    0x0f
+#define MAP_FIXED	    0x10
+#define MAP_ANONYMOUS	    0x20
+#define MAP_GROWSDOWN	    0x0100
+#define MAP_DENYWRITE	    0x0800
+#define MAP_EXECUTABLE	    0x1000
+#define MAP_LOCKED	    0x2000
+#define MAP_NORESERVE	    0x4000
+#define MAP_POPULATE	    0x8000
+#define MAP_NONBLOCK	    0x10000
+#define MAP_STACK	    0x20000
+#define MAP_HUGETLB	    0x40000
+#define MAP_SYNC	    0x80000
+#define MAP_FIXED_NOREPLACE 0x100000
+
+#define MS_ASYNC      1
+#define MS_INVALIDATE 2
+#define MS_SYNC	      4
+
+/* Files behind areas, known to vm only through this (set once by fs/vfs): references, and the path for /proc/PID/maps. */
+struct vm_file_hooks {
+	void (*hold)(struct file *f);
+	void (*drop)(struct file *f);				/* may sleep */
+	int (*path)(struct file *f, char *buf, size_t size);	/* length or -errno; " (deleted)" included */
+	void (*ident)(struct file *f, u64 *dev, u64 *ino);
+};
+void vm_set_file_hooks(const struct vm_file_hooks *h);
+
+/* ---- life ---- */
+struct vm_map *vm_map_create(void);		/* refs = 1, empty; NULL */
+void vm_map_hold(struct vm_map *m);
+void vm_map_drop(struct vm_map *m);		/* the last drop unmaps all and frees; sleeps */
+struct vm_map *vm_map_fork(struct vm_map *parent); /* copy for fork: shares objects, needs-copy; NULL: -ENOMEM. Sleeps */
+void vm_map_activate(struct vm_map *prev, struct vm_map *next); /* context switch (sched_hooks.switch_map); NULL = kernel only */
+
+/* ---- mapping; all take the map's lock themselves; 0/address or -errno; a failed call changes nothing ---- */
+struct vm_mmap_args {
+	u64 addr, len;		/* addr: hint, or exact with MAP_FIXED */
+	u32 prot, flags;	/* Linux's */
+	struct vm_object *object; /* NULL: anonymous.  The caller's reference stays the caller's */
+	struct file *file;	/* for its path and life; may be NULL */
+	u64 offset;		/* bytes into object, page aligned */
+	u32 max_prot;		/* what mprotect may give later (a read-only descriptor mapped shared: no PROT_WRITE) */
+	const char *label;	/* "[heap]", "[stack]", "[vdso]": static string shown in maps; NULL */
+};
+s64 vm_mmap(struct vm_map *m, const struct vm_mmap_args *a);
+int vm_munmap(struct vm_map *m, u64 addr, u64 len);
+int vm_mprotect(struct vm_map *m, u64 addr, u64 len, u32 prot);
+int vm_msync(struct vm_map *m, u64 addr, u64 len, int flags);
+int vm_madvise(struct vm_map *m, u64 addr, u64 len, int advice);
+int vm_mincore(struct vm_map *m, u64 addr, u64 len, u8 *vec /* kernel memory, a byte a page */);
+s64 vm_mremap(struct vm_map *m, u64 old, u64 old_len, u64 new_len, int flags, u64 new_addr);
+u64 vm_brk(struct vm_map *m, u64 brk);		/* Linux's brk: returns the (possibly unchanged) break */
+void vm_set_brk(struct vm_map *m, u64 start);	/* exec: where the heap starts */
+/* Resource limits that mapping calls obey, in bytes (~0 = none); set by kernel/proc when they change. */
+void vm_set_limits(struct vm_map *m, u64 as, u64 data, u64 stack);
+/* Grows-down stack area for exec: [top - size, top) with room to grow to the stack limit. */
+s64 vm_map_stack(struct vm_map *m, u64 top, u64 size, u32 prot);
+
+/* ---- faults ---- */
+#define VM_ACCESS_READ	1
+#define VM_ACCESS_WRITE 2
+#define VM_ACCESS_EXEC	4
+/* Resolves a fault at addr. 0; -EFAULT with *sig/ *code set to what Linux would send (SIGSEGV SEGV_MAPERR/SEGV_ACCERR, SIGBUS BUS_ADRERR);
+ * -ENOMEM: nothing left (the caller kills); -EINTR: a fatal signal came while waiting. Sleeps. */
+int vm_fault(struct vm_map *m, u64 addr, unsigned access, int *sig, int *code);
+
+/* Access to another process's memory (procfs mem, ptrace-like; exec's argument copy): bytes copied or -EFAULT. Sleeps. */
+ssize_t vm_access(struct vm_map *m, u64 addr, void *buf, size_t n, bool write);
+/* The (private, anonymous-shared or file) key of a futex word: object and byte offset within; holds the object (drop it). */
+int vm_futex_key(struct vm_map *m, u64 addr, bool write, struct vm_object **o, u64 *off);
+
+/* ---- looking ---- */
+struct vm_area_info {
+	u64 start, end, offset;	/* bytes; offset into the object */
+	u32 prot;
+	bool shared, needs_copy, grows_down, locked;
+	u64 dev, ino;
+	enum vm_object_kind kind;
+	const struct vm_object *object; /* identity only */
+	unsigned chain_depth;	/* objects in its shadow chain */
+	u64 rss, dirty, object_resident; /* pages mapped here; of them dirty; resident in the top object */
+	char name[256];		/* path or label, may be empty */
+};
+/* The first area that ends above addr; false past the last. Sleeps. rss etc. only if detail. */
+bool vm_area_next(struct vm_map *m, u64 addr, bool detail, struct vm_area_info *out);
+struct vm_map_stat { u64 size, rss, rss_peak, size_peak, anon, file, shmem, data, stack, text, tables, locked; u32 areas; };	/* pages, but areas */
+void vm_map_stat(struct vm_map *m, struct vm_map_stat *out);
+bool vm_map_audit(struct vm_map *m);	/* debug: checks the whole structure; panics */
+u64 vm_map_asid_hint(struct vm_map *m);
+unsigned vm_chain_depth_max(void);	/* longest shadow chain now; for /proc/vmstat */
+
+#endif

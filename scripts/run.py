@@ -1,0 +1,117 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Runs the image for `make run`.
+
+Everything comes from the environment: BOARD MEM SMP DISK BOOT QEMU_ARGS go to
+boards/$BOARD/run; APPEND is added to the kernel's command line; AUTORUN holds
+shell commands that the guest's init runs before it powers off.
+
+Without AUTORUN this becomes the emulator.  With it, all output is passed on, and
+the exit status is that of the last command, taken from the line
+"autorun: exit status N".  It is 1 if the kernel panics or stops without that line.
+"""
+import os
+import re
+import select
+import subprocess
+import sys
+import time
+
+STATUS = re.compile(rb"autorun: exit status (\d+)")
+PANIC = b"PANIC:"
+# after the last line that matters the machine powers off; longer is a hang
+POWER_OFF_SECONDS = 60
+
+
+def board_cmdline(board):
+    """CMDLINE of the board's layout file."""
+    script = '. "$1" && printf %s "$CMDLINE"'
+    return subprocess.run(["bash", "-c", script, "-", f"{board}/layout.sh"], check=True,
+                          stdout=subprocess.PIPE, text=True).stdout
+
+
+def quoted(text):
+    """TEXT as a quoted value of a kernel parameter: \\ and " get a backslash."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def set_extlinux(board, disk, cmdline):
+    """Puts the command line into the disk's extlinux.conf, for U-Boot."""
+    script = '. "$1" && printf %s "$ROOT_START"'
+    start = subprocess.run(["bash", "-c", script, "-", f"{board}/layout.sh"], check=True,
+                           stdout=subprocess.PIPE, text=True).stdout
+    with open(f"{board}/extlinux.conf", encoding="utf-8") as file:
+        text = file.read().replace("@CMDLINE@", cmdline)
+    path = f"build/extlinux.{os.getpid()}"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    target = "/boot/extlinux/extlinux.conf"
+    try:
+        subprocess.run(["debugfs", "-w", "-f", "-", f"{disk}?offset={int(start) << 20}"],
+                       input=f"rm {target}\nwrite {path} {target}\n", text=True, check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    finally:
+        os.unlink(path)
+
+
+def watch(process):
+    """Passes the output on until the machine stops; returns the exit status."""
+    out = process.stdout.fileno()
+    seen, status, panic, deadline = b"", None, False, None
+    while True:
+        timeout = None if deadline is None else max(0, deadline - time.monotonic())
+        if not select.select([out], [], [], timeout)[0]:
+            process.kill()
+            process.wait()
+            print("\nrun: the machine did not power off", file=sys.stderr)
+            return 1
+        data = os.read(out, 65536)
+        if not data:
+            break
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        # only whole lines are searched: a status may arrive in two parts
+        *lines, seen = (seen + data).split(b"\n")
+        for line in lines:
+            match = STATUS.search(line)
+            if match:
+                status = int(match.group(1))
+            panic |= PANIC in line
+        if (status is not None or panic) and deadline is None:
+            deadline = time.monotonic() + POWER_OFF_SECONDS
+    code = process.wait()
+    panic |= PANIC in seen
+    if panic:
+        print("run: the kernel panicked", file=sys.stderr)
+        return 1
+    if status is None:
+        print(f"run: stopped without an exit status (emulator: {code})", file=sys.stderr)
+        return 1
+    return status
+
+
+def main():
+    env = os.environ
+    board = "boards/" + (env.get("BOARD") or "qemu-virt")
+    autorun = env.get("AUTORUN", "")
+    words = [board_cmdline(board), env.get("APPEND", "")]
+    if autorun:
+        words.append("autorun=" + quoted(autorun))
+    env["CMDLINE"] = " ".join(word for word in words if word)
+    if env.get("BOOT") == "uboot":
+        env["PATH"] += ":/usr/sbin:/sbin"
+        set_extlinux(board, env.get("DISK") or "build/disk.img", env["CMDLINE"])
+    if not autorun:
+        os.execv(f"{board}/run", ["run"])
+    # standard input is not passed on: nobody is to answer, and no end of input
+    # or Ctrl-A of a script is to reach the emulator's monitor
+    with subprocess.Popen([f"{board}/run"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE) as process:
+        try:
+            return watch(process)
+        except KeyboardInterrupt:
+            process.kill()
+            return 130
+
+
+sys.exit(main())

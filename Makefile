@@ -57,7 +57,8 @@ CPPFLAGS := -I. -D__KERNEL__=1 $(DEFS_$(BUILD)) -nostdinc -isystem $(shell $(CC)
 CFLAGS := $(LANG_C) $(ARCH) $(OPT_$(BUILD)) -g -fno-pic -fno-pie -fno-omit-frame-pointer \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns \
 	$(WARN) $(EXTRA_CFLAGS)
-LDFLAGS := -nostdlib -static -no-pie $(ARCH) -Wl,--build-id=none -Wl,-z,noexecstack \
+# without the z extensions in the name, gcc finds its soft-float libgcc
+LDFLAGS := -nostdlib -static -no-pie -march=rv64imac -mabi=lp64 -Wl,--build-id=none -Wl,-z,noexecstack \
 	-Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -Wl,--fatal-warnings
 
 .PHONY: all kernel image run test check check-locks debug help clean FORCE
@@ -151,8 +152,8 @@ include tests/host/host.mk
 test:
 	@exec $(PYTHON) scripts/test.py $(SUITES)
 
-CHECKS := check-format check-cppcheck check-locks check-includes check-lock-letters check-size
-.PHONY: $(CHECKS)
+CHECKS := check-format check-cppcheck check-locks check-includes check-lock-letters check-lock-order check-size
+.PHONY: $(CHECKS) format docs
 check: $(CHECKS)
 
 STYLE_DIRS := $(wildcard sbi kernel drivers fs user tests)
@@ -161,6 +162,12 @@ C_FILES = $(sort $(shell find $(STYLE_DIRS) -name '*.[ch]'))
 check-format:
 	@echo "  CHECK clang-format"
 	@clang-format --dry-run --Werror $(C_FILES)
+
+format:
+	@clang-format -i $(C_FILES)
+
+docs:
+	@$(PYTHON) scripts/gen-locking.py >docs/locking.md
 
 check-cppcheck:
 	@echo "  CHECK cppcheck"
@@ -186,6 +193,10 @@ check-includes:
 check-lock-letters:
 	@echo "  CHECK lock letters"
 	@$(PYTHON) scripts/check-lock-letters.py
+
+check-lock-order:
+	@echo "  CHECK docs/locking.md"
+	@$(PYTHON) scripts/gen-locking.py --check
 
 check-size:
 	@echo "  CHECK sizes"

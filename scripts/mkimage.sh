@@ -17,6 +17,8 @@ board=$1 root=$2 kernel=$3 image=$4
 . "$board/layout.sh"
 
 epoch=${SOURCE_DATE_EPOCH:-1704067200}
+# what the e2fsprogs of different releases take for the time
+export SOURCE_DATE_EPOCH=$epoch E2FSPROGS_FAKE_TIME=$epoch
 DISK_UUID=6F0D0A4E-0000-4000-8000-676E6F6D6F6E
 ROOT_UUID=6f0d0a4e-0001-4000-8000-676e6f6d6f6e
 SWAP_UUID=6f0d0a4e-0002-4000-8000-676e6f6d6f6e
@@ -60,6 +62,9 @@ make_root() {
 		echo "mkimage: debugfs failed" >&2
 		exit 1
 	fi
+	# the time of the last write, which debugfs sets when it closes: s_wtime
+	perl -e 'print pack("V", shift)' "$epoch" |
+		dd of="$part" bs=1 seek=$((1024 + 48)) conv=notrunc status=none
 	e2fsck -fn "$part" >"$work/e2fsck.out" 2>&1 || { cat "$work/e2fsck.out" >&2; exit 1; }
 }
 

@@ -37,6 +37,10 @@ def quoted(text):
 
 def set_extlinux(board, disk, cmdline):
     """Puts the command line into the disk's extlinux.conf, for U-Boot."""
+    # U-Boot's macro reader takes one backslash from each run of them, and gives ' and $
+    # without one a meaning
+    cmdline = re.sub(r"(\\+)", r"\1\\", cmdline)
+    cmdline = re.sub(r"(?<!\\)(['$])", r"\\\1", cmdline)
     script = '. "$1" && printf %s "$ROOT_START"'
     start = subprocess.run(["bash", "-c", script, "-", f"{board}/layout.sh"], check=True,
                            stdout=subprocess.PIPE, text=True).stdout

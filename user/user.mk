@@ -81,11 +81,16 @@ $(call user_folder,user/bin,$(USER_COMMON_OBJS))
 $(call user_folder,user/tests,)
 $(call user_folder,user/vm,)
 
+# the host's test of the library: tests/user/run.sh runs it
+$(USER_OUT)/check/lib: $(USER_OUT)/obj/tests/user/lib.c.o $(USER_LIB) user/lib/user.ld
+	@mkdir -p $(@D)
+	$(USER_CC) $(USER_LDFLAGS) -o $@ $< -Wl,--whole-archive $(USER_LIB) -Wl,--no-whole-archive
+
 -include $(USER_OBJS:.o=.d)
 
 # ---- the root file system ------------------------------------------------------
 
-USER_TOOL_NAMES = $(shell sed -n 's/^\tTOOL(\([a-z0-9_]*\).*/\1/p' user/bin/tools/main.c)
+USER_TOOL_NAMES = $(shell sed -n 's/^\tTOOL.\([a-z0-9_]*\).*/\1/p' user/bin/tools/main.c)
 
 .PHONY: user-progs user-root user-clean FORCE
 user-progs: $(USER_PROGS)
@@ -98,6 +103,7 @@ user-root: $(USER_PROGS)
 		$(USER_OBJCOPY) --strip-debug $$p $(USER_ROOT)/bin/$${p##*/} || exit 1; done
 	@mv $(USER_ROOT)/bin/init $(USER_ROOT)/sbin/init
 	@for t in $(USER_TOOL_NAMES); do ln -s tools $(USER_ROOT)/bin/$$t; done
+	@ln -s tools '$(USER_ROOT)/bin/['
 	@for t in mount umount poweroff reboot halt; do \
 		ln -s ../bin/tools $(USER_ROOT)/sbin/$$t; done
 	@install -m 644 user/etc/* $(USER_ROOT)/etc/

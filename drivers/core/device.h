@@ -26,6 +26,8 @@ struct device {
 	void *data;		/* (d) */
 	struct list link;	/* (c) all devices */
 	const char *name;	/* (c) node name */
+	bool probed;		/* (c) a driver has said yes or no */
+	struct irq_domain *irqs; /* (c) it is an interrupt controller */
 };
 
 enum driver_stage { STAGE_IRQ, STAGE_CLOCK, STAGE_CONSOLE, STAGE_DEVICE, STAGES };
@@ -36,13 +38,14 @@ struct driver {
 	enum driver_stage stage;
 	int (*probe)(struct device *d);	/* 0, -EPROBE_DEFER, or why not */
 };
-#define DRIVER(d) static const struct driver *const driver_##d __used __section(".drivers") = &(d)
+#define DRIVER(d) static struct driver *const driver_##d __used __section(".drivers") = &(d)
 
 extern struct fdt boot_fdt;	/* the tree, copied to memory of ours */
 
 void devices_init(void);			/* makes devices from the tree */
 void devices_probe(enum driver_stage s);	/* probes this stage, retrying deferred ones */
 struct device *device_by_phandle(u32 phandle);
+struct device *device_by_node(fdt_node n);
 /* The k-th reg entry mapped with ioremap. NULL: none or no memory. */
 volatile void *device_map(struct device *d, unsigned k, u64 *size);
 

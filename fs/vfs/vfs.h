@@ -18,6 +18,7 @@ struct name;
 struct file;
 struct poll_table;
 struct block_dev;
+struct path;
 
 struct timespec64 {
 	s64 sec;
@@ -79,6 +80,7 @@ struct vattr {
 #define ATTR_ATIME 16u
 #define ATTR_MTIME 32u
 #define ATTR_CTIME 64u
+#define ATTR_NOW   128u	/* with ATIME/MTIME, for vfs_setattr: they are set to the present, so write permission is enough */
 
 struct statfs64_info { u64 type, bsize, blocks, bfree, bavail, files, ffree, namelen, frsize, flags; u32 fsid[2]; };
 
@@ -114,6 +116,8 @@ struct vnode_ops {
 	void (*free)(struct vnode *vn);
 	/* files that are no page cache (devices, pipes, proc): */
 	int (*open)(struct vnode *vn, struct file *f);			/* may replace f->ops, set f->data */
+	/* magic symbolic links (/proc/PID/fd/N): the place they lead to, held. NULL: the text of readlink is walked */
+	int (*follow)(struct vnode *vn, struct path *out);
 };
 
 /* Operations on an open file; a vnode with an object and no special ones uses the generic file_ops of pagecache.c. Buffers are user addresses
@@ -149,6 +153,7 @@ struct file_ops {
 
 /* Field markings and the corresponding locks:
  * (c) constant after creation   (v) v_lock   (a) atomic   (h) vnode hash lock   (d) dirty list lock   (f) the file system's
+ * (l) VNODE_LRU
  */
 struct vnode {
 	u32 refs;			/* (a) */
@@ -165,6 +170,11 @@ struct vnode {
 	struct list dirty_link;		/* (d) mount's dirty list: has dirty pages or attributes */
 	bool attr_dirty;		/* (f) */
 	bool in_hash;			/* (h) */
+	bool unlinked;			/* (a) the last link is gone: not cached after the last reference */
+	bool dynamic;			/* (c) directory whose names change by themselves (procfs): they are not cached */
+	struct list lru_link;		/* (l) unreferenced ones, oldest first */
+	u64 dirty_since;		/* (d) time_now() when it came on the dirty list */
+	u64 time_tick;			/* (v) coarse time that a write last stored as mtime; 0: unknown */
 	void *data;			/* (f) */
 	struct name *fifo_or_mnt;	/* (v) reserved for vfs */
 	void *pipe;			/* (v) fifos: fs/vfs/pipe.c */
@@ -245,6 +255,7 @@ struct file {
 	struct cred *cred;		/* (c) opener's */
 	bool may_read, may_write;	/* (c) */
 	bool lock_held;			/* (a) flock or record locks may exist */
+	bool accessed;			/* (a) the access time was looked after since it was opened */
 	int owner_pid;			/* (a) F_SETOWN */
 };
 
@@ -257,7 +268,9 @@ int vnode_insert(struct vnode *vn, struct vnode **other);
 void vnode_init(struct vnode *vn, struct mount *m, u64 ino, u32 mode, const struct vnode_ops *ops,
 		const struct vm_pager_ops *pager, u64 size);
 void vnode_hold(struct vnode *vn);
-void vnode_drop(struct vnode *vn);		/* sleeps; last one: stays cached in the hash unless nlink 0 or memory is wanted */
+/* Sleeps. After the last one it stays cached in the hash, unless it has no links (getattr says) or memory is wanted: then ops->inactive, vm_object_fini
+ * of the embedded object and ops->free are called, in this order. */
+void vnode_drop(struct vnode *vn);
 void vnode_mark_attr_dirty(struct vnode *vn);	/* puts it on the mount's dirty list; any context without spin locks above DIRTY_LIST */
 /* pager ops helpers: first_dirty, hold, drop for objects embedded in vnodes */
 void vnode_obj_first_dirty(struct vm_object *o);
@@ -284,12 +297,21 @@ int meta_sync_range(struct vnode *bdev, u64 block, u64 nblocks, u32 bsize, bool 
 struct vnode *bdev_vnode_get(struct block_dev *d);	/* held; NULL: no memory */
 struct timespec64 vfs_now(void);
 
+/* Start-up, in this order, once slab and frames are up, by one thread; each may sleep. */
+void vfs_init(void);		/* before any file system */
+void vfs_start_writeback(void);	/* the write-back thread, once threads run */
+/* Frees up to n cached names, vnodes and their pages' memory when memory is wanted: how many. Sleeps; no locks held. */
+size_t vfs_shrink(size_t n);
+/* drop_caches: 1 clean pages of all cached files, 2 names and vnodes. Sleeps. */
+void vfs_drop_caches(unsigned what);
+u64 vfs_mount_events(void);	/* counts changes of the mount table */
+
 /* ---- for kernel/syscall and kernel/proc ---- */
 struct fs_context {	/* cwd, root, umask: shared with CLONE_FS */
 	u32 refs;
 	struct mutex lock;
 	struct path root, cwd;
-	u32 umask;
+	u32 umask;	/* applied by vfs_open, vfs_mkdir, vfs_mknod */
 };
 struct fs_context *fs_context_copy(struct fs_context *f);	/* NULL: no memory */
 void fs_context_drop(struct fs_context *f);
@@ -340,6 +362,20 @@ int file_fsync(struct file *f, bool datasync);
 int file_readdir(struct file *f, dirent_fn emit, void *arg);
 ssize_t file_read_kernel(struct file *f, void *buf, size_t n, u64 pos);	/* exec, firmware */
 int pipe_create(struct file *out[2], u32 flags, const struct cred *cred);
+long pipe_size(struct file *f, u64 set);	/* F_GETPIPE_SZ (set = 0) and F_SETPIPE_SZ: bytes; -EBADF: not a pipe, -EBUSY, -EPERM, -ENOMEM */
+/* flock(2): op as given, LOCK_SH 1, LOCK_EX 2, LOCK_NB 4, LOCK_UN 8 (checked). 0, -EAGAIN, -ERESTARTSYS */
+int file_flock(struct file *f, int op);
+/* fcntl(2) record locks: cmd is F_GETLK.. F_SETLKW (5-7) or the OFD ones (36-38); type F_RDLCK 0, F_WRLCK 1, F_UNLCK 2.
+ * The owner of the POSIX ones is `owner` (a descriptor table), shown as pid. -EINVAL, -EAGAIN, -EBADF (mode), -EDEADLK, -ERESTARTSYS */
+struct flock_k {	/* riscv64's struct flock */
+	s16 type, whence;
+	u32 pad;
+	s64 start, len;
+	s32 pid;
+	u32 pad2;
+};
+int file_record_lock(struct file *f, int cmd, struct flock_k *l, void *owner, s32 pid);
+int file_fallocate(struct file *f, int mode, u64 off, u64 len);	/* arguments checked; -EOPNOTSUPP: a mode or file system that cannot */
 int file_mmap(struct file *f, struct vm_object **o, u32 *max_prot);	/* o held */
 struct file *memfd_create_file(const char *name, u32 flags, const struct cred *cred);	/* or ERR_PTR */
 
@@ -437,5 +473,7 @@ struct vfs_hooks {
 	const struct cred *(*cred)(void);	/* current's, not held */
 };
 void vfs_set_hooks(const struct vfs_hooks *h);
+/* The running thread's credentials through that hook, not held; NULL: none (kernel thread, or no hook yet). */
+const struct cred *vfs_current_cred(void);
 
 #endif

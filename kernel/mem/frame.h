@@ -31,7 +31,10 @@ struct vm_object;
 #define FR_ZEROED   (1u << 12)	/* known to be all zero (mem, while free) */
 #define FR_READAHEAD (1u << 13) /* reading this one should start the next read-ahead */
 #define FR_ACTIVE   (1u << 14)	/* clock: reserved */
+#define FR_STORED   (1u << 16) /* stored to through a shared mapping since its tail beyond EOF was last zeroed */
 #define FR_SWAPPED  (1u << 15)	/* clean copy exists in swap: reserved */
+#define FR_FREE	    (1u << 21)	/* free: in a buddy block, a hart's cache or the zeroed list (mem) */
+#define FR_POISON   (1u << 22)	/* free, and filled with the poison pattern (mem, debug builds) */
 
 /* Field markings and the corresponding locks:
  * (o) lock of the object that owns it   (a) atomic   (m) mem's zone lock while free   (u) whoever allocated it
@@ -54,9 +57,11 @@ struct frame {
 		u64 swap_slot;	  /* (o) reserved for swap */
 		u64 private;	  /* (u) slab: its header; page table: lock word and count */
 	};
+	u32 allocated;		  /* (m) FA_* flags it was allocated with */
+	u32 unused;		  /* (m) 64 bytes in all: from a frame to its number is a shift */
 };
 
-BUILD_ASSERT(sizeof(struct frame) <= 64);
+BUILD_ASSERT(sizeof(struct frame) == 64);
 
 /* Allocation flags */
 #define FA_ZERO	   1u	/* contents are zero */

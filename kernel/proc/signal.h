@@ -6,6 +6,7 @@
 
 #include "kernel/lib/list.h"
 #include "kernel/lib/types.h"
+#include "kernel/sync/spinlock.h"
 
 struct process;
 struct task;
@@ -65,13 +66,19 @@ struct k_sigaction {	/* riscv64's kernel layout: no restorer */
 #define SA_RESETHAND 0x80000000u
 #define SS_ONSTACK 1
 #define SS_DISABLE 2
+#define SS_AUTODISARM (1u << 31)
 #define MINSIGSTKSZ 2048
 
-/* Field markings and the corresponding locks:
- * (s) sig_lock of the process (shared by CLONE_SIGHAND sharers: the first's)   (a) atomic
+/*
+ * Dispositions.  While one process uses them its sig_lock guards them; sharers (CLONE_SIGHAND) take `lock` inside
+ * their own sig_lock.  refs grows only under the sig_lock of a user, so refs == 1 seen under it stays true.
+ *
+ * Field markings and the corresponding locks:
+ * (s) sig_lock of the process, and lock if refs > 1   (a) atomic   (c) constant
  */
 struct sighand {
 	u32 refs;			/* (a) */
+	struct spinlock lock;		/* (c) LOCK_SIGNAL, second of two */
 	struct k_sigaction act[NSIG];	/* (s) act[n-1] */
 };
 
@@ -80,22 +87,36 @@ struct sigqueue {	/* pending signals: one bit each; infos queued, real-time ones
 	struct list infos;
 };
 
-/* Sends; checks no permission. Any context that may take LOCK_SIGNAL (interrupts too: info from a NOWAIT allocation). */
-int signal_proc(struct process *p, int sig, const struct siginfo_k *info);	/* info NULL: SI_KERNEL */
+#define SIG_STOPS   (SIGBIT(SIGSTOP) | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU))
+#define SIG_UNBLOCKABLE (SIGBIT(SIGKILL) | SIGBIT(SIGSTOP))
+#define SIG_DFL_IGNORED (SIGBIT(SIGCHLD) | SIGBIT(SIGCONT) | SIGBIT(SIGURG) | SIGBIT(SIGWINCH))
+
+void signal_init(void);
+/* Sends; checks no permission.  Any context that may take LOCK_SIGNAL (interrupts too: info from a NOWAIT allocation).
+ * info NULL: SI_KERNEL.  0, or -EAGAIN: no memory for the info of a real-time signal. */
+int signal_proc(struct process *p, int sig, const struct siginfo_k *info);
 int signal_task(struct task *t, int sig, const struct siginfo_k *info);
 /* A fault's signal to current: cannot be blocked or ignored (then it kills). */
 void signal_force(int sig, int code, u64 addr);
 /* On the way to user mode: delivers what is pending (sets up a handler's frame, or acts by default). */
 void signal_deliver(struct trapframe *tf);
+/* Is something to be done for t?  only_fatal: it is to die.  Any context. */
 bool signal_pending_task(struct task *t, bool only_fatal);
 static inline int signal_deliverable(struct task *t)
 {
 	return signal_pending_task(t, false);
 }
-long signal_return(struct trapframe *tf);	/* rt_sigreturn */
+long signal_return(struct trapframe *tf);	/* rt_sigreturn: the a0 to return with */
 sigset_t signal_set_blocked(sigset_t set);	/* current's mask; returns the old one */
-int signal_dequeue(struct task *t, sigset_t which, struct siginfo_k *out);	/* sigtimedwait: signal number or 0 */
-void signal_exec_reset(struct process *p);	/* handlers to default */
-bool signal_ignored(struct process *p, int sig);
+/* Takes one pending signal of `which` off current: its number, or 0. */
+int signal_dequeue(sigset_t which, struct siginfo_k *out);
+sigset_t signal_pending_set(void);		/* of current, both queues */
+/* Reads and/or replaces a disposition of current's process: 0 or -EINVAL. */
+int signal_action(int sig, const struct k_sigaction *new, struct k_sigaction *old);
+bool signal_ignored(struct process *p, int sig); /* takes sig_lock */
+/* Current sleeps until a signal of `set` can be taken: it, or -EAGAIN at the deadline (0: none), -EINTR. */
+int signal_wait(sigset_t set, struct siginfo_k *out, u64 deadline);
+/* Until the way back to user mode the mask is `mask`; then the present one returns (sigsuspend, ppoll, pselect). */
+void signal_push_mask(sigset_t mask);
 
 #endif

@@ -4,7 +4,9 @@
 
 /* Constants for assembly.  trap.c checks each against the C definition. */
 
+#ifdef __ASSEMBLER__
 #define KERNEL_BASE 0xffffffff80000000
+#endif
 
 #define SR_SIE 0x2
 #define SR_SPP 0x100

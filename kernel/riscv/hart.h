@@ -13,6 +13,7 @@
 struct thread;
 struct runq;
 struct timer;
+struct trapframe;
 
 /* Field markings and the corresponding locks:
  * (c) constant after the hart is up   (h) only this hart, interrupts off   (a) atomic   (q) timer queue's lock
@@ -37,7 +38,7 @@ struct hart {
 	u64 tick;		/* (h) when the next accounting tick is due; 0: idle, none */
 	bool irq_user;		/* (h) the interrupt being handled came in user mode */
 	bool stopped;		/* (a) by a panic */
-	struct thread *dead;	/* (h) threads for the reaper, interrupts off */
+	const struct trapframe *report; /* (h) what the last software interrupt interrupted */
 	void *stacks[16];	/* (h) free kernel stacks */
 	u32 nstacks;		/* (h) */
 	struct hart_call {

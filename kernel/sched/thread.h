@@ -63,6 +63,7 @@ struct thread {
 	struct list runq_link;	 /* (r) */
 	bool on_cpu;		 /* (a) running on a hart: a hint for others */
 	bool on_runq;		 /* (r) */
+	bool displaced;		 /* (r) on its way to a hart of its affinity */
 	bool expired;		 /* (r) used up its slice: waits in the other array */
 	u8 prio;		 /* (r) queue index, 0 best */
 	u8 hog;			 /* (r) slices used up in a row, less voluntary sleeps */
@@ -77,6 +78,7 @@ struct thread {
 	void *arg;		 /* (c) */
 	struct list all_link;	 /* (l) every thread */
 	struct thread *reap_next; /* (r) dead threads waiting for the reaper */
+	u64 alloc_fail_nth;	 /* (s) tests: see kmem_fail_nth */
 	u32 uticks, sticks;	 /* (s) ticks that found it in user mode, in the kernel */
 #if DEBUG
 	struct held_lock {
@@ -115,7 +117,7 @@ struct sched_hooks {
 	/* Loads next (NULL: kernel_root) on this hart, interrupts off, before hart->map says so. A hart that goes to
 	 * a kernel thread keeps the map it has (prev) loaded: see sched_set_map for when a map dies. */
 	void (*switch_map)(struct vm_map *prev, struct vm_map *next);
-	void (*thread_free)(struct thread *);				/* last act of a dead thread's reaper; may sleep */
+	void (*thread_free)(struct thread *);				/* by the reaper, for each dead thread (kernel threads too); may sleep */
 	bool (*signal_pending)(struct thread *, enum wait_how);		/* may be called under spin locks */
 };
 void sched_set_hooks(const struct sched_hooks *h);
@@ -141,6 +143,8 @@ void sched_forget_map(struct vm_map *map);
 
 /* Makes t runnable if it is NEW, BLOCKED or STOPPED. True if it was. Any context. */
 bool sched_wake(struct thread *t);
+/* A signal that ends sleeps of this kind is pending for the current thread. */
+bool sched_signal_pending(enum wait_how how);
 /* Wakes t if its sleep ends on signals of this kind (WAIT_INTR for any, WAIT_KILL for a fatal one). */
 bool sched_wake_signal(struct thread *t, bool fatal);
 void sched_yield(void);

@@ -32,6 +32,7 @@ struct vm_object {
 	struct spinlock *lock;		 /* (c) &family->lock or &own_lock */
 	struct spinlock own_lock;	 /* (c) */
 	enum vm_object_kind kind;	 /* (c) anon or shadow may change into one another under (o) */
+	bool sized;			 /* (c) anon with an end that matters (tmpfs, memfd, shared): beyond it SIGBUS */
 	bool dead;			 /* (o) being destroyed: nothing may be added */
 	u32 refs;			 /* (a) areas, shadows above, and other holders */
 	const struct vm_pager_ops *ops;	 /* (c) */
@@ -40,6 +41,7 @@ struct vm_object {
 	struct radix_tree pages;	 /* (o) index -> frame (page words, see page.c) */
 	u64 resident;			 /* (o) frames in pages */
 	struct rb_tree areas;		 /* (o) interval tree of the areas that map it, by index */
+	u32 nareas;			 /* (o) how many */
 	struct vm_object *backing;	 /* (o) what a shadow looks through to; holds a reference */
 	u64 backing_index;		 /* (o) our page 0 is this page of backing */
 	struct list shadows;		 /* (o) objects whose backing we are */
@@ -98,6 +100,8 @@ void vm_object_drop(struct vm_object *o);	/* may free it; sleeps; no locks held 
 /* Sets the size in bytes. Shrinking: waits for transfers, removes mappings and pages beyond, zeroes the tail of the last page; when it returns no frame beyond
  * the end is in use by anybody but holders. Growing: zeroes the old tail. Callers serialise (VNODE lock exclusive). Sleeps. */
 void vm_object_set_size(struct vm_object *o, u64 size);
+/* A write has put data beyond the end (pages got with VMP_WRITE | VMP_BEYOND): the size becomes at least this. No spin locks held. */
+void vm_object_extend(struct vm_object *o, u64 size);
 /* Removes pages [first, last], dirty ones too, and their mappings (hole punching). Sleeps. */
 void vm_object_remove(struct vm_object *o, u64 first, u64 last);
 /* Frees the clean, unmapped, unheld pages in the range (fadvise DONTNEED, drop_caches); returns how many. */
@@ -147,5 +151,7 @@ void vm_object_readahead(struct vm_object *o, u64 index, size_t n);
 /* System-wide counts, in pages, for /proc/meminfo: file cache, anonymous, dirty, being written, mapped, page tables */
 struct vm_totals { u64 file, anon, dirty, writeback, mapped, tables, shmem; };
 void vm_totals(struct vm_totals *out);
+/* How reclaim asks for dirty pages to be written; set by fs/vfs. Any sleeping context. */
+void vm_set_writeback_kick(void (*fn)(void));
 
 #endif

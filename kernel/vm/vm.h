@@ -46,8 +46,11 @@ struct vm_file_hooks {
 	void (*drop)(struct file *f);				/* may sleep */
 	int (*path)(struct file *f, char *buf, size_t size);	/* length or -errno; " (deleted)" included */
 	void (*ident)(struct file *f, u64 *dev, u64 *ino);
+	int (*fsync)(struct file *f);				/* msync(MS_SYNC): data and metadata on stable storage */
 };
 void vm_set_file_hooks(const struct vm_file_hooks *h);
+
+void vm_init(void);	/* once, before the first map: slab and frames are up */
 
 /* ---- life ---- */
 struct vm_map *vm_map_create(void);		/* refs = 1, empty; NULL */
@@ -110,7 +113,5 @@ bool vm_area_next(struct vm_map *m, u64 addr, bool detail, struct vm_area_info *
 struct vm_map_stat { u64 size, rss, rss_peak, size_peak, anon, file, shmem, data, stack, text, tables, locked; u32 areas; };	/* pages, but areas */
 void vm_map_stat(struct vm_map *m, struct vm_map_stat *out);
 bool vm_map_audit(struct vm_map *m);	/* debug: checks the whole structure; panics */
-u64 vm_map_asid_hint(struct vm_map *m);
-unsigned vm_chain_depth_max(void);	/* longest shadow chain now; for /proc/vmstat */
 
 #endif

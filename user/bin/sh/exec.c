@@ -411,6 +411,12 @@ static int exec_pipes(struct node *n)
 	return job_wait(job);
 }
 
+/* Whether -e looks at it: what fails within another kind of command has been looked at. */
+static bool can_err(struct node *n)
+{
+	return n->next || n->type == N_SIMPLE || n->type == N_SUBSHELL;
+}
+
 static int exec_pipeline(struct node *n, int flags)
 {
 	int status;
@@ -424,7 +430,7 @@ static int exec_pipeline(struct node *n, int flags)
 	if (n->negate) {
 		sh.no_errexit--;
 		status = !status;
-	} else if (status && sh.exit_on_error && !sh.no_errexit && !sh.skip) {
+	} else if (status && sh.exit_on_error && !sh.no_errexit && !sh.skip && can_err(n->first)) {
 		leave(status);
 	}
 	return status;
@@ -621,6 +627,8 @@ int exec_node(struct node *n, int flags)
 		return sh.status;
 	if (interrupted()) {
 		interrupt_clear();
+		if (sh.interactive)
+			write_full(2, "\n", 1);
 		sh.skip = SKIP_ALL;
 		return sh.status = 130;
 	}

@@ -27,6 +27,7 @@ struct expansion {
 	struct buf origin; /* as long as text */
 	bool no_args;	   /* a "$@" stood for nothing */
 	bool single;	   /* the result is one string: "$@" is joined as "$*" */
+	int braces;	   /* depth in ${x-...}: what stands there is split like a value */
 };
 
 static void expand_text(struct expansion *x, const char *s, const char *end, bool quoted);
@@ -175,6 +176,13 @@ struct braces {
 	bool colon;	  /* empty counts as not set; for % and #: doubled */
 };
 
+static void expand_inner(struct expansion *x, struct braces *b, bool quoted)
+{
+	x->braces++;
+	expand_text(x, b->word, b->end, quoted);
+	x->braces--;
+}
+
 static char *brace_word(struct braces *b)
 {
 	return xstrndup(b->word, (size_t)(b->end - b->word));
@@ -224,7 +232,7 @@ static void brace_unset(struct expansion *x, struct braces *b, bool quoted)
 {
 	switch (b->op) {
 	case '-':
-		expand_text(x, b->word, b->end, quoted);
+		expand_inner(x, b, quoted);
 		break;
 	case '=':
 		brace_assign(x, b, quoted);
@@ -298,7 +306,7 @@ static void expand_braces(struct expansion *x, const char *s, const char *end, b
 	if (!set && !(args && (!b.op || strchr("%#", b.op))))
 		brace_unset(x, &b, quoted);
 	else if (b.op == '+')
-		expand_text(x, b.word, b.end, quoted);
+		expand_inner(x, &b, quoted);
 	else if (args)
 		put_args(x, *b.name, quoted);
 	else if (b.op == '%' || b.op == '#')
@@ -464,7 +472,7 @@ static void expand_text(struct expansion *x, const char *s, const char *end, boo
 		else if (*s == '"' && !quoted)
 			s = expand_double(x, s + 1, end);
 		else
-			put(x, *s++, quoted ? QUOTED : LITERAL);
+			put(x, *s++, quoted ? QUOTED : x->braces ? EXPANDED : LITERAL);
 	}
 }
 

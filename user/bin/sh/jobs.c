@@ -461,12 +461,17 @@ static struct job *job_argument(int argc, char **argv)
 	return job;
 }
 
-static void go_on(struct job *job)
+static void mark_running(struct job *job)
 {
 	for (size_t i = 0; i < job->count; i++) {
 		if (job->procs[i].state == STOPPED)
 			job->procs[i].state = RUNNING;
 	}
+}
+
+static void go_on(struct job *job)
+{
+	mark_running(job);
 	kill(-job->pgrp, SIGCONT);
 }
 
@@ -529,21 +534,34 @@ int builtin_wait(int argc, char **argv)
 	return 0;
 }
 
+/* A stopped job is continued so that it notices; what SIGKILL does to it, wait() will tell. */
+static int kill_job(const char *s, int sig)
+{
+	struct job *job = find_job(s);
+	pid_t pid;
+
+	if (!job)
+		return 1;
+	pid = sh.job_control ? -job->pgrp : job->procs[0].pid;
+	if (kill(pid, sig) < 0) {
+		warn_errno("kill: %s", s);
+		return 1;
+	}
+	if (job_state(job) != STOPPED)
+		return 0;
+	if (sig == SIGTERM || sig == SIGHUP)
+		kill(pid, SIGCONT);
+	if (sig == SIGTERM || sig == SIGHUP || sig == SIGCONT || sig == SIGKILL)
+		mark_running(job);
+	return 0;
+}
+
 static int kill_one(const char *s, int sig)
 {
 	long pid;
 
-	if (*s == '%') {
-		struct job *job = find_job(s);
-
-		if (!job)
-			return 1;
-		pid = sh.job_control ? -job->pgrp : job->procs[0].pid;
-		if (kill((pid_t)pid, sig) == 0 && (sig == SIGTERM || sig == SIGHUP) &&
-		    job_state(job) == STOPPED)
-			kill((pid_t)pid, SIGCONT);
-		return 0;
-	}
+	if (*s == '%')
+		return kill_job(s, sig);
 	if (!parse_int(s, &pid)) {
 		warn("kill: %s: not a process", s);
 		return 1;

@@ -3,9 +3,10 @@
 #ifndef _SIGNAL_H_
 #define _SIGNAL_H_
 
+#include <sys/types.h>
+
 #include <sys/_sigset.h>
 #include <sys/_timespec.h>
-#include <sys/types.h>
 
 #define SIGHUP 1
 #define SIGINT 2

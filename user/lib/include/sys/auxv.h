@@ -2,9 +2,6 @@
 #ifndef _SYS_AUXV_H
 #define _SYS_AUXV_H
 
-#include <elf.h>
-
-#ifndef AT_PHDR
 #define AT_NULL 0
 #define AT_PHDR 3
 #define AT_PHENT 4
@@ -17,15 +14,12 @@
 #define AT_EUID 12
 #define AT_GID 13
 #define AT_EGID 14
-#endif
-#ifndef AT_HWCAP
 #define AT_HWCAP 16
 #define AT_CLKTCK 17
 #define AT_SECURE 23
 #define AT_RANDOM 25
 #define AT_EXECFN 31
 #define AT_SYSINFO_EHDR 33
-#endif
 
 /* 0 with errno ENOENT when the kernel did not pass this entry. */
 unsigned long getauxval(unsigned long type);

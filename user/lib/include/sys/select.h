@@ -2,6 +2,8 @@
 #ifndef _SYS_SELECT_H
 #define _SYS_SELECT_H
 
+#include <sys/_types.h>
+
 #include <sys/_sigset.h>
 #include <sys/_timespec.h>
 #include <sys/_timeval.h>

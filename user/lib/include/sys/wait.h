@@ -2,8 +2,19 @@
 #ifndef _SYS_WAIT_H
 #define _SYS_WAIT_H
 
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/types.h>
+
+/* picolibc's <stdlib.h> may have defined some */
+#undef WNOHANG
+#undef WUNTRACED
+#undef WEXITSTATUS
+#undef WTERMSIG
+#undef WSTOPSIG
+#undef WIFEXITED
+#undef WIFSTOPPED
+#undef WIFSIGNALED
 
 #define WNOHANG 1
 #define WUNTRACED 2

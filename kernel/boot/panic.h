@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef GNOMON_BOOT_PANIC_H
+#define GNOMON_BOOT_PANIC_H
+
+#include "kernel/lib/types.h"
+
+/* A panic elsewhere stops this hart: reports when it is its turn, then waits for the end. From the IPI. */
+__noreturn void panic_stop_hart(void);
+/* Any hart has panicked: waiting for others is pointless. */
+bool panic_under_way(void);
+/* Name and offset of the function around a kernel pc; false: not known. */
+bool ksym_lookup(u64 pc, const char **name, u64 *offset);
+/* Prints where the thread's functions are, from a frame pointer. */
+void print_backtrace(u64 pc, u64 fp);
+
+#endif

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Where traps and the layers below reach processes: page faults, other exceptions, the way back to user mode, hooks of
+ * the scheduler and of the VFS.
+ *
+ * Hooks run as the thread concerned unless said otherwise; no locks are held.
+ */
+#include "kernel/proc/proc_internal.h"
+
+static void user_fault(struct trapframe *tf __unused, int sig, int code, u64 addr)
+{
+	signal_force(sig, code, addr);
+}
+
+/* Memory is at its end: somebody dies.  If it is not us, the access is tried again. */
+static int fault_without_memory(void)
+{
+	proc_oom_kill();
+	if (signal_pending_task(current_task(), true))
+		return -EINTR;
+	sleep_ns(NSEC_PER_SEC / 100); /* its memory is on its way */
+	return 0;
+}
+
+static int page_fault(struct trapframe *tf, u64 addr, unsigned access, bool user)
+{
+	struct thread *th = current();
+	struct task *t = th->proc_data;
+	int sig = SIGSEGV, code = SEGV_MAPERR, err = -EFAULT;
+
+	(void)tf;
+	if (!t)
+		return -EFAULT;
+	t->minflt++;
+	if (addr < USER_END)
+		err = vm_fault(th->map, addr, access, &sig, &code);
+	if (likely(!err))
+		return 0;
+	if (err == -ENOMEM)
+		err = fault_without_memory();
+	if (err && err != -EINTR && user)
+		signal_force(sig, code, addr);
+	return err;
+}
+
+static bool signal_pending_hook(struct thread *t, enum wait_how how)
+{
+	u32 flags = READ_ONCE(t->flags);
+
+	if (how == WAIT_UNINTR)
+		return false;
+	return flags & (how == WAIT_KILL ? TIF_EXIT : TIF_EXIT | TIF_SIGNAL);
+}
+
+static void thread_free(struct thread *t)
+{
+	struct task *task = t->proc_data;
+
+	t->proc_data = NULL;
+	if (task)
+		task_drop(task);
+}
+
+static u64 fsize_limit(void)
+{
+	return current_proc() ? proc_rlimit(RLIMIT_FSIZE) : RLIM_INFINITY;
+}
+
+static void raise_signal(int sig)
+{
+	struct siginfo_k info = {.signo = sig, .code = SI_USER};
+
+	if (!current_proc())
+		return;
+	info.rt.pid = current_proc()->pid;
+	info.rt.uid = current_cred()->uid;
+	(void)signal_task(current_task(), sig, &info);
+}
+
+static const struct cred *cred_hook(void)
+{
+	return current_proc() ? current_cred() : init_process->cred;
+}
+
+void proc_set_syscall_handler(void (*fn)(struct trapframe *tf))
+{
+	const struct trap_hooks traps = {
+		.syscall = fn,
+		.user_fault = user_fault,
+		.page_fault = page_fault,
+		.notify = signal_deliver,
+	};
+
+	trap_set_hooks(&traps);
+}
+
+void trap_hooks_init(void)
+{
+	static const struct sched_hooks sched = {
+		.switch_map = vm_map_activate,
+		.thread_free = thread_free,
+		.signal_pending = signal_pending_hook,
+	};
+	static const struct vfs_hooks vfs = {
+		.fsize_limit = fsize_limit,
+		.raise = raise_signal,
+		.cred = cred_hook,
+	};
+
+	sched_set_hooks(&sched);
+	vfs_set_hooks(&vfs);
+}

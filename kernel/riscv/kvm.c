@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Kernel virtual address ranges in KVM space: stacks, buffers of many frames, device registers.
+ *
+ * All of KVM space is cut into extents, used or free, in one tree ordered by address; free neighbours are always
+ * merged.  Each node knows the largest free extent below it, so first fit is O(log n).  A used extent ends with a page that
+ * is never mapped, and the first page of the space is not given out: so every range has a guard on both sides.
+ *
+ * Lock: kvm_lock guards the tree.  Page tables below KVM only grow, by compare-and-exchange; their leaf entries belong to
+ * whoever owns the range.
+ */
+#include "kernel/lib/print.h"
+#include "kernel/lib/rbtree.h"
+#include "kernel/mem/frame.h"
+#include "kernel/mem/slab.h"
+#include "kernel/riscv/hart.h"
+#include "kernel/riscv/mmu.h"
+#include "kernel/sync/spinlock.h"
+
+#define KVM_RW (PTE_V | PTE_R | PTE_W | PTE_A | PTE_D | PTE_G)
+
+/* Field markings and the corresponding locks:
+ * (k) kvm_lock
+ */
+struct extent {
+	struct rb_node node;	/* (k) */
+	vaddr_t start;		/* (k) */
+	u64 pages;		/* (k) with the guard */
+	u64 largest;		/* (k) most pages in a free extent of this subtree */
+	bool used;		/* (k) */
+};
+
+static struct spinlock kvm_lock = SPINLOCK_INIT(LOCK_KVM, "kvm");
+static void extent_update(struct rb_node *n);
+static struct rb_tree extents = RB_TREE_INIT(extent_update);
+static struct extent whole;
+
+#define extent_of(n) container_of(n, struct extent, node)
+
+static void extent_update(struct rb_node *n)
+{
+	struct extent *e = extent_of(n);
+
+	e->largest = e->used ? 0 : e->pages;
+	if (n->left)
+		e->largest = MAX(e->largest, extent_of(n->left)->largest);
+	if (n->right)
+		e->largest = MAX(e->largest, extent_of(n->right)->largest);
+}
+
+static void extent_insert(struct extent *e)
+{
+	struct rb_node **link = &extents.root, *parent = NULL;
+
+	while (*link) {
+		parent = *link;
+		ASSERT(e->start != extent_of(parent)->start);
+		link = e->start < extent_of(parent)->start ? &parent->left : &parent->right;
+	}
+	rb_insert(&extents, &e->node, parent, link);
+}
+
+/* The free extent of lowest address with that many pages. */
+static struct extent *first_fit(u64 pages)
+{
+	struct rb_node *n = extents.root;
+
+	if (!n || extent_of(n)->largest < pages)
+		return NULL;
+	for (;;) {
+		struct extent *e = extent_of(n);
+
+		if (n->left && extent_of(n->left)->largest >= pages)
+			n = n->left;
+		else if (!e->used && e->pages >= pages)
+			return e;
+		else
+			n = n->right;
+	}
+}
+
+static struct extent *extent_find(vaddr_t va)
+{
+	struct rb_node *n = extents.root;
+
+	while (n && extent_of(n)->start != va)
+		n = va < extent_of(n)->start ? n->left : n->right;
+	return n ? extent_of(n) : NULL;
+}
+
+void kvm_init(void)
+{
+	whole.start = KVM_BASE + PAGE_SIZE;
+	whole.pages = KVM_SIZE / PAGE_SIZE - 1;
+	extent_insert(&whole);
+}
+
+vaddr_t kvm_range_alloc(size_t npages)
+{
+	struct extent *rest = kzalloc(sizeof(*rest)), *e;
+	u64 flags, need = npages + 1;
+	vaddr_t va = 0;
+
+	if (!rest)
+		return 0;
+	flags = spin_lock_irq(&kvm_lock);
+	e = first_fit(need);
+	if (e) {
+		va = e->start;
+		if (e->pages > need) {
+			rest->start = e->start + need * PAGE_SIZE;
+			rest->pages = e->pages - need;
+		}
+		e->pages = need;
+		e->used = true;
+		rb_update(&extents, &e->node);
+		if (rest->pages) {
+			extent_insert(rest);
+			rest = NULL;
+		}
+	}
+	spin_unlock_irq(&kvm_lock, flags);
+	kfree(rest);
+	return va;
+}
+
+/* Adds b, the right neighbour, to a; both free. */
+static void extent_join(struct extent *a, struct extent *b)
+{
+	ASSERT(a->start + a->pages * PAGE_SIZE == b->start);
+	a->pages += b->pages;
+	rb_erase(&extents, &b->node);
+	rb_update(&extents, &a->node);
+}
+
+void kvm_range_free(vaddr_t va, size_t npages)
+{
+	struct extent *e, *dead[2] = { NULL, NULL };
+	struct rb_node *n;
+	u64 flags = spin_lock_irq(&kvm_lock);
+
+	e = extent_find(va);
+	ASSERTF(e && e->used && e->pages == npages + 1, "no range of %zu pages at %#lx", npages, va);
+	e->used = false;
+	rb_update(&extents, &e->node);
+	n = rb_next(&e->node);
+	if (n && !extent_of(n)->used) {
+		dead[0] = extent_of(n);
+		extent_join(e, dead[0]);
+	}
+	n = rb_prev(&e->node);
+	if (n && !extent_of(n)->used) {
+		dead[1] = e;
+		extent_join(extent_of(n), e);
+	}
+	spin_unlock_irq(&kvm_lock, flags);
+	for (unsigned i = 0; i < 2; i++)
+		if (dead[i] != &whole)
+			kfree(dead[i]);
+}
+
+/* The leaf entry for va, making the tables above it. NULL: no memory. */
+static pte_t *leaf(vaddr_t va)
+{
+	pte_t *table = pa_to_va(PTE_PA(kernel_root[PT_INDEX(va, 2)]));
+	pte_t *e = &table[PT_INDEX(va, 1)], old = 0;
+
+	if (!__atomic_load_n(e, __ATOMIC_ACQUIRE)) {
+		struct frame *f = frame_alloc(FA_ZERO);
+
+		if (!f)
+			return NULL;
+		if (!__atomic_compare_exchange_n(e, &old, PA_PTE(frame_pa(f)) | PTE_V, false, __ATOMIC_ACQ_REL,
+						 __ATOMIC_ACQUIRE))
+			frame_free(f);
+	}
+	table = pa_to_va(PTE_PA(*e));
+	return &table[PT_INDEX(va, 0)];
+}
+
+/* Clears entries in batches, each with one fence before its frames are free. */
+static void unmap(vaddr_t va, size_t npages, bool frames)
+{
+	struct frame *batch[16];
+
+	for (size_t i = 0; i < npages; i += ARRAY_LEN(batch)) {
+		size_t part = MIN(npages - i, ARRAY_LEN(batch)), n = 0;
+
+		for (size_t k = 0; k < part; k++) {
+			pte_t *e = kernel_pte(va + (i + k) * PAGE_SIZE);
+
+			if (!e || !*e)
+				continue; /* a range that could not be filled */
+			if (frames)
+				batch[n++] = pa_frame(PTE_PA(*e));
+			*e = 0;
+		}
+		harts_sfence(harts_online(), va + i * PAGE_SIZE, part * PAGE_SIZE);
+		while (n)
+			frame_free(batch[--n]);
+	}
+}
+
+/* New entries: a hart may have remembered that there was nothing, and a stack cannot take the fault that would tell. */
+static void mapped(vaddr_t va, size_t npages)
+{
+	harts_sfence(harts_online(), va, npages * PAGE_SIZE);
+}
+
+void *kvm_alloc_pages(size_t npages, bool guard)
+{
+	vaddr_t va = kvm_range_alloc(npages);
+
+	(void)guard; /* every range has one */
+	if (!va)
+		return NULL;
+	for (size_t i = 0; i < npages; i++) {
+		pte_t *e = leaf(va + i * PAGE_SIZE);
+		struct frame *f = e ? frame_alloc(0) : NULL;
+
+		if (!f) {
+			kvm_free_pages((void *)va, npages);
+			return NULL;
+		}
+		ASSERT(!*e);
+		*e = PA_PTE(frame_pa(f)) | KVM_RW;
+	}
+	mapped(va, npages);
+	return (void *)va;
+}
+
+void kvm_free_pages(void *va, size_t npages)
+{
+	unmap((vaddr_t)va, npages, true);
+	kvm_range_free((vaddr_t)va, npages);
+}
+
+void *ioremap(paddr_t pa, size_t size)
+{
+	u64 offset = pa & PAGE_MASK;
+	size_t npages = (offset + size + PAGE_SIZE - 1) >> PAGE_SHIFT;
+	vaddr_t va = kvm_range_alloc(npages);
+
+	if (!va)
+		return NULL;
+	for (size_t i = 0; i < npages; i++) {
+		pte_t *e = leaf(va + i * PAGE_SIZE);
+
+		if (!e) {
+			unmap(va, i, false);
+			kvm_range_free(va, npages);
+			return NULL;
+		}
+		*e = PA_PTE(pa - offset + i * PAGE_SIZE) | KVM_RW;
+	}
+	mapped(va, npages);
+	return (void *)(va + offset);
+}
+
+void iounmap(void *va)
+{
+	vaddr_t start = ALIGN_DOWN((vaddr_t)va, PAGE_SIZE);
+	u64 flags = spin_lock_irq(&kvm_lock);
+	struct extent *e = extent_find(start);
+	size_t npages;
+
+	ASSERTF(e && e->used, "%p was not mapped by ioremap", va);
+	npages = e->pages - 1;
+	spin_unlock_irq(&kvm_lock, flags);
+	unmap(start, npages, false);
+	kvm_range_free(start, npages);
+}

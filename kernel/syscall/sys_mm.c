@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Memory mapping calls: arguments are checked as Linux checks them (mm/mmap.c, mm/mprotect.c), then kernel/vm does the work.
+ */
+#include "kernel/mem/slab.h"
+#include "kernel/syscall/syscall.h"
+
+#define PROT_ALL   (PROT_READ | PROT_WRITE | PROT_EXEC)
+#define MAP_LEGACY (MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE | MAP_GROWSDOWN | \
+		    MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | MAP_FIXED_NOREPLACE)
+
+static struct vm_map *map(void)
+{
+	return current()->map;
+}
+
+static int check_type(u32 flags)
+{
+	switch (flags & MAP_TYPE) {
+	case MAP_SHARED:
+	case MAP_PRIVATE:
+		break;
+	case MAP_SHARED_VALIDATE:
+		if (flags & ~(MAP_LEGACY | MAP_SHARED_VALIDATE))
+			return -EOPNOTSUPP;
+		break;
+	default:
+		return -EINVAL;
+	}
+	return flags & MAP_HUGETLB ? -EINVAL : 0;
+}
+
+/* Fills in object and rights of a file mapping; the object is held on success. */
+static int map_file(struct file *f, struct vm_mmap_args *a)
+{
+	bool shared = (a->flags & MAP_TYPE) != MAP_PRIVATE;
+	u32 possible;
+	int err;
+
+	if (!f->may_read)
+		return -EACCES;
+	if (shared && (a->prot & PROT_WRITE) && !f->may_write)
+		return -EACCES;
+	if (a->flags & MAP_GROWSDOWN)
+		return -EINVAL;
+	if ((a->prot & PROT_EXEC) && f->path.mount && (f->path.mount->flags & MS_NOEXEC))
+		return -EPERM;
+	err = file_mmap(f, &a->object, &possible);
+	if (err)
+		return err;
+	a->file = f;
+	a->max_prot = PROT_ALL;
+	if (shared)
+		a->max_prot &= possible | PROT_EXEC;
+	if (shared && !f->may_write)
+		a->max_prot &= ~PROT_WRITE;
+	return 0;
+}
+
+SYSCALL6(mmap, addr, len, prot, flags, fd, off)
+{
+	struct vm_mmap_args a = { .addr = addr, .len = len, .prot = prot, .flags = flags, .offset = off };
+	struct file *f = NULL;
+	long ret;
+
+	if (!IS_ALIGNED(off, PAGE_SIZE))
+		return -EINVAL;
+	if (!(flags & MAP_ANONYMOUS)) {
+		f = fd_get(current_proc()->fds, fd);
+		if (!f)
+			return -EBADF;
+	}
+	ret = len ? check_type(flags) : -EINVAL;
+	if (!ret && f)
+		ret = map_file(f, &a);
+	if (!ret) {
+		if (!f)
+			a.offset = 0;
+		ret = vm_mmap(map(), &a);
+	}
+	if (a.object)
+		vm_object_drop(a.object);
+	if (f)
+		file_drop(f);
+	return ret;
+}
+
+SYSCALL2(munmap, addr, len)
+{
+	return vm_munmap(map(), addr, len);
+}
+
+SYSCALL3(mprotect, addr, len, prot)
+{
+	if (prot & ~(u64)(PROT_ALL | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP))
+		return -EINVAL;
+	if (prot & (PROT_GROWSDOWN | PROT_GROWSUP))
+		return -EINVAL;
+	return vm_mprotect(map(), addr, len, prot & PROT_ALL);
+}
+
+SYSCALL3(msync, addr, len, flags)
+{
+	return vm_msync(map(), addr, len, flags);
+}
+
+SYSCALL3(madvise, addr, len, advice)
+{
+	return vm_madvise(map(), addr, len, advice);
+}
+
+SYSCALL1(brk, brk)
+{
+	return vm_brk(map(), brk);
+}
+
+SYSCALL5(mremap, old, old_len, new_len, flags, new_addr)
+{
+	return vm_mremap(map(), old, old_len, new_len, flags, new_addr);
+}
+
+#define MINCORE_CHUNK 256	/* pages at a time */
+
+SYSCALL3(mincore, addr, len, vec)
+{
+	u64 pages = DIV_ROUND_UP(len, PAGE_SIZE);
+	u8 buf[MINCORE_CHUNK];
+
+	if (!IS_ALIGNED(addr, PAGE_SIZE))
+		return -EINVAL;
+	if (!user_range_ok(addr, len))
+		return -ENOMEM;
+	if (!user_range_ok(vec, pages))
+		return -EFAULT;
+	while (pages) {
+		u64 n = MIN(pages, (u64)MINCORE_CHUNK);
+		int err = vm_mincore(map(), addr, n * PAGE_SIZE, buf);
+
+		if (err)
+			return err;
+		if (copy_to_user((void __user *)vec, buf, n))
+			return -EFAULT;
+		addr += n * PAGE_SIZE;
+		vec += n;
+		pages -= n;
+	}
+	return 0;
+}

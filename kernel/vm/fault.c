@@ -1,0 +1,649 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Page faults.
+ *
+ * One struct fault goes through small steps.  A pass holds the map (read), finds the area, locks its object, walks the shadow chain to the page, and either maps it
+ * or finds out what is missing (memory, a shadow, a page on disk, blocks for a file page).  What is missing is got with the
+ * locks dropped, kept in the struct, and the pass starts again: nothing sleeps under a spin lock, and every pass decides on facts it sees itself.
+ *
+ *	write, private, needs-copy	make a shadow (or take the object over when nobody else refers to it)
+ *	page in the top object		map it; a write marks it dirty
+ *	page below, read		map it read-only, and its resident neighbours (fault-around) if it is a file's
+ *	page below, write		copy it into the top object
+ *	no page, anonymous		read: the zero page; write, or shared: a zeroed page in the top object
+ *	no page, file			start the fill with read-ahead, wait, look again
+ *
+ * Locks: map (read) -> object's lock (family; then the vnode at the bottom) -> PTE.  A fault that finds its PTE already good is spurious (another thread was
+ * faster, or this hart remembered the invalid entry): it flushes that address on this hart.
+ */
+#include "kernel/vm/vm_internal.h"
+
+#define SIGBUS	    7
+#define SIGSEGV	    11
+#define SEGV_MAPERR 1
+#define SEGV_ACCERR 2
+#define BUS_ADRERR  2
+
+#define AROUND 16	/* pages of fault-around and read-around, a power of two */
+
+enum outcome { DONE, AGAIN, FAIL };
+
+struct fault {
+	struct vm_map *map;
+	u64 va;			 /* page address */
+	unsigned access;
+	struct vm_area *area;	 /* while the map is locked */
+	struct vm_object *top;	 /* while its lock is held */
+	u64 index;		 /* of the page in top */
+	struct vm_object *found; /* object that has the page (or the end of the chain) */
+	u64 found_index;
+	struct frame *frame;	 /* the page there; NULL: none */
+	struct spinlock *lower;	 /* vnode's lock, held beside top's */
+	struct frame *spare;	 /* for a new page: zeroed, or a copy of spare_src */
+	struct frame *spare_src; /* held */
+	struct vm_object *fresh; /* for a shadow or first object */
+	struct radix_reserve nodes;
+	struct tlb_batch batch;
+	struct vm_object *drop;	 /* reference to give up when all is unlocked */
+	int err, sig, code;
+};
+
+static enum outcome fail(struct fault *ft, int err, int sig, int code)
+{
+	ft->err = err;
+	ft->sig = sig;
+	ft->code = code;
+	return FAIL;
+}
+
+static void unlock_object(struct fault *ft)
+{
+	if (ft->lower)
+		spin_unlock(ft->lower);
+	ft->lower = NULL;
+	if (ft->top)
+		spin_unlock(ft->top->lock);
+	ft->top = NULL;
+}
+
+static void unlock_all(struct fault *ft)
+{
+	unlock_object(ft);
+	if (ft->area)
+		rw_unlock_read(&ft->map->lock);
+	ft->area = NULL;
+}
+
+static void drop_spare(struct fault *ft)
+{
+	if (ft->spare)
+		vm_page_put(ft->spare);
+	if (ft->spare_src)
+		vm_page_put(ft->spare_src);
+	ft->spare = ft->spare_src = NULL;
+}
+
+/* Every exit comes here. */
+static void teardown(struct fault *ft)
+{
+	unlock_all(ft);
+	if (ft->spare || ft->spare_src)
+		drop_spare(ft);
+	if (unlikely(ft->fresh))
+		object_free(ft->fresh);
+	if (unlikely(ft->nodes.n))
+		radix_reserve_free(&ft->nodes);
+	if (unlikely(ft->drop))
+		vm_object_drop(ft->drop);
+}
+
+/* ---- getting what is missing, spin locks dropped ---- */
+
+static enum outcome no_memory(struct fault *ft)
+{
+	unlock_all(ft);
+	if (vm_reclaim(32))
+		return AGAIN;
+	return fail(ft, -ENOMEM, SIGBUS, BUS_ADRERR);
+}
+
+static enum outcome get_tables(struct fault *ft)
+{
+	int err;
+
+	unlock_object(ft);
+	err = pmap_prepare(&ft->map->pmap, ft->va);
+	return err ? no_memory(ft) : AGAIN;
+}
+
+static enum outcome get_nodes(struct fault *ft)
+{
+	unlock_object(ft);
+	return radix_reserve_fill(&ft->nodes, true) ? no_memory(ft) : AGAIN;
+}
+
+/* A frame for the new page: zeroed, or a copy of src (which is held meanwhile). */
+static enum outcome get_spare(struct fault *ft, struct frame *src)
+{
+	struct frame *f;
+
+	if (src)
+		vm_page_hold(src);
+	unlock_object(ft);
+	drop_spare(ft);
+	f = frame_alloc(FA_USER | (src ? 0 : FA_ZERO));
+	if (!f) {
+		if (src)
+			vm_page_put(src);
+		return no_memory(ft);
+	}
+	if (src) {
+		page_copy(frame_va(f), frame_va(src));
+		vm_count(VMEV_cow_copies, 1);
+	}
+	ft->spare = f;
+	ft->spare_src = src;
+	return AGAIN;
+}
+
+static enum outcome get_fresh(struct fault *ft, struct vm_family *fam)
+{
+	/* the family stays: our area's object is in it and the map is locked */
+	if (fam)
+		__atomic_fetch_add(&fam->refs, 1, __ATOMIC_RELAXED);
+	unlock_object(ft);
+	if (ft->fresh)
+		object_free(ft->fresh);
+	ft->fresh = object_alloc(fam);
+	if (fam)
+		__atomic_fetch_sub(&fam->refs, 1, __ATOMIC_RELAXED);
+	return ft->fresh ? AGAIN : no_memory(ft);
+}
+
+static enum outcome wait_busy(struct fault *ft)
+{
+	struct frame *f = ft->frame;
+	int err;
+
+	vm_page_hold(f);
+	unlock_all(ft);
+	err = page_wait_kill(f, FR_BUSY);
+	vm_page_put(f);
+	return err ? fail(ft, -EINTR, 0, 0) : AGAIN;
+}
+
+/* The page is not in memory: read it, and its neighbours as the area's access pattern suggests. */
+static enum outcome read_in(struct fault *ft)
+{
+	struct vm_object *o = ft->found;
+	struct vm_readahead *ra = &ft->area->ra;
+	u64 index = ft->found_index, from = index;
+	size_t n = 1;
+	int err;
+
+	if (!(ft->area->flags & AREA_RANDOM)) {
+		if (index == ra->next || (ft->area->flags & AREA_SEQUENTIAL)) {
+			n = readahead_window(ra, index);
+		} else {
+			from = ALIGN_DOWN(index, AROUND);
+			n = AROUND - (index - from);
+		}
+		ra->next = index + n;
+	}
+	vm_object_hold(o);
+	unlock_all(ft);
+	vm_count(VMEV_pgmajfault, 1);
+	err = page_start_fill(o, index, n);
+	if (!err && from < index)
+		vm_object_readahead(o, from, index - from);
+	vm_object_drop(o);
+	if (err == -ENOMEM)
+		return no_memory(ft);
+	return err && err != -ENXIO ? fail(ft, -EFAULT, SIGBUS, BUS_ADRERR) : AGAIN;
+}
+
+/* A file page is about to be dirtied: its blocks must exist. */
+static enum outcome reserve_blocks(struct fault *ft)
+{
+	struct vm_object *o = ft->found;
+	struct frame *f = ft->frame;
+	u64 index = ft->found_index;
+	int err;
+
+	vm_page_hold(f);
+	vm_object_hold(o);
+	unlock_all(ft);
+	err = o->ops->reserve(o, index, 1);
+	if (!err)
+		page_set(f, FR_RESERVED);
+	vm_page_put(f);
+	vm_object_drop(o);
+	if (err == -EINTR)
+		return fail(ft, -EINTR, 0, 0);
+	return err ? fail(ft, -EFAULT, SIGBUS, BUS_ADRERR) : AGAIN;
+}
+
+/* ---- mapping ---- */
+
+static enum outcome entered(struct fault *ft, int r)
+{
+	if (unlikely(r == -ENOMEM))
+		return get_tables(ft);
+	if (unlikely(r == PMAP_PRESENT)) {
+		/* proved spurious: the entry is what we would have made it */
+		unlock_object(ft);
+		sfence_vma_page(ft->va);
+		vm_count(VMEV_fault_spurious, 1);
+		return DONE;
+	}
+	unlock_object(ft);
+	if (ft->batch.start < ft->batch.end)
+		tlb_finish(&ft->batch);
+	return DONE;
+}
+
+static enum outcome map_frame(struct fault *ft, bool writable)
+{
+	struct frame *f = ft->frame;
+
+	if (!(READ_ONCE(f->flags) & FR_REF))
+		page_set(f, FR_REF);
+	return entered(ft, pmap_enter(&ft->map->pmap, ft->va, f, ft->area->prot, writable, &ft->batch));
+}
+
+/* The chain has a page of its own above the file's at this distance from the fault. */
+static bool hidden(struct fault *ft, s64 distance)
+{
+	u64 index = ft->index + distance;
+
+	for (struct vm_object *o = ft->top; o != ft->found; o = o->backing) {
+		if (page_lookup(o, index))
+			return true;
+		index += o->backing_index;
+	}
+	return false;
+}
+
+/* Resident pages of the file around the fault, as far as area, leaf table and file reach, read-only. The vnode's lock is held. */
+static void map_around(struct fault *ft)
+{
+	struct vm_area *a = ft->area;
+	struct vm_object *o = ft->found;
+	u64 start = MAX(ALIGN_DOWN(ft->va, AROUND * PAGE_SIZE), a->start);
+	u64 end = MIN(ALIGN_DOWN(ft->va, AROUND * PAGE_SIZE) + AROUND * PAGE_SIZE, a->end);
+	u64 first = ft->found_index - ((ft->va - start) >> PAGE_SHIFT), idx[AROUND];
+	u64 last = MIN(first + ((end - start) >> PAGE_SHIFT), DIV_ROUND_UP(o->size, PAGE_SIZE)) - 1;
+	struct frame *around[AROUND] = { NULL };
+	uintptr_t words[AROUND];
+	size_t n = radix_gather(&o->pages, first, last, words, idx, AROUND);
+
+	for (size_t i = 0; i < n && idx[i] <= last; i++) {
+		struct frame *f = (struct frame *)words[i];
+		u64 k = idx[i] - first;
+
+		if ((READ_ONCE(f->flags) & (FR_VALID | FR_BUSY)) != FR_VALID)
+			continue;
+		if (hidden(ft, idx[i] - ft->found_index))
+			continue;
+		if (f != ft->frame)
+			around[k] = f;
+	}
+	vm_count(VMEV_fault_around,
+		 pmap_enter_around(&ft->map->pmap, start, around, (end - start) >> PAGE_SHIFT, a->prot));
+}
+
+static enum outcome map_file_page(struct fault *ft)
+{
+	struct frame *f = ft->frame;
+	int r;
+
+	if (!(READ_ONCE(f->flags) & FR_REF))
+		page_set(f, FR_REF);
+	r = pmap_enter(&ft->map->pmap, ft->va, f, ft->area->prot, false, &ft->batch);
+	if (r == 0 && !(ft->area->flags & AREA_RANDOM))
+		map_around(ft);
+	return entered(ft, r);
+}
+
+/* Puts the spare into the top object and maps it writable. */
+static enum outcome insert_spare(struct fault *ft)
+{
+	struct frame *f = ft->spare;
+	struct vm_object *top = ft->top;
+	bool shared = ft->area->flags & AREA_SHARED;
+
+	if (unlikely(radix_insert(&top->pages, ft->index, (uintptr_t)f, ft->nodes.n ? &ft->nodes : NULL)))
+		return get_nodes(ft);
+	__atomic_store_n(&f->flags, FR_VALID | FR_REF | FR_DIRTY, __ATOMIC_RELAXED);
+	page_insert_locked(top, f, ft->index);
+	ft->spare = NULL;
+	ft->frame = f;
+	if (ft->lower)
+		spin_unlock(ft->lower);
+	ft->lower = NULL;
+	if (top->kind == OBJ_SHADOW && !shared && !ft->drop)
+		ft->drop = shadow_bypass(top);
+	return map_frame(ft, true);
+}
+
+static enum outcome map_new_page(struct fault *ft, struct frame *src)
+{
+	if (!ft->spare || ft->spare_src != src)
+		return get_spare(ft, src);
+	return insert_spare(ft);
+}
+
+/* ---- the chain ---- */
+
+/* Finds the topmost page. Sets found, found_index, frame, lower. */
+static void search(struct fault *ft)
+{
+	struct vm_object *o = ft->top;
+	u64 index = ft->index;
+
+	for (;;) {
+		struct vm_object *below;
+
+		ft->frame = page_lookup(o, index);
+		if (ft->frame)
+			break;
+		below = o->backing;
+		if (o->kind == OBJ_DEVICE || !below)
+			break;
+		index += o->backing_index;
+		if (below->lock != o->lock) {
+			spin_lock(below->lock);
+			ft->lower = below->lock;
+		}
+		o = below;
+	}
+	ft->found = o;
+	ft->found_index = index;
+}
+
+static bool beyond_end(const struct vm_object *o, u64 index)
+{
+	return (o->kind == OBJ_VNODE || o->sized) && index >= DIV_ROUND_UP(o->size, PAGE_SIZE);
+}
+
+/* Private and needs-copy: after this the top object is ours to write. */
+static enum outcome own_object(struct fault *ft)
+{
+	struct vm_object *o = ft->top;
+	struct vm_family *fam = object_is_anon(o) ? o->family : NULL;
+
+	if (object_is_anon(o) && READ_ONCE(o->refs) == 1) {
+		ASSERT(list_empty(&o->shadows));
+		ft->area->needs_copy = false;
+		vm_count(VMEV_shadow_reused, 1);
+		return DONE;
+	}
+	if (!ft->fresh || (fam && ft->fresh->family != fam) || (!fam && ft->fresh->family->refs != 1))
+		return get_fresh(ft, fam);
+	shadow_insert(ft->area, ft->fresh);
+	ft->fresh = NULL;
+	if (!fam) {
+		/* the vnode's lock is held, the shadow's family is another */
+		spin_unlock(o->lock);
+		ft->top = NULL;
+		return AGAIN;
+	}
+	ft->top = ft->area->object;
+	ft->index = area_index(ft->area, ft->va);
+	return DONE;
+}
+
+static enum outcome found_in_top(struct fault *ft, bool write)
+{
+	struct frame *f = ft->frame;
+	struct vm_area *a = ft->area;
+	bool mine = (a->flags & AREA_SHARED) || !a->needs_copy;
+
+	if (write) {
+		if (ft->found->ops->reserve && !page_has(f, FR_RESERVED))
+			return reserve_blocks(ft);
+		page_set_dirty_locked(f);
+		if (ft->found->kind == OBJ_VNODE && !(READ_ONCE(f->flags) & FR_STORED))
+			page_set(f, FR_STORED);
+		return map_frame(ft, true);
+	}
+	if (ft->found->kind == OBJ_VNODE)
+		return map_file_page(ft);
+	/* already dirty: a store needs no second fault */
+	return map_frame(ft, mine && (READ_ONCE(f->flags) & (FR_DIRTY | FR_CLEANING)) == FR_DIRTY);
+}
+
+static enum outcome no_page(struct fault *ft, bool write)
+{
+	struct vm_object *o = ft->found;
+
+	if (o->kind == OBJ_VNODE)
+		return read_in(ft);
+	if (!write && !(ft->area->flags & AREA_SHARED) && !o->sized) {
+		int r = pmap_enter_zero(&ft->map->pmap, ft->va, ft->area->prot);
+
+		vm_count(VMEV_zero_page_reads, 1);
+		return entered(ft, r);
+	}
+	return map_new_page(ft, NULL);
+}
+
+/* The area's object is locked. */
+static enum outcome resolve(struct fault *ft)
+{
+	bool write = ft->access & VM_ACCESS_WRITE, private = !(ft->area->flags & AREA_SHARED);
+	struct frame *f;
+
+	if (write && private && ft->area->needs_copy) {
+		enum outcome r = own_object(ft);
+
+		if (r != DONE)
+			return r;
+	}
+	search(ft);
+	if (ft->found->kind == OBJ_DEVICE) {
+		paddr_t pa = (ft->found->backing_index + ft->found_index) << PAGE_SHIFT;
+
+		return entered(ft, pmap_enter_device(&ft->map->pmap, ft->va, pa, ft->area->prot));
+	}
+	f = ft->frame;
+	if (beyond_end(ft->found, ft->found_index))
+		return fail(ft, -EFAULT, SIGBUS, BUS_ADRERR);
+	if (!f)
+		return no_page(ft, write);
+	if (unlikely((READ_ONCE(f->flags) & (FR_VALID | FR_BUSY)) != FR_VALID)) {
+		if (page_has(f, FR_BUSY))
+			return wait_busy(ft);
+		page_remove_locked(f);	/* its fill failed */
+		vm_page_put(f);
+		return fail(ft, -EFAULT, SIGBUS, BUS_ADRERR);
+	}
+	if (ft->found == ft->top && (!private || object_is_anon(ft->top) || !write))
+		return found_in_top(ft, write);
+	if (write)
+		return map_new_page(ft, f);
+	return ft->found->kind == OBJ_VNODE ? map_file_page(ft) : map_frame(ft, false);
+}
+
+/* ---- areas ---- */
+
+/* First touch of an anonymous area. */
+static enum outcome first_object(struct fault *ft)
+{
+	struct vm_area *a = ft->area;
+
+	if (!ft->fresh)
+		return get_fresh(ft, NULL);
+	spin_lock(&ft->map->attach_lock);
+	if (!a->objlock) {
+		ft->fresh->size = a->end - a->start;
+		a->needs_copy = false;
+		area_attach(a, ft->fresh, a->index);
+		ft->fresh = NULL;
+	}
+	spin_unlock(&ft->map->attach_lock);
+	return AGAIN;
+}
+
+static enum outcome in_area(struct fault *ft)
+{
+	struct vm_area *a = ft->area;
+	bool write = ft->access & VM_ACCESS_WRITE;
+	enum outcome r;
+
+	/* most first writes to anonymous memory want a zeroed page: get it while nothing is locked */
+	if (write && !ft->spare && !(a->flags & AREA_SHARED) && !a->file && !a->needs_copy &&
+	    (!a->object || a->object->kind == OBJ_ANON))
+		ft->spare = frame_alloc(FA_USER | FA_ZERO);
+	do {
+		ft->top = area_lock_object(a);
+		if (!ft->top) {
+			if (!write)
+				return entered(ft, pmap_enter_zero(&ft->map->pmap, ft->va, a->prot));
+			r = first_object(ft);
+			continue;
+		}
+		ft->index = area_index(a, ft->va);
+		r = resolve(ft);
+	} while (r == AGAIN && ft->area);
+	return r;
+}
+
+static bool access_allowed(const struct vm_area *a, unsigned access)
+{
+	if (access & VM_ACCESS_WRITE)
+		return a->prot & PROT_WRITE;
+	if (access & VM_ACCESS_EXEC)
+		return a->prot & PROT_EXEC;
+	return a->prot & (PROT_READ | PROT_WRITE);
+}
+
+static enum outcome one_pass(struct fault *ft)
+{
+	struct vm_map *m = ft->map;
+	struct vm_area *a;
+
+	rw_lock_read(&m->lock);
+	a = area_find(m, ft->va);
+	ft->area = a;
+	if (unlikely(!a || ft->va < a->start)) {
+		bool grows = a && (a->flags & AREA_GROWSDOWN);
+
+		if (!a)
+			rw_unlock_read(&m->lock);
+		unlock_all(ft);
+		if (grows && vm_grow_stack(m, ft->va) == 0)
+			return AGAIN;
+		return fail(ft, -EFAULT, SIGSEGV, SEGV_MAPERR);
+	}
+	if (unlikely(!access_allowed(a, ft->access)))
+		return fail(ft, -EFAULT, SIGSEGV, SEGV_ACCERR);
+	return in_area(ft);
+}
+
+int vm_fault(struct vm_map *m, u64 addr, unsigned access, int *sig, int *code)
+{
+	struct fault ft = { .map = m, .va = ALIGN_DOWN(addr, PAGE_SIZE), .access = access };
+	enum outcome r;
+
+	vm_count(VMEV_pgfault, 1);
+	tlb_begin(&ft.batch, &m->pmap);
+	do
+		r = addr < USER_END ? one_pass(&ft) : fail(&ft, -EFAULT, SIGSEGV, SEGV_MAPERR);
+	while (r == AGAIN);
+	teardown(&ft);
+	if (r == DONE)
+		return 0;
+	*sig = ft.sig;
+	*code = ft.code;
+	return ft.err;
+}
+
+/* ---- faults made on purpose ---- */
+
+int fault_populate(struct vm_map *m, u64 start, u64 end)
+{
+	for (u64 va = start; va < end; va += PAGE_SIZE) {
+		struct vm_area *a;
+		unsigned access;
+		int err, sig, code;
+
+		rw_lock_read(&m->lock);
+		a = area_find(m, va);
+		if (!a || va < a->start) {
+			rw_unlock_read(&m->lock);
+			return -ENOMEM;
+		}
+		access = (a->prot & PROT_WRITE) && !(a->flags & AREA_SHARED) ? VM_ACCESS_WRITE : VM_ACCESS_READ;
+		if (!(a->prot & (PROT_READ | PROT_WRITE | PROT_EXEC)))
+			access = 0;
+		else if (!(a->prot & (PROT_READ | PROT_WRITE)))
+			access = VM_ACCESS_EXEC;
+		rw_unlock_read(&m->lock);
+		if (!access || pte_allows(pmap_lookup(&m->pmap, va), access))
+			continue;
+		err = vm_fault(m, va, access, &sig, &code);
+		if (err)
+			return err == -EFAULT ? -ENOMEM : err;
+	}
+	return 0;
+}
+
+struct frame *fault_frame_at(struct vm_map *m, u64 addr, bool write)
+{
+	unsigned access = write ? VM_ACCESS_WRITE : VM_ACCESS_READ;
+	u64 va = ALIGN_DOWN(addr, PAGE_SIZE);
+
+	for (;;) {
+		struct fault ft = { .map = m, .va = va };
+		struct frame *f = NULL;
+		int sig, code, err;
+		pte_t pte;
+
+		rw_lock_read(&m->lock);
+		ft.area = area_find(m, va);
+		if (ft.area && va >= ft.area->start && (ft.top = area_lock_object(ft.area))) {
+			ft.index = area_index(ft.area, va);
+			search(&ft);
+			pte = pmap_lookup(&m->pmap, va);
+			if (pte_allows(pte, access) && ft.frame && PTE_PA(pte) == frame_pa(ft.frame)) {
+				f = ft.frame;
+				vm_page_hold(f);
+			} else if (!write && pte_allows(pte, access) && PTE_PA(pte) == frame_pa(zero_frame)) {
+				f = zero_frame;
+			}
+			unlock_object(&ft);
+		} else if (ft.area && va >= ft.area->start && !write &&
+			   PTE_PA(pmap_lookup(&m->pmap, va)) == frame_pa(zero_frame)) {
+			f = zero_frame;
+		}
+		rw_unlock_read(&m->lock);
+		if (f)
+			return f;
+		err = vm_fault(m, va, access, &sig, &code);
+		if (err)
+			return ERR_PTR(err);
+	}
+}
+
+ssize_t vm_access(struct vm_map *m, u64 addr, void *buf, size_t n, bool write)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		u64 at = addr + done, off = at & PAGE_MASK;
+		size_t len = MIN(n - done, PAGE_SIZE - off);
+		struct frame *f = at < USER_END ? fault_frame_at(m, at, write) : ERR_PTR(-EFAULT);
+
+		if (IS_ERR(f))
+			return done ? (ssize_t)done : PTR_ERR(f);
+		if (write)
+			memcpy((u8 *)frame_va(f) + off, (u8 *)buf + done, len);
+		else
+			memcpy((u8 *)buf + done, (u8 *)frame_va(f) + off, len);
+		if (f != zero_frame)
+			vm_page_put(f);
+		done += len;
+	}
+	return done;
+}

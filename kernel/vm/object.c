@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Memory objects: life, size, and the removal of pages.
+ *
+ * References: one for each area that maps the object, one for each shadow above it, and those of other holders.  Objects embedded in a vnode delegate counting to
+ * their pager's hold and drop.  An anonymous object dies with its last reference: it is unlinked from its backing object, its
+ * frames go in one pass over the radix tree, and what that made possible below (collapse, bypass) is done at once.
+ *
+ * Removing pages: the order is size first (so that no fault or read finds them again), then mappings, then frames; a frame under transfer or held BUSY by
+ * somebody is waited for.  Held frames become orphans.
+ */
+#include "kernel/vm/vm_internal.h"
+
+static struct kmem_cache *object_cache, *family_cache;
+
+void object_init(void)
+{
+	object_cache = kmem_cache_create("vm_object", sizeof(struct vm_object), 0);
+	family_cache = kmem_cache_create("vm_family", sizeof(struct vm_family), 0);
+	ASSERT(object_cache && family_cache);
+}
+
+static void object_setup(struct vm_object *o, enum vm_object_kind kind, const struct vm_pager_ops *ops, u64 size)
+{
+	memset(o, 0, sizeof(*o));
+	spin_init(&o->own_lock, LOCK_OBJECT, "vm_object");
+	o->lock = &o->own_lock;
+	o->kind = kind;
+	o->ops = ops;
+	o->size = size;
+	radix_init(&o->pages);
+	o->areas = rmap_tree_init;
+	list_init(&o->shadows);
+	list_init(&o->shadow_link);
+}
+
+void vm_object_init_vnode(struct vm_object *o, const struct vm_pager_ops *ops, u64 size)
+{
+	object_setup(o, OBJ_VNODE, ops, size);
+}
+
+struct vm_object *object_alloc(struct vm_family *fam)
+{
+	struct vm_object *o = kmem_cache_alloc(object_cache, 0);
+
+	if (!o)
+		return NULL;
+	object_setup(o, OBJ_ANON, &anon_pager_ops, 0);
+	if (!fam) {
+		fam = kmem_cache_alloc(family_cache, 0);
+		if (!fam) {
+			kmem_cache_free(object_cache, o);
+			return NULL;
+		}
+		spin_init(&fam->lock, LOCK_OBJECT_FAMILY, "family");
+		fam->refs = 0;
+	}
+	__atomic_fetch_add(&fam->refs, 1, __ATOMIC_RELAXED);
+	o->family = fam;
+	o->lock = &fam->lock;
+	o->refs = 1;
+	vm_count(VMEV_objects_created, 1);
+	return o;
+}
+
+void object_free(struct vm_object *o)
+{
+	struct vm_family *fam = o->family;
+
+	ASSERTF(o->pages.count == 0 && !o->areas.root && list_empty(&o->shadows) && !o->backing,
+		"object %p: %lu pages, backing %p", (void *)o, o->pages.count, (void *)o->backing);
+	if (fam && __atomic_sub_fetch(&fam->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		kmem_cache_free(family_cache, fam);
+	kmem_cache_free(object_cache, o);
+	vm_count(VMEV_objects_freed, 1);
+}
+
+struct vm_object *vm_object_create_anon(u64 size)
+{
+	struct vm_object *o = object_alloc(NULL);
+
+	if (o) {
+		o->size = size;
+		o->sized = true;
+	}
+	return o;
+}
+
+struct vm_object *vm_object_create_device(paddr_t pa, u64 size)
+{
+	struct vm_object *o = kmem_cache_alloc(object_cache, 0);
+
+	if (!o)
+		return NULL;
+	object_setup(o, OBJ_DEVICE, &device_pager_ops, size);
+	o->backing_index = pa >> PAGE_SHIFT;
+	o->refs = 1;
+	return o;
+}
+
+void vm_object_hold(struct vm_object *o)
+{
+	if (o->ops->hold)
+		o->ops->hold(o);
+	else
+		__atomic_fetch_add(&o->refs, 1, __ATOMIC_RELAXED);
+}
+
+/* ---- freeing pages in bulk ---- */
+
+#define BATCH 64
+struct batch {
+	struct frame *f[BATCH];
+	size_t n;
+};
+
+static void batch_add(struct batch *b, struct frame *f)
+{
+	if (b->n == BATCH) {
+		frames_release(b->f, b->n);
+		b->n = 0;
+	}
+	b->f[b->n++] = f;
+}
+
+static void detach_word(uintptr_t word, u64 index __unused, void *arg)
+{
+	struct frame *f = (struct frame *)word;
+
+	page_detach(f);
+	batch_add(arg, f);
+}
+
+/* Every page of a dead object at once: nothing can be busy with it but transfers, which hold their frames. */
+static void free_all_pages(struct vm_object *o)
+{
+	struct batch b = { .n = 0 };
+
+	radix_remove_range(&o->pages, 0, ~0UL, detach_word, &b);
+	frames_release(b.f, b.n);
+}
+
+void vm_object_drop(struct vm_object *o)
+{
+	struct vm_object *backing;
+	struct list dead;
+
+	for (; o; o = backing) {
+		if (o->ops->drop) {
+			o->ops->drop(o);
+			return;
+		}
+		list_init(&dead);
+		spin_lock(o->lock);
+		if (__atomic_sub_fetch(&o->refs, 1, __ATOMIC_ACQ_REL) > 0) {
+			struct spinlock *l = o->lock;
+
+			/* keep the family while its lock is held: o itself may be merged away */
+			struct vm_family *fam = o->family;
+			if (fam)
+				__atomic_fetch_add(&fam->refs, 1, __ATOMIC_RELAXED);
+			if (object_is_anon(o))
+				shadow_simplify(o, &dead);
+			spin_unlock(l);
+			if (fam && __atomic_sub_fetch(&fam->refs, 1, __ATOMIC_ACQ_REL) == 0)
+				kmem_cache_free(family_cache, fam);
+			objects_reap(&dead);
+			return;
+		}
+		o->dead = true;
+		free_all_pages(o);
+		backing = o->backing;
+		if (backing)
+			shadow_unlink_backing(o);
+		spin_unlock(o->lock);
+		object_free(o);
+	}
+}
+
+void objects_reap(struct list *dead)
+{
+	struct list *l;
+
+	while ((l = list_pop(dead))) {
+		object_free(list_entry(l, struct vm_object, shadow_link));
+	}
+}
+
+/* ---- removing pages ---- */
+
+/* Removes f (locked on entry and exit; the lock is dropped to wait). False: something was waited for, look again. */
+static bool remove_one(struct vm_object *o, struct frame *f, struct batch *b)
+{
+	if (page_has(f, FR_BUSY | FR_CLEANING)) {
+		vm_page_hold(f);
+		spin_unlock(o->lock);
+		page_wait(f, FR_BUSY | FR_CLEANING);
+		vm_page_put(f);
+		spin_lock(o->lock);
+		return false;
+	}
+	if (READ_ONCE(f->mapcount) && !rmap_unmap(f)) {
+		u64 index = f->index;
+
+		/* mapped through private shadows of a file */
+		spin_unlock(o->lock);
+		rmap_unmap_shadows(o, index, index);
+		spin_lock(o->lock);
+		return false;
+	}
+	page_remove_locked(f);
+	batch_add(b, f);
+	return true;
+}
+
+void vm_object_remove(struct vm_object *o, u64 first, u64 last)
+{
+	struct batch b = { .n = 0 };
+	u64 index = first;
+	uintptr_t w;
+
+	if (first > last)
+		return;
+	spin_lock(o->lock);
+	while ((w = radix_next(&o->pages, &index, last)))
+		if (remove_one(o, (struct frame *)w, &b))
+			index++;
+	spin_unlock(o->lock);
+	frames_release(b.f, b.n);
+}
+
+/* Waits until the page at index is no longer in transfer, then zeroes it from offset on. */
+static void zero_tail(struct vm_object *o, u64 index, u32 from)
+{
+	struct frame *f;
+
+	for (;;) {
+		spin_lock(o->lock);
+		f = page_lookup(o, index);
+		if (!f || !page_has(f, FR_BUSY | FR_CLEANING))
+			break;
+		vm_page_hold(f);
+		spin_unlock(o->lock);
+		page_wait(f, FR_BUSY | FR_CLEANING);
+		vm_page_put(f);
+	}
+	if (f && page_has(f, FR_VALID))
+		memset((u8 *)frame_va(f) + from, 0, PAGE_SIZE - from);
+	spin_unlock(o->lock);
+}
+
+void vm_object_set_size(struct vm_object *o, u64 size)
+{
+	u64 old;
+
+	spin_lock(o->lock);
+	old = o->size;
+	o->size = size;
+	spin_unlock(o->lock);
+	if (size < old) {
+		u64 first = DIV_ROUND_UP(size, PAGE_SIZE);
+
+		vm_object_remove(o, first, ~0UL);
+		if (size & PAGE_MASK)
+			zero_tail(o, size >> PAGE_SHIFT, size & PAGE_MASK);
+	} else if (size > old && (old & PAGE_MASK) && o->kind == OBJ_VNODE) {
+		zero_tail(o, old >> PAGE_SHIFT, old & PAGE_MASK);
+	}
+}
+
+void vm_object_extend(struct vm_object *o, u64 size)
+{
+	spin_lock(o->lock);
+	if (size > o->size)
+		o->size = size;
+	spin_unlock(o->lock);
+}
+
+size_t vm_object_evict(struct vm_object *o, u64 first, u64 last)
+{
+	struct batch b = { .n = 0 };
+	u64 index = first;
+	size_t n = 0;
+	uintptr_t w;
+
+	if (o->kind != OBJ_VNODE)
+		return 0;
+	spin_lock(o->lock);
+	for (; (w = radix_next(&o->pages, &index, last)); index++) {
+		struct frame *f = (struct frame *)w;
+
+		if (page_has(f, FR_BUSY | FR_CLEANING | FR_DIRTY) || READ_ONCE(f->mapcount) || READ_ONCE(f->holds) != 1)
+			continue;
+		page_remove_locked(f);
+		batch_add(&b, f);
+		n++;
+	}
+	spin_unlock(o->lock);
+	frames_release(b.f, b.n);
+	return n;
+}
+
+void vm_object_fini(struct vm_object *o, bool discard)
+{
+	ASSERTF(!o->areas.root && list_empty(&o->shadows), "object %p is still mapped", (void *)o);
+	ASSERTF(discard || !vm_object_dirty(o), "object %p: %lu dirty pages would be lost", (void *)o, o->ndirty);
+	vm_object_remove(o, 0, ~0UL);
+	ASSERT(o->pages.count == 0 && READ_ONCE(o->writeback) == 0);
+}
+
+int vm_object_take_error(struct vm_object *o)
+{
+	int err;
+
+	spin_lock(o->lock);
+	err = o->wb_error;
+	o->wb_error = 0;
+	spin_unlock(o->lock);
+	return err;
+}
+
+void object_purge_locked(struct vm_object *o, u64 first, u64 last)
+{
+	struct batch b = { .n = 0 };
+
+	radix_remove_range(&o->pages, first, last, detach_word, &b);
+	frames_release(b.f, b.n);
+}
+
+/* After areas over [first, last] went away: pages that no other area can see are freed, unless shadows may look through. */
+void object_trim(struct vm_object *o, u64 first, u64 last)
+{
+	struct batch b = { .n = 0 };
+	struct vm_area *a;
+
+	if (!object_is_anon(o))
+		return;
+	spin_lock(o->lock);
+	/* the caller's reference is the only one that is no area's: nobody else may look */
+	if (!list_empty(&o->shadows) || READ_ONCE(o->refs) != o->nareas + 1) {
+		spin_unlock(o->lock);
+		return;
+	}
+	while (first <= last) {
+		u64 stop = last;
+
+		a = rmap_first(o, first, last);
+		if (a && a->index <= first) {
+			first = area_last(a) + 1;
+			continue;
+		}
+		if (a)
+			stop = a->index - 1;
+		radix_remove_range(&o->pages, first, stop, detach_word, &b);
+		first = stop + 1;
+	}
+	spin_unlock(o->lock);
+	frames_release(b.f, b.n);
+}

@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Pages in and out of objects: vm_page_get, read-ahead, and cleaning in clusters.
+ *
+ * Nothing sleeps under an object's lock: a fill is described by BUSY frames put into the object, the lock is dropped, the pager starts the
+ * transfer, and whoever needs the page waits on the frame and looks the slot up again.
+ */
+#include "kernel/vm/vm_internal.h"
+
+#define CLUSTER_MAX	  256	/* pages per call of fill or clean, at most */
+#define READAHEAD_START	  4
+#define READAHEAD_DEFAULT 32	/* 128 KiB */
+
+/* ---- anonymous and device pagers ---- */
+
+static void anon_fill(struct vm_object *o __unused, struct frame **frames, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		page_zero(frame_va(frames[i]));
+		vm_page_fill_end(frames[i], 0);
+	}
+}
+
+const struct vm_pager_ops anon_pager_ops = {
+	.name = "anon",
+	.fill = anon_fill,
+	.max_cluster = 1,
+};
+
+const struct vm_pager_ops device_pager_ops = {
+	.name = "device",
+};
+
+/* ---- filling ---- */
+
+static u32 cluster_of(const struct vm_object *o)
+{
+	return o->ops->max_cluster ? MIN(o->ops->max_cluster, (u32)CLUSTER_MAX) : 1;
+}
+
+/* New BUSY frames, each held once for the transfer, for absent consecutive pages from index on: how many. Locked. */
+static size_t add_busy(struct vm_object *o, u64 index, size_t n, struct frame **out)
+{
+	size_t k = 0;
+
+	while (k < n) {
+		struct frame *f;
+
+		if (page_lookup(o, index + k))
+			break;
+		f = frame_alloc(FA_NOWAIT | FA_USER);
+		if (!f)
+			break;
+		page_set(f, FR_BUSY);
+		if (page_add(o, f, index + k)) {
+			f->flags = 0;
+			frame_free(f);
+			break;
+		}
+		f->holds = 2;
+		out[k++] = f;
+	}
+	return k;
+}
+
+int page_start_fill(struct vm_object *o, u64 index, size_t n)
+{
+	struct frame *f[CLUSTER_MAX];
+	size_t got, most = cluster_of(o);
+	u64 pages;
+
+	spin_lock(o->lock);
+	pages = DIV_ROUND_UP(o->size, PAGE_SIZE);
+	if (index >= pages) {
+		spin_unlock(o->lock);
+		return -ENXIO;
+	}
+	n = MIN(MIN(n, most), pages - index);
+	got = add_busy(o, index, n, f);
+	if (!got && page_lookup(o, index)) {
+		spin_unlock(o->lock);
+		return 0;	/* somebody was faster */
+	}
+	spin_unlock(o->lock);
+	if (!got)
+		return -ENOMEM;
+	o->ops->fill(o, f, got);
+	vm_count(VMEV_pgpgin, got * (PAGE_SIZE / KiB));
+	return 0;
+}
+
+void vm_object_readahead(struct vm_object *o, u64 index, size_t n)
+{
+	u64 end = MIN(index + n, DIV_ROUND_UP(READ_ONCE(o->size), PAGE_SIZE));
+
+	if (o->kind != OBJ_VNODE)
+		return;
+	while (index < end) {
+		size_t run = 0;
+
+		spin_lock(o->lock);
+		while (index < end && page_lookup(o, index))
+			index++;
+		while (index + run < end && run < cluster_of(o) && !page_lookup(o, index + run))
+			run++;
+		spin_unlock(o->lock);
+		if (!run || page_start_fill(o, index, run))
+			return;
+		vm_count(VMEV_readahead_pages, run);
+		index += run;
+	}
+}
+
+u32 readahead_window(struct vm_readahead *ra, u64 index)
+{
+	u32 max = ra->max ? ra->max : READAHEAD_DEFAULT;
+
+	if (ra->max == UINT32_MAX)
+		return 1;
+	if (index == ra->next || index == ra->ahead)
+		ra->window = ra->window ? MIN(ra->window * 2, max) : READAHEAD_START;
+	else
+		ra->window = index == 0 ? READAHEAD_START : 1;
+	ra->ahead = index + ra->window;
+	return ra->window;
+}
+
+/* The page after one with FR_READAHEAD was reached: the next window is started while the reader works on this one. */
+static void readahead_next(struct vm_object *o, struct vm_readahead *ra, u64 index)
+{
+	u32 max = ra->max ? ra->max : READAHEAD_DEFAULT;
+
+	if (ra->max == UINT32_MAX || ra->ahead <= index)
+		return;
+	ra->window = MIN(ra->window * 2, max);
+	vm_object_readahead(o, ra->ahead, ra->window);
+	ra->ahead += ra->window;
+}
+
+/* ---- vm_page_get ---- */
+
+/* A failed fill: the frame leaves the object; the error goes to who waited. Locked; f is in o. */
+static void discard_failed(struct frame *f)
+{
+	if (page_has(f, FR_ERROR) && !page_has(f, FR_VALID | FR_BUSY) && !READ_ONCE(f->mapcount)) {
+		page_remove_locked(f);
+		vm_page_put(f);
+	}
+}
+
+/* Old garbage behind the end of the file must not become part of it when a write extends the file. Locked. */
+static void settle_tail(struct vm_object *o, struct frame *f)
+{
+	u64 at = f->index << PAGE_SHIFT;
+
+	if (!page_has(f, FR_STORED) || o->kind != OBJ_VNODE || o->size <= at || o->size - at >= PAGE_SIZE)
+		return;
+	memset((u8 *)frame_va(f) + (o->size - at), 0, PAGE_SIZE - (o->size - at));
+	if (!READ_ONCE(f->mapcount))
+		page_clear(f, FR_STORED);
+}
+
+/* Makes the absent page for a caller that will overwrite it, or zero-filled anonymous memory. Unlocked. */
+static int make_page(struct vm_object *o, u64 index, bool zero)
+{
+	struct frame *f = frame_alloc(FA_USER | (zero ? FA_ZERO : 0));
+	struct radix_reserve r = { 0 };
+	int err;
+
+	if (!f)
+		return -ENOMEM;
+	err = radix_reserve_fill(&r, true);
+	if (err) {
+		frame_free(f);
+		return err;
+	}
+	page_set(f, zero ? FR_VALID | FR_REF : FR_BUSY | FR_REF);
+	spin_lock(o->lock);
+	if (page_lookup(o, index)) {
+		spin_unlock(o->lock);
+		f->flags = 0;
+		frame_free(f);
+		radix_reserve_free(&r);
+		return -EEXIST;
+	}
+	err = radix_insert(&o->pages, index, (uintptr_t)f, &r);
+	ASSERT(!err);
+	page_insert_locked(o, f, index);
+	if (zero)
+		f->holds++;	/* the caller's; a BUSY one's is counted by finding it, see get_new */
+	spin_unlock(o->lock);
+	radix_reserve_free(&r);
+	return 0;
+}
+
+/* An absent page, made for NOFILL: BUSY and held. */
+static int get_new(struct vm_object *o, u64 index, struct frame **out)
+{
+	struct frame *f = frame_alloc(FA_USER);
+	struct radix_reserve r = { 0 };
+	int err;
+
+	if (!f)
+		return -ENOMEM;
+	err = radix_reserve_fill(&r, true);
+	if (err)
+		goto fail;
+	page_set(f, FR_BUSY | FR_REF);
+	spin_lock(o->lock);
+	if (page_lookup(o, index)) {
+		spin_unlock(o->lock);
+		err = -EEXIST;
+		goto fail;
+	}
+	err = radix_insert(&o->pages, index, (uintptr_t)f, &r);
+	ASSERT(!err);
+	page_insert_locked(o, f, index);
+	f->holds = 2;
+	if (o->ops->reserve)
+		page_set(f, FR_RESERVED);
+	spin_unlock(o->lock);
+	radix_reserve_free(&r);
+	*out = f;
+	return 0;
+fail:
+	f->flags = 0;
+	frame_free(f);
+	radix_reserve_free(&r);
+	return err;
+}
+
+static int reserve_page(struct vm_object *o, u64 index, unsigned flags)
+{
+	if (!(flags & VMP_WRITE) || (flags & VMP_RESERVED) || !o->ops->reserve)
+		return 0;
+	return o->ops->reserve(o, index, 1);
+}
+
+/* Waits for a busy page or starts reading an absent one; then the caller looks again. */
+static int bring_in(struct vm_object *o, u64 index, struct frame *f, struct vm_readahead *ra)
+{
+	int err;
+
+	if (!f)
+		return page_start_fill(o, index, ra ? readahead_window(ra, index) : 1);
+	err = page_wait_kill(f, FR_BUSY);
+	if (!err && page_has(f, FR_ERROR) && !page_has(f, FR_VALID))
+		err = -EIO;
+	return err;
+}
+
+int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readahead *ra, struct frame **out)
+{
+	bool reserved = !(flags & VMP_WRITE) || (flags & VMP_RESERVED) || !o->ops->reserve;
+	int err;
+
+	for (;;) {
+		struct frame *f;
+
+		spin_lock(o->lock);
+		if (unlikely(index >= DIV_ROUND_UP(o->size, PAGE_SIZE) && !(flags & VMP_BEYOND))) {
+			spin_unlock(o->lock);
+			return -ENXIO;
+		}
+		f = page_lookup(o, index);
+		if (likely(f && page_has(f, FR_VALID) && !page_has(f, FR_BUSY) &&
+			   (reserved || page_has(f, FR_RESERVED)))) {
+			vm_page_hold(f);
+			if (flags & VMP_WRITE)
+				settle_tail(o, f);
+			spin_unlock(o->lock);
+			vm_page_touch(f);
+			if (ra) {
+				if (unlikely(page_has(f, FR_READAHEAD)) || index + ra->window / 2 == ra->ahead)
+					readahead_next(o, ra, index);
+				ra->next = index + 1;
+			}
+			*out = f;
+			return 0;
+		}
+		if (f) {
+			vm_page_hold(f);
+			discard_failed(f);
+		}
+		spin_unlock(o->lock);
+		if (flags & VMP_NOWAIT) {
+			err = -EAGAIN;
+		} else if (!reserved && !(f && page_has(f, FR_BUSY))) {
+			err = reserve_page(o, index, flags);
+			reserved = true;
+			if (!err && f && page_has(f, FR_VALID))
+				page_set(f, FR_RESERVED);
+		} else if (!f && object_is_anon(o)) {
+			err = make_page(o, index, true);
+			if (!err) {
+				spin_lock(o->lock);
+				f = page_lookup(o, index);
+				spin_unlock(o->lock);
+				*out = f;
+				return 0;
+			}
+		} else if (!f && ((flags & VMP_NOFILL) || index >= DIV_ROUND_UP(READ_ONCE(o->size), PAGE_SIZE))) {
+			err = get_new(o, index, out);
+			if (!err)
+				return 0;
+		} else {
+			err = bring_in(o, index, f, ra);
+		}
+		if (f)
+			vm_page_put(f);
+		if (err == -ENOMEM && vm_reclaim(16))
+			err = 0;
+		if (err && err != -EEXIST)
+			return err;
+	}
+}
+
+/* ---- cleaning ---- */
+
+/* A clean that failed left FR_ERROR: the page is dirty again. Clears stale hints. Locked; true if f is being cleaned now. */
+static bool settle_locked(struct vm_object *o, struct frame *f)
+{
+	if (page_has(f, FR_CLEANING))
+		return true;
+	radix_tag_clear(&o->pages, f->index, TAG_CLEANING);
+	if (page_has(f, FR_ERROR) && page_has(f, FR_VALID)) {
+		page_clear(f, FR_ERROR);
+		page_set_dirty_locked(f);
+	}
+	return false;
+}
+
+static void zero_tail_locked(struct vm_object *o, struct frame *f)
+{
+	settle_tail(o, f);
+}
+
+/* f (dirty, quiet) begins to be cleaned. Locked. */
+static void begin_clean(struct vm_object *o, struct frame *f)
+{
+	page_set(f, FR_CLEANING);
+	page_clear(f, FR_DIRTY | FR_ERROR);
+	radix_tag_clear(&o->pages, f->index, TAG_DIRTY);
+	radix_tag_set(&o->pages, f->index, TAG_CLEANING);
+	o->ndirty--;
+	totals_add(&page_totals.dirty, -1);
+	totals_add(&page_totals.writeback, 1);
+	__atomic_fetch_add(&o->writeback, 1, __ATOMIC_RELAXED);
+	vm_page_hold(f);
+	if (READ_ONCE(f->mapcount))
+		rmap_write_protect(f);
+	zero_tail_locked(o, f);
+}
+
+/* A run of dirty pages from *index on, at most to last, ready for the pager. Locked. 0: none left. *wait_for: a page in transfer that is dirty again. */
+static size_t gather(struct vm_object *o, u64 *index, u64 last, struct frame **f, struct frame **wait_for)
+{
+	size_t n = 0;
+
+	*wait_for = NULL;
+	while (n < cluster_of(o)) {
+		struct frame *g = (struct frame *)(n ? radix_get(&o->pages, *index) :
+						       radix_next_tagged(&o->pages, index, last, TAG_DIRTY));
+
+		if (!g || *index > last || !page_has(g, FR_DIRTY))
+			break;
+		if (page_has(g, FR_CLEANING | FR_BUSY)) {
+			if (!n)
+				*wait_for = g;
+			break;
+		}
+		begin_clean(o, g);
+		f[n++] = g;
+		if (++*index == 0)
+			break;
+	}
+	return n;
+}
+
+static int wait_cleaned(struct vm_object *o, u64 first, u64 last)
+{
+	u64 index = first;
+	struct frame *f;
+
+	spin_lock(o->lock);
+	while ((f = (struct frame *)radix_next_tagged(&o->pages, &index, last, TAG_CLEANING))) {
+		if (!settle_locked(o, f)) {
+			if (++index == 0)
+				break;
+			continue;
+		}
+		vm_page_hold(f);
+		spin_unlock(o->lock);
+		page_wait(f, FR_CLEANING);
+		vm_page_put(f);
+		spin_lock(o->lock);
+	}
+	spin_unlock(o->lock);
+	return vm_object_take_error(o);
+}
+
+int vm_object_clean(struct vm_object *o, u64 first, u64 last, bool wait)
+{
+	struct frame *f[CLUSTER_MAX], *pending;
+	u64 index = first;
+	size_t n;
+
+	if (o->kind != OBJ_VNODE)
+		return 0;
+	for (;;) {
+		spin_lock(o->lock);
+		n = gather(o, &index, last, f, &pending);
+		if (pending && wait) {
+			vm_page_hold(pending);
+			spin_unlock(o->lock);
+			page_wait(pending, FR_CLEANING | FR_BUSY);
+			vm_page_put(pending);
+			continue;
+		}
+		spin_unlock(o->lock);
+		if (pending) {
+			index++;
+			continue;
+		}
+		if (!n)
+			break;
+		o->ops->clean(o, f, n, wait);
+		vm_count(VMEV_writeback_clusters, 1);
+		vm_count(VMEV_writeback_pages, n);
+		vm_count(VMEV_pgpgout, n * (PAGE_SIZE / KiB));
+	}
+	return wait ? wait_cleaned(o, first, last) : 0;
+}

@@ -1,0 +1,658 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Page tables of address spaces (Sv39), and TLB consistency.
+ *
+ * Page tables are a cache of the areas and objects: any PTE may be dropped.  The only facts that live here alone are the A and D
+ * bits, folded into the frame (FR_REF, FR_DIRTY) before a PTE goes.  A PTE with W always has D set and its frame is marked dirty when W is
+ * given, so D never needs to be collected for correctness, with or without hardware updating of A/D.
+ *
+ * One spin lock per space (LOCK_PTE) guards all its PTEs and is held for a few instructions per page.  Entering a mapping needs the lock of the
+ * frame's object as well, so a frame cannot lose its identity while it is being mapped.
+ *
+ * Flushing: a change from invalid to valid needs no flush (a hart that remembers the invalid PTE takes a fault, which finds
+ * the PTE good and flushes locally; fault.c proves it).  The same holds for giving more rights.  Everything else is collected in a tlb_batch
+ * and flushed once, on this hart and on those whose bit is set in pmap->active; harts that ran the space before but do not run it now get their bit set in
+ * pmap->stale and flush when they come back to it.
+ */
+#include "kernel/riscv/csr.h"
+#include "kernel/vm/vm_internal.h"
+#include "sbi/sbi.h"
+
+struct frame *zero_frame;
+
+static pte_t *table_at(pte_t pte)
+{
+	return pa_to_va(PTE_PA(pte));
+}
+
+static bool pte_leaf(pte_t pte)
+{
+	return pte & (PTE_R | PTE_W | PTE_X);
+}
+
+static pte_t prot_bits(u32 prot)
+{
+	pte_t bits = PTE_V | PTE_U | PTE_A;
+
+	/* W without R is reserved (privileged specification, "Sv32 virtual addressing"): writable implies readable, as on Linux */
+	if (prot & (PROT_READ | PROT_WRITE))
+		bits |= PTE_R;
+	if (prot & PROT_WRITE)
+		bits |= PTE_W | PTE_D;
+	if (prot & PROT_EXEC)
+		bits |= PTE_X;
+	return bits;
+}
+
+bool pte_allows(pte_t pte, unsigned access)
+{
+	if (!(pte & PTE_V) || !(pte & PTE_A))
+		return false;
+	if (access & VM_ACCESS_WRITE)
+		return (pte & PTE_W) && (pte & PTE_D);
+	return access & VM_ACCESS_EXEC ? pte & PTE_X : pte & PTE_R;
+}
+
+/* ---- tables ---- */
+
+static struct frame *table_new(unsigned flags)
+{
+	struct frame *f = frame_alloc(FA_ZERO | flags);
+
+	if (!f)
+		return NULL;
+	f->private = 0;
+	__atomic_fetch_or(&f->flags, FR_TABLE | FR_WIRED, __ATOMIC_RELAXED);
+	totals_add(&page_totals.tables, 1);
+	vm_count(VMEV_pagetables_alloc, 1);
+	return f;
+}
+
+static void table_free(struct frame *f)
+{
+	__atomic_fetch_and(&f->flags, ~(FR_TABLE | FR_WIRED), __ATOMIC_RELAXED);
+	f->private = 0;
+	totals_add(&page_totals.tables, -1);
+	vm_count(VMEV_pagetables_free, 1);
+	frame_free(f);
+}
+
+int pmap_init(struct pmap *p)
+{
+	struct frame *f = table_new(0);
+
+	if (!f)
+		return -ENOMEM;
+	spin_init(&p->lock, LOCK_PTE, "pmap");
+	p->root = frame_va(f);
+	memcpy(p->root + PT_ENTRIES / 2, kernel_root + PT_ENTRIES / 2, PAGE_SIZE / 2);
+	p->asid = p->active = p->stale = 0;
+	p->mapped = p->mapped_anon = p->tables = 0;
+	return 0;
+}
+
+static void free_level(pte_t *table, unsigned level)
+{
+	unsigned n = level == PT_LEVELS - 1 ? PT_ENTRIES / 2 : PT_ENTRIES;
+
+	if (level > 0)
+		for (unsigned i = 0; i < n; i++)
+			if (table[i] & PTE_V)
+				free_level(table_at(table[i]), level - 1);
+	table_free(va_frame(table));
+}
+
+void pmap_fini(struct pmap *p)
+{
+	ASSERTF(p->mapped == 0, "%lu frames still mapped", p->mapped);
+	ASSERTF(p->active == 0, "active on harts %#lx", p->active);
+	free_level(p->root, PT_LEVELS - 1);
+	p->root = NULL;
+}
+
+/* The leaf PTE of va, or NULL where a table is missing. */
+static pte_t *walk(struct pmap *p, u64 va)
+{
+	pte_t e = p->root[PT_INDEX(va, 2)];
+
+	if (!(e & PTE_V))
+		return NULL;
+	e = table_at(e)[PT_INDEX(va, 1)];
+	if (!(e & PTE_V))
+		return NULL;
+	return &table_at(e)[PT_INDEX(va, 0)];
+}
+
+/* The same, making tables (without sleeping); p->lock held. NULL: no memory. */
+static pte_t *walk_make(struct pmap *p, u64 va)
+{
+	pte_t *table = p->root;
+
+	for (unsigned level = PT_LEVELS - 1; level > 0; level--) {
+		pte_t *e = &table[PT_INDEX(va, level)];
+
+		if (unlikely(!(*e & PTE_V))) {
+			struct frame *f = table_new(FA_NOWAIT);
+
+			if (!f)
+				return NULL;
+			p->tables++;
+			va_frame(table)->private++;
+			/* the zeroes must be there before a walker can follow the entry */
+			__atomic_store_n(e, PA_PTE(frame_pa(f)) | PTE_V, __ATOMIC_RELEASE);
+		}
+		table = table_at(*e);
+	}
+	return &table[PT_INDEX(va, 0)];
+}
+
+int pmap_prepare(struct pmap *p, u64 va)
+{
+	struct frame *f = frame_alloc(0);	/* proves there is memory, waiting for it */
+	pte_t *pte;
+
+	if (!f)
+		return -ENOMEM;
+	frame_free(f);
+	spin_lock(&p->lock);
+	pte = walk_make(p, va);
+	spin_unlock(&p->lock);
+	return pte ? 0 : -ENOMEM;
+}
+
+/* ---- flushing ---- */
+
+void tlb_begin(struct tlb_batch *b, struct pmap *p)
+{
+	b->pmap = p;
+	b->start = ~0UL;
+	b->end = 0;
+	b->pages = 0;
+	list_init(&b->tables);
+}
+
+static void tlb_note(struct tlb_batch *b, u64 va)
+{
+	if (va < b->start)
+		b->start = va;
+	if (va + PAGE_SIZE > b->end)
+		b->end = va + PAGE_SIZE;
+	b->pages++;
+}
+
+#define ASID_BITS_MASK 0xffffUL
+#define TLB_FLUSH_MAX  16	/* more pages than this: flush the whole space */
+
+static void flush_local(u64 start, u64 end, u64 asid, bool tables)
+{
+	vm_count(VMEV_tlb_flush_local, 1);
+	if (tables || (end - start) >> PAGE_SHIFT > TLB_FLUSH_MAX) {
+		if (asid)
+			sfence_vma_asid(asid);
+		else
+			sfence_vma_all();
+		return;
+	}
+	for (u64 va = start; va < end; va += PAGE_SIZE) {
+		if (asid)
+			sfence_vma_page_asid(va, asid);
+		else
+			sfence_vma_page(va);
+	}
+}
+
+static void flush_remote(struct tlb_batch *b, u64 mask, u64 asid)
+{
+	u64 size = (b->end - b->start) >> PAGE_SHIFT > TLB_FLUSH_MAX ? ~0UL : b->end - b->start;
+	u64 start = size == ~0UL ? 0 : b->start;
+
+	vm_count(VMEV_tlb_shootdown, 1);
+	vm_count(VMEV_tlb_shootdown_pages, b->pages);
+	/* one call per 64 hart ids; ids may be sparse, so group them by their base */
+	while (mask) {
+		u64 base = ~0UL, ids = 0, rest = 0;
+
+		for (u64 left = mask; left; left &= left - 1) {
+			u32 i = __builtin_ctzl(left);
+			u64 id = harts[i]->id;
+
+			if (base == ~0UL)
+				base = id & ~63UL;
+			if ((id & ~63UL) == base)
+				ids |= 1UL << (id & 63);
+			else
+				rest |= 1UL << i;
+		}
+		if (asid)
+			sbi_remote_sfence_asid(ids, base, start, size, asid);
+		else
+			sbi_remote_sfence(ids, base, start, size);
+		mask = rest;
+	}
+}
+
+void tlb_finish(struct tlb_batch *b)
+{
+	struct pmap *p = b->pmap;
+	struct list *l;
+
+	if (b->start < b->end || !list_empty(&b->tables)) {
+		u64 active, self, asid;
+
+		if (b->start >= b->end)
+			b->start = 0, b->end = ~0UL & ~PAGE_MASK;
+		preempt_disable();
+		/* the PTE stores are seen before `active` is read; pmap_activate orders its side the other way */
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		asid = __atomic_load_n(&p->asid, __ATOMIC_RELAXED) & ASID_BITS_MASK;
+		active = __atomic_load_n(&p->active, __ATOMIC_RELAXED);
+		self = 1UL << this_hart()->index;
+		if (asid) {
+			__atomic_fetch_or(&p->stale, ~(active | self), __ATOMIC_SEQ_CST);
+			active |= __atomic_load_n(&p->active, __ATOMIC_RELAXED);
+		}
+		if (active & self)
+			flush_local(b->start, b->end, asid, !list_empty(&b->tables));
+		else if (asid)
+			__atomic_fetch_or(&p->stale, self, __ATOMIC_RELAXED);
+		if (active & ~self)
+			flush_remote(b, active & ~self, asid);
+		preempt_enable();
+	}
+	while ((l = list_pop(&b->tables)))
+		table_free(list_entry(l, struct frame, link));
+	b->start = ~0UL;
+	b->end = 0;
+}
+
+/* ---- address space identifiers ---- */
+
+static struct {
+	struct spinlock lock;	/* LOCK_PMAP */
+	u64 generation;		/* in units of 1 << 16, starts at 1 << 16 */
+	u64 next;
+} asids = { SPINLOCK_INIT(LOCK_PMAP, "asids"), 1UL << 16, 1 };
+
+/* A valid ASID of the current generation for p. On exhaustion a new generation begins: each hart flushes all when it first uses it. */
+static u64 asid_get(struct pmap *p)
+{
+	u64 a = __atomic_load_n(&p->asid, __ATOMIC_RELAXED);
+
+	if (likely((a & ~ASID_BITS_MASK) == __atomic_load_n(&asids.generation, __ATOMIC_RELAXED)))
+		return a;
+	spin_lock(&asids.lock);
+	a = p->asid;
+	if ((a & ~ASID_BITS_MASK) != asids.generation) {
+		if (asids.next >> mmu_asid_bits) {
+			asids.generation += 1UL << 16;
+			asids.next = 1;
+		}
+		a = asids.generation | asids.next++;
+		__atomic_store_n(&p->asid, a, __ATOMIC_RELAXED);
+		__atomic_store_n(&p->stale, 0, __ATOMIC_RELAXED);
+	}
+	spin_unlock(&asids.lock);
+	return a;
+}
+
+/* Interrupts are off: this runs inside a context switch. */
+void pmap_activate(struct pmap *prev, struct pmap *next)
+{
+	struct hart *h = this_hart();
+	u64 bit = 1UL << h->index, satp;
+
+	if (prev)
+		__atomic_fetch_and(&prev->active, ~bit, __ATOMIC_RELAXED);
+	if (!next) {
+		csr_write(satp, SATP_SV39 | va_to_pa(kernel_root) >> PAGE_SHIFT);
+		if (!mmu_asid_bits)
+			sfence_vma_all();
+		return;
+	}
+	__atomic_fetch_or(&next->active, bit, __ATOMIC_SEQ_CST);
+	satp = SATP_SV39 | va_to_pa(next->root) >> PAGE_SHIFT;
+	if (!mmu_asid_bits) {
+		csr_write(satp, satp);
+		sfence_vma_all();
+		return;
+	}
+	u64 a = asid_get(next), gen = a & ~ASID_BITS_MASK, asid = a & ASID_BITS_MASK;
+
+	csr_write(satp, satp | asid << SATP_ASID_SHIFT);
+	if (unlikely(h->asid_generation != gen)) {
+		h->asid_generation = gen;
+		__atomic_fetch_and(&next->stale, ~bit, __ATOMIC_RELAXED);
+		sfence_vma_all();
+	} else if (__atomic_load_n(&next->stale, __ATOMIC_SEQ_CST) & bit) {
+		__atomic_fetch_and(&next->stale, ~bit, __ATOMIC_SEQ_CST);
+		sfence_vma_asid(asid);
+	}
+}
+
+/* ---- entering ---- */
+
+static bool is_managed(pte_t pte)
+{
+	return !(pte & PTE_SOFT0);	/* SOFT0: zero page or device memory, no mapcount */
+}
+
+static void count_map(struct pmap *p, struct frame *f, s64 n)
+{
+	p->mapped += n;
+	if (f->object && object_is_anon(f->object))
+		p->mapped_anon += n;
+}
+
+static void leaf_counted(pte_t *pte, s64 n)
+{
+	va_frame((void *)ALIGN_DOWN((u64)pte, PAGE_SIZE))->private += n;
+}
+
+/* Takes a valid leaf PTE away; A is folded. p->lock held. */
+static void clear_pte(struct pmap *p, pte_t *pte, u64 va, struct tlb_batch *b)
+{
+	pte_t old = __atomic_exchange_n(pte, 0, __ATOMIC_RELAXED);
+
+	leaf_counted(pte, -1);
+	tlb_note(b, va);
+	if (!is_managed(old))
+		return;
+	struct frame *f = pa_frame(PTE_PA(old));
+
+	if ((old & PTE_A) && !(f->flags & FR_REF))
+		page_set(f, FR_REF);
+	count_map(p, f, -1);
+	ASSERTF(f->mapcount > 0, "frame %#lx", frame_pa(f));
+	__atomic_fetch_sub(&f->mapcount, 1, __ATOMIC_RELAXED);
+}
+
+int pmap_enter(struct pmap *p, u64 va, struct frame *f, u32 prot, bool dirty, struct tlb_batch *b)
+{
+	pte_t new = PA_PTE(frame_pa(f)) | prot_bits(prot), old;
+	pte_t *pte;
+	int ret = 0;
+
+	if (!dirty)
+		new &= ~(PTE_W | PTE_D);
+	spin_lock(&p->lock);
+	pte = walk_make(p, va);
+	if (unlikely(!pte)) {
+		spin_unlock(&p->lock);
+		return -ENOMEM;
+	}
+	old = *pte;
+	if (old & PTE_V) {
+		if (PTE_PA(old) == PTE_PA(new) && is_managed(old)) {
+			/* more rights on the same frame, or nothing at all */
+			if ((old | new) == old)
+				ret = PMAP_PRESENT;
+			else
+				__atomic_store_n(pte, old | new, __ATOMIC_RELAXED);
+			spin_unlock(&p->lock);
+			return ret;
+		}
+		clear_pte(p, pte, va, b);
+	}
+	leaf_counted(pte, 1);
+	__atomic_fetch_add(&f->mapcount, 1, __ATOMIC_RELAXED);
+	count_map(p, f, 1);
+	__atomic_store_n(pte, new, __ATOMIC_RELAXED);
+	spin_unlock(&p->lock);
+	return 0;
+}
+
+static int enter_unmanaged(struct pmap *p, u64 va, pte_t new)
+{
+	pte_t *pte;
+	int ret = 0;
+
+	spin_lock(&p->lock);
+	pte = walk_make(p, va);
+	if (!pte) {
+		ret = -ENOMEM;
+	} else if (*pte & PTE_V) {
+		ret = PMAP_PRESENT;
+	} else {
+		leaf_counted(pte, 1);
+		__atomic_store_n(pte, new | PTE_SOFT0, __ATOMIC_RELAXED);
+	}
+	spin_unlock(&p->lock);
+	return ret;
+}
+
+int pmap_enter_zero(struct pmap *p, u64 va, u32 prot)
+{
+	return enter_unmanaged(p, va, PA_PTE(frame_pa(zero_frame)) | prot_bits(prot & ~PROT_WRITE));
+}
+
+int pmap_enter_device(struct pmap *p, u64 va, paddr_t pa, u32 prot)
+{
+	return enter_unmanaged(p, va, PA_PTE(pa) | prot_bits(prot));
+}
+
+unsigned pmap_enter_around(struct pmap *p, u64 va, struct frame **frames, unsigned n, u32 prot)
+{
+	pte_t bits = prot_bits(prot & ~PROT_WRITE);
+	unsigned done = 0;
+	pte_t *pte;
+
+	spin_lock(&p->lock);
+	pte = walk(p, va);
+	for (unsigned i = 0; pte && i < n; i++, pte++) {
+		struct frame *f = frames[i];
+
+		if (!f || (*pte & PTE_V))
+			continue;
+		__atomic_fetch_add(&f->mapcount, 1, __ATOMIC_RELAXED);
+		count_map(p, f, 1);
+		__atomic_store_n(pte, PA_PTE(frame_pa(f)) | bits, __ATOMIC_RELAXED);
+		done++;
+	}
+	if (done)
+		leaf_counted(pte - 1, done);
+	spin_unlock(&p->lock);
+	return done;
+}
+
+/* ---- removing and protecting ---- */
+
+/* Calls fn on each leaf table that overlaps [start, end), p->lock held around each table. */
+static void remove_leaf(struct pmap *p, pte_t *table, u64 start, u64 end, struct tlb_batch *b)
+{
+	struct frame *tf = va_frame(table);
+
+	for (u64 va = start; va < end && tf->private; va += PAGE_SIZE) {
+		pte_t *pte = &table[PT_INDEX(va, 0)];
+
+		if (*pte & PTE_V)
+			clear_pte(p, pte, va, b);
+	}
+}
+
+static void unlink_table(struct pmap *p, pte_t *parent, unsigned i, struct tlb_batch *b)
+{
+	struct frame *f = va_frame(table_at(parent[i]));
+
+	__atomic_store_n(&parent[i], 0, __ATOMIC_RELAXED);
+	va_frame(parent)->private--;
+	p->tables--;
+	list_add(&b->tables, &f->link);
+}
+
+/* One entry of level 1: its leaf table, and the table itself when it is empty and nobody else may use its span. */
+static void remove_mid(struct pmap *p, pte_t *mid, u64 start, u64 end, u64 floor, u64 ceil, struct tlb_batch *b)
+{
+	for (u64 va = start; va < end;) {
+		u64 span = ALIGN_DOWN(va, PT_SPAN(1)), next = MIN(span + PT_SPAN(1), end);
+		unsigned i = PT_INDEX(va, 1);
+
+		if (mid[i] & PTE_V) {
+			pte_t *leaf = table_at(mid[i]);
+
+			remove_leaf(p, leaf, va, next, b);
+			if (va_frame(leaf)->private == 0 && span >= floor && span + PT_SPAN(1) <= ceil)
+				unlink_table(p, mid, i, b);
+		}
+		va = next;
+	}
+}
+
+void pmap_remove(struct pmap *p, u64 start, u64 end, u64 floor, u64 ceil, struct tlb_batch *b)
+{
+	for (u64 va = start; va < end;) {
+		u64 span = ALIGN_DOWN(va, PT_SPAN(2)), next = MIN(span + PT_SPAN(2), end);
+		unsigned i = PT_INDEX(va, 2);
+
+		spin_lock(&p->lock);
+		if (p->root[i] & PTE_V) {
+			pte_t *mid = table_at(p->root[i]);
+
+			remove_mid(p, mid, va, next, floor, ceil, b);
+			if (va_frame(mid)->private == 0 && span >= floor && span + PT_SPAN(2) <= ceil)
+				unlink_table(p, p->root, i, b);
+		}
+		spin_unlock(&p->lock);
+		va = next;
+	}
+}
+
+static void protect_leaf(pte_t *table, u64 start, u64 end, pte_t keep, struct tlb_batch *b)
+{
+	u64 first = ~0UL, last = 0;
+
+	for (u64 va = start; va < end; va += PAGE_SIZE) {
+		pte_t *pte = &table[PT_INDEX(va, 0)], old = *pte;
+
+		if (!(old & PTE_V) || !(old & ~keep))
+			continue;
+		/* hardware may set A or D meanwhile: take bits away atomically */
+		__atomic_fetch_and(pte, keep, __ATOMIC_RELAXED);
+		first = MIN(first, va);
+		last = va;
+		b->pages++;
+	}
+	if (first != ~0UL) {
+		b->start = MIN(b->start, first);
+		b->end = MAX(b->end, last + PAGE_SIZE);
+	}
+}
+
+/* Leaf PTEs without any right would read as pointers to tables: those are removed instead. */
+void pmap_protect(struct pmap *p, u64 start, u64 end, u32 prot, struct tlb_batch *b)
+{
+	pte_t keep = ~(PTE_R | PTE_W | PTE_X | PTE_D) | (prot_bits(prot) & ~(PTE_W | PTE_D));
+
+	if (prot & PROT_WRITE)
+		keep |= PTE_W | PTE_D;
+	if (!(prot & (PROT_READ | PROT_WRITE | PROT_EXEC))) {
+		pmap_remove(p, start, end, ~0UL, 0, b);
+		return;
+	}
+	for (u64 va = start; va < end;) {
+		u64 next = MIN(ALIGN_DOWN(va, PT_SPAN(1)) + PT_SPAN(1), end);
+		pte_t *pte;
+
+		spin_lock(&p->lock);
+		pte = walk(p, va);
+		if (pte && prot == PROT_EXEC)
+			/* execute-only PTEs must have been executable: others go */
+			for (u64 v = va; v < next; v += PAGE_SIZE, pte++) {
+				if ((*pte & PTE_V) && !(*pte & PTE_X))
+					clear_pte(p, pte, v, b);
+			}
+		pte = walk(p, va);
+		if (pte)
+			protect_leaf((pte_t *)ALIGN_DOWN((u64)pte, PAGE_SIZE), va, next, keep, b);
+		else if (!(p->root[PT_INDEX(va, 2)] & PTE_V))
+			next = MIN(ALIGN_DOWN(va, PT_SPAN(2)) + PT_SPAN(2), end);
+		spin_unlock(&p->lock);
+		va = next;
+	}
+}
+
+/* ---- one frame, for rmap.c ---- */
+
+/* The PTE of va if it maps f; p->lock held. */
+static pte_t *pte_of(struct pmap *p, u64 va, struct frame *f)
+{
+	pte_t *pte = walk(p, va);
+
+	if (!pte || !(*pte & PTE_V) || !is_managed(*pte) || PTE_PA(*pte) != frame_pa(f))
+		return NULL;
+	return pte;
+}
+
+bool pmap_unmap_frame(struct pmap *p, u64 va, struct frame *f, struct tlb_batch *b)
+{
+	pte_t *pte;
+
+	spin_lock(&p->lock);
+	pte = pte_of(p, va, f);
+	if (pte)
+		clear_pte(p, pte, va, b);
+	spin_unlock(&p->lock);
+	return pte;
+}
+
+bool pmap_write_protect_frame(struct pmap *p, u64 va, struct frame *f, struct tlb_batch *b)
+{
+	pte_t *pte;
+
+	spin_lock(&p->lock);
+	pte = pte_of(p, va, f);
+	if (pte && (*pte & PTE_W)) {
+		__atomic_fetch_and(pte, ~(PTE_W | PTE_D), __ATOMIC_RELAXED);
+		tlb_note(b, va);
+	}
+	spin_unlock(&p->lock);
+	return pte;
+}
+
+bool pmap_test_clear_ref(struct pmap *p, u64 va, struct frame *f)
+{
+	bool was = false;
+	pte_t *pte;
+
+	spin_lock(&p->lock);
+	pte = pte_of(p, va, f);
+	if (pte && (*pte & PTE_A))
+		was = __atomic_fetch_and(pte, ~PTE_A, __ATOMIC_RELAXED) & PTE_A;
+	spin_unlock(&p->lock);
+	return was;
+}
+
+pte_t pmap_lookup(struct pmap *p, u64 va)
+{
+	pte_t *pte, v;
+
+	spin_lock(&p->lock);
+	pte = walk(p, va);
+	v = pte ? *pte : 0;
+	spin_unlock(&p->lock);
+	return v;
+}
+
+void pmap_move(struct pmap *p, u64 old, u64 new, u64 len, struct tlb_batch *b)
+{
+	for (u64 off = 0; off < len; off += PAGE_SIZE) {
+		pte_t *from, *to, v;
+
+		spin_lock(&p->lock);
+		from = walk(p, old + off);
+		if (from && (*from & PTE_V)) {
+			to = walk_make(p, new + off);
+			if (to && !(*to & PTE_V)) {
+				v = __atomic_exchange_n(from, 0, __ATOMIC_RELAXED);
+				leaf_counted(from, -1);
+				leaf_counted(to, 1);
+				tlb_note(b, old + off);
+				__atomic_store_n(to, v, __ATOMIC_RELAXED);
+			} else {
+				clear_pte(p, from, old + off, b);
+			}
+		}
+		spin_unlock(&p->lock);
+	}
+	BUILD_ASSERT(PT_LEVELS == 3);
+	DASSERT(!pte_leaf(p->root[0]));
+}

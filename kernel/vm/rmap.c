@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Reverse mapping: from a frame to the PTEs that map it, without per-mapping records.
+ *
+ * Each object keeps an interval tree of the areas that map it directly, by page index (augmented with the largest last index of each
+ * subtree), and a list of the shadows above it.  A frame of object o at index i may be mapped by
+ *	- every area of o that covers i,
+ *	- every area of a shadow s of o (and of s's shadows, ...) that covers i - s->backing_index, unless s has a page of its own there.
+ * The walk stops when mapcount PTEs were found.
+ *
+ * Locks: the object's lock; shadows of an anonymous object are of its own family and so under the same lock.  A vnode object's lock is taken after
+ * the families' locks, so shadows above a vnode cannot be entered from below with it held: rmap_unmap_shadows takes them one
+ * by one with the vnode's lock dropped.  Private mappings never have W on a file's frame, so write protection needs only the direct areas.
+ */
+#include "kernel/vm/vm_internal.h"
+
+static struct vm_area *obj_area(struct rb_node *n)
+{
+	return n ? container_of(n, struct vm_area, obj_node) : NULL;
+}
+
+static void update_last(struct rb_node *n)
+{
+	struct vm_area *a = obj_area(n), *l = obj_area(n->left), *r = obj_area(n->right);
+	u64 last = area_last(a);
+
+	if (l && l->obj_max_last > last)
+		last = l->obj_max_last;
+	if (r && r->obj_max_last > last)
+		last = r->obj_max_last;
+	a->obj_max_last = last;
+}
+
+const struct rb_tree rmap_tree_init = RB_TREE_INIT(update_last);
+
+void rmap_insert(struct vm_object *o, struct vm_area *a)
+{
+	struct rb_node **link = &o->areas.root, *parent = NULL;
+
+	while (*link) {
+		parent = *link;
+		link = a->index < obj_area(parent)->index ? &parent->left : &parent->right;
+	}
+	a->obj_max_last = area_last(a);
+	rb_insert(&o->areas, &a->obj_node, parent, link);
+	o->nareas++;
+}
+
+void rmap_erase(struct vm_object *o, struct vm_area *a)
+{
+	rb_erase(&o->areas, &a->obj_node);
+	o->nareas--;
+}
+
+/* The leftmost area of the subtree that overlaps [first, last]. */
+static struct vm_area *leftmost(struct rb_node *n, u64 first, u64 last)
+{
+	while (n) {
+		struct vm_area *a = obj_area(n), *l = obj_area(n->left);
+
+		if (l && l->obj_max_last >= first) {
+			n = n->left;
+			continue;
+		}
+		if (a->index > last)
+			return NULL;
+		if (area_last(a) >= first)
+			return a;
+		n = n->right;
+	}
+	return NULL;
+}
+
+struct vm_area *rmap_first(struct vm_object *o, u64 first, u64 last)
+{
+	struct vm_area *a = leftmost(o->areas.root, first, last);
+
+	return a && a->index <= last ? a : NULL;
+}
+
+struct vm_area *rmap_next(struct vm_area *a, u64 first, u64 last)
+{
+	struct rb_node *n = &a->obj_node;
+	struct vm_area *r = obj_area(n->right);
+
+	if (r && r->obj_max_last >= first) {
+		r = leftmost(n->right, first, last);
+		return r && r->index <= last ? r : NULL;
+	}
+	for (;;) {
+		struct rb_node *parent = rb_parent(n);
+
+		if (!parent)
+			return NULL;
+		if (parent->left == n) {
+			a = obj_area(parent);
+			if (a->index > last)
+				return NULL;
+			if (area_last(a) >= first)
+				return a;
+			r = obj_area(parent->right);
+			if (r && r->obj_max_last >= first)
+				return leftmost(parent->right, first, last);
+		}
+		n = parent;
+	}
+}
+
+/* ---- walking the mappings of one frame ---- */
+
+struct walk {
+	struct frame *frame;
+	bool (*fn)(struct pmap *p, u64 va, struct frame *f, struct tlb_batch *b);
+	struct tlb_batch batch;
+	u32 left;	/* PTEs not found yet */
+	bool any;	/* fn said yes at least once */
+};
+
+static u64 area_va(const struct vm_area *a, u64 index)
+{
+	return a->start + ((index - a->index) << PAGE_SHIFT);
+}
+
+static void walk_object(struct walk *w, struct vm_object *o, u64 index)
+{
+	struct vm_area *a;
+	struct vm_object *s;
+
+	for (a = rmap_first(o, index, index); a && w->left; a = rmap_next(a, index, index)) {
+		struct pmap *p = &a->map->pmap;
+
+		if (w->batch.pmap != p) {
+			if (w->batch.pmap)
+				tlb_finish(&w->batch);
+			tlb_begin(&w->batch, p);
+		}
+		if (w->fn(p, area_va(a, index), w->frame, &w->batch)) {
+			w->any = true;
+			w->left--;
+		}
+	}
+	if (!object_is_anon(o))
+		return;
+	list_for_each(s, &o->shadows, shadow_link) {
+		if (!w->left)
+			return;
+		if (index < s->backing_index || (index - s->backing_index) << PAGE_SHIFT >= s->size)
+			continue;
+		if (radix_get(&s->pages, index - s->backing_index))
+			continue;
+		walk_object(w, s, index - s->backing_index);
+	}
+}
+
+static bool walk_frame(struct frame *f, bool (*fn)(struct pmap *, u64, struct frame *, struct tlb_batch *))
+{
+	struct walk w = { .frame = f, .fn = fn, .left = READ_ONCE(f->mapcount) };
+
+	ASSERT(spin_held(f->object->lock));
+	if (w.left)
+		walk_object(&w, f->object, f->index);
+	if (w.batch.pmap)
+		tlb_finish(&w.batch);
+	return w.any;
+}
+
+void rmap_write_protect(struct frame *f)
+{
+	walk_frame(f, pmap_write_protect_frame);
+}
+
+bool rmap_unmap(struct frame *f)
+{
+	walk_frame(f, pmap_unmap_frame);
+	return READ_ONCE(f->mapcount) == 0;
+}
+
+static bool test_ref(struct pmap *p, u64 va, struct frame *f, struct tlb_batch *b __unused)
+{
+	return pmap_test_clear_ref(p, va, f);
+}
+
+bool rmap_referenced(struct frame *f)
+{
+	return walk_frame(f, test_ref);
+}
+
+/* ---- private shadows above a vnode ---- */
+
+/* Drops from every mapping of shadow tree s the PTEs that map frames of the vnode object; the family's lock is held. */
+static void zap_shadow(struct vm_object *s, struct vm_object *vnode, u64 first, u64 last)
+{
+	struct vm_area *a;
+	struct vm_object *up;
+
+	for (a = rmap_first(s, first, last); a; a = rmap_next(a, first, last)) {
+		u64 lo = MAX(first, a->index), hi = MIN(last, area_last(a));
+		struct tlb_batch b;
+
+		tlb_begin(&b, &a->map->pmap);
+		for (u64 i = lo; i <= hi; i++) {
+			pte_t pte = pmap_lookup(&a->map->pmap, area_va(a, i));
+			struct frame *f = pte & PTE_V && !(pte & PTE_SOFT0) ? pa_frame(PTE_PA(pte)) : NULL;
+
+			if (f && f->object == vnode)
+				pmap_unmap_frame(&a->map->pmap, area_va(a, i), f, &b);
+		}
+		tlb_finish(&b);
+	}
+	list_for_each(up, &s->shadows, shadow_link) {
+		u64 off = up->backing_index, end = off + (up->size >> PAGE_SHIFT);
+
+		if (last < off || first >= end)
+			continue;
+		zap_shadow(up, vnode, MAX(first, off) - off, MIN(last, end - 1) - off);
+	}
+}
+
+/* The k-th shadow of o, held; NULL past the end. */
+static struct vm_object *nth_shadow(struct vm_object *o, u32 k)
+{
+	struct vm_object *s, *found = NULL;
+
+	spin_lock(o->lock);
+	list_for_each(s, &o->shadows, shadow_link)
+		if (k-- == 0) {
+			vm_object_hold(s);
+			found = s;
+			break;
+		}
+	spin_unlock(o->lock);
+	return found;
+}
+
+void rmap_unmap_shadows(struct vm_object *o, u64 first, u64 last)
+{
+	struct vm_object *s;
+
+	/* New shadows go to the tail, and a shadow made meanwhile maps only what the object still has. */
+	for (u32 k = 0; (s = nth_shadow(o, k)); k++) {
+		u64 off, end;
+
+		spin_lock(s->lock);
+		off = s->backing_index;
+		end = off + (s->size >> PAGE_SHIFT);
+		if (s->backing == o && last >= off && first < end)
+			zap_shadow(s, o, MAX(first, off) - off, MIN(last, end - 1) - off);
+		spin_unlock(s->lock);
+		vm_object_drop(s);
+	}
+}

@@ -1,0 +1,180 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Runs every test (make test), or the suites named: build check host user boot.
+
+Each suite counts what passed, failed and was skipped; what it printed is in
+build/test-logs/.  The last line has the sums.  A suite that counts nothing has
+failed: nothing is left out in silence.
+
+GNOMON_TESTS: arguments for the boot suite's pytest instead of tests/boot.
+"""
+import glob
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+LOGS = pathlib.Path("build/test-logs")
+PYTHON = "/usr/bin/python3"
+TAP = re.compile(r"^(ok|not ok)\b(.*)$", re.M)
+
+
+class Count:
+    """Sums of one suite, and the names of what failed."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.names = []
+
+    def one(self, name, good):
+        if good:
+            self.passed += 1
+        else:
+            self.failed += 1
+            self.names.append(name)
+
+    def tap(self, name, text, status):
+        """Counts the TAP lines of a program that ended with STATUS."""
+        results = [(kind, rest) for kind, rest in TAP.findall(text)]
+        for kind, rest in results:
+            if re.search(r"#\s*skip", rest, re.I):
+                self.skipped += 1
+            else:
+                self.one(f"{name}: {rest.strip(' -')}", kind == "ok")
+        bad = [kind for kind, _ in results if kind == "not ok"]
+        plan = re.search(r"^1\.\.(\d+)", text, re.M)
+        if plan and int(plan.group(1)) != len(results):
+            self.one(f"{name}: {len(results)} results of {plan.group(1)}", False)
+        elif not results or (status and not bad):
+            self.one(f"{name}: exit status {status}, {len(results)} results", False)
+
+
+def run(log, command, **env):
+    """Runs COMMAND with its output in a log; returns (exit status, output)."""
+    path = LOGS / f"{log}.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", encoding="utf-8") as out:
+        status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                check=False, env={**os.environ, **env}).returncode
+    return status, path.read_text("utf-8", errors="replace")
+
+
+def tail(text, lines=15):
+    for line in text.strip().splitlines()[-lines:]:
+        print("    " + line, flush=True)
+
+
+def make(log, *args):
+    """Runs make; prints the end of its output when it fails."""
+    env = {name: "" for name in ("MAKEFLAGS", "MFLAGS", "AUTORUN", "APPEND", "QEMU_ARGS", "DISK")}
+    status, text = run(log, ["make", "--no-print-directory", f"-j{os.cpu_count()}", *args],
+                       MAKELEVEL="1", **env)
+    if status:
+        tail(text, 30)
+    return status, text
+
+
+def suite_build(count):
+    """Both builds, and no warning in any of it: release last, its image is the disk's."""
+    for build in ("debug", "release"):
+        status, text = make(f"build-{build}", f"BUILD={build}")
+        count.one(f"build {build}", status == 0)
+        warnings = [line for line in text.splitlines() if "warning:" in line]
+        for path in glob.glob(f"build/obj-{build}/**/*.warn", recursive=True):
+            warnings += pathlib.Path(path).read_text("utf-8").splitlines()
+        count.one(f"build {build} without a warning", not warnings)
+        tail("\n".join(warnings))
+
+
+def suite_check(count):
+    for check in ("format", "cppcheck", "locks", "includes", "lock-letters", "lock-order",
+                  "size"):
+        status, _ = make(f"check-{check}", f"check-{check}")
+        count.one(f"check {check}", status == 0)
+
+
+def suite_host(count):
+    status, text = make("host-build", "-k", "host-build")
+    count.one("host tests build", status == 0)
+    names = [path[len("tests/host/"):-2] for path in sorted(glob.glob("tests/host/test_*.c"))]
+    for name in names:
+        if not os.access(f"build/host/{name}", os.X_OK):
+            count.one(f"host {name}: not built", False)
+            continue
+        status, text = run(f"host/{name}", [f"build/host/{name}"], CMOCKA_MESSAGE_OUTPUT="TAP",
+                           UBSAN_OPTIONS="print_stacktrace=1")
+        before = count.failed
+        count.tap(f"host {name}", text, status)
+        if count.failed > before:
+            tail(text, 30)
+
+
+def suite_user(count):
+    if not os.path.exists("tests/user/run.sh"):
+        return
+    status, text = run("user", ["bash", "tests/user/run.sh"])
+    if TAP.search(text):
+        count.tap("user", text, status)
+    else:
+        count.one("tests/user/run.sh", status == 0)
+    if count.failed:
+        tail(text, 30)
+
+
+def suite_boot(count):
+    """pytest; what it counts, TAP lines of guests included, comes back in a file."""
+    results = LOGS / "boot.json"
+    results.unlink(missing_ok=True)
+    targets = os.environ.get("GNOMON_TESTS", "tests/boot").split()
+    status = subprocess.run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+                             "-n", str(os.cpu_count()), *targets],
+                            stdin=subprocess.DEVNULL, check=False,
+                            env={**os.environ, "GNOMON_RESULTS": str(results)}).returncode
+    if not results.exists():
+        count.one(f"boot: pytest ended with {status}", False)
+        return
+    data = json.loads(results.read_text("utf-8"))
+    count.passed += data["passed"]
+    count.skipped += data["skipped"]
+    count.failed += len(data["failed"])
+    count.names += data["failed"]
+    if status and not data["failed"]:
+        count.one(f"boot: pytest ended with {status}", False)
+
+
+SUITES = {"build": suite_build, "check": suite_check, "host": suite_host, "user": suite_user,
+          "boot": suite_boot}
+
+
+def main():
+    wanted = sys.argv[1:] or list(SUITES)
+    unknown = [name for name in wanted if name not in SUITES]
+    if unknown:
+        sys.exit(f"test: no suite {unknown[0]}; there are {' '.join(SUITES)}")
+    LOGS.mkdir(parents=True, exist_ok=True)
+    counts = []
+    for name in wanted:
+        print(f"== {name}", flush=True)
+        count, start = Count(), time.monotonic()
+        SUITES[name](count)
+        if not (count.passed or count.failed or count.skipped) and name != "user":
+            count.one(f"{name}: no test ran", False)
+        counts.append(count)
+        print(f"-- {name}: {count.passed} passed, {count.failed} failed, {count.skipped} skipped, "
+              f"{time.monotonic() - start:.0f} s", flush=True)
+    names = [name for count in counts for name in count.names]
+    if names:
+        print("\nfailed:")
+        for name in names:
+            print("  " + name)
+    passed, failed, skipped = (sum(getattr(count, what) for count in counts)
+                               for what in ("passed", "failed", "skipped"))
+    last = f"{passed} passed, {failed} failed"
+    print("\n" + last + (f", {skipped} skipped" if skipped else ""))
+    sys.exit(1 if failed else 0)
+
+
+main()

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Many processes at a file system; then e2fsck judges, and every file equals its model."""
+import os
+
+import pytest
+
+from conftest import ROOT_OFFSET, fsck
+
+SECONDS = int(os.environ.get("GNOMON_FS_SECONDS", "120"))
+
+
+@pytest.mark.parametrize("build,smp,mem", [("release", 4, "256M"), ("debug", 4, "64M")])
+def test_model(machine, disk, build, smp, mem):
+    """fsmodel: create, rename, truncate, map, write and delete from 8 processes."""
+    seconds = SECONDS if build == "release" else SECONDS // 2
+    one = machine(disk, build=build, smp=smp, mem=mem)
+    one.good("mkdir -p /root/model")
+    out = one.good(f"fsmodel -p 8 -t {seconds} -d /root/model", timeout=seconds + 600)
+    assert "FAIL" not in out
+    one.power_off()
+    fsck(disk, ROOT_OFFSET)
+    # the model survives the power cycle: every file is compared once more
+    one = machine(disk, smp=smp, mem=mem)
+    one.good("fsmodel -c -p 8 -d /root/model", timeout=600)
+    one.power_off()
+    fsck(disk, ROOT_OFFSET)
+
+
+def test_disk_full(machine, disk):
+    """ENOSPC fails the write; nothing else breaks, and the space comes back."""
+    one = machine(disk)
+    out, status = one.run("dd if=/dev/zero of=/root/big bs=65536 count=10000", timeout=600)
+    assert status != 0, out
+    one.good("rm /root/big && sync")
+    one.good("dd if=/dev/zero of=/root/again bs=65536 count=500 && rm /root/again", timeout=600)
+    one.power_off()
+    fsck(disk, ROOT_OFFSET)
+
+
+def test_unlinked_but_open(machine, disk):
+    """A deleted file that is open can be read, and its blocks come back afterwards."""
+    one = machine(disk)
+    one.good("echo kept >/root/f; exec 3</root/f; rm /root/f; cat <&3 | grep kept; exec 3<&-")
+    one.power_off()
+    fsck(disk, ROOT_OFFSET)

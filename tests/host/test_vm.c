@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// SOURCES: kernel/vm/area.c kernel/vm/map.c kernel/vm/object.c kernel/vm/page.c kernel/vm/pageio.c kernel/vm/shadow.c kernel/vm/fault.c kernel/vm/rmap.c kernel/vm/pmap.c kernel/vm/fork.c kernel/vm/advise.c kernel/vm/remap.c kernel/vm/info.c kernel/vm/clock.c kernel/lib/rbtree.c kernel/lib/radix.c tests/host/shim/kernel.c tests/host/vm_shim/vm_shim.c
+/*
+ * The whole of kernel/vm against a naive model: several processes, each an array of bytes (one per page matters) over a small window of addresses, doing
+ * random mmap, munmap, mprotect, fork, exit, stores, loads, DONTNEED and mremap.  After every step of interest the maps are audited; at the end nothing
+ * may be left over.
+ */
+#include "vm_shim/vm_shim.h"
+
+#define WINDOW 48	/* pages of address space that the model follows */
+#define PROCS  6
+#define BASE   0x10000000UL
+#define RW     (PROT_READ | PROT_WRITE)
+#define FILEPAGES 16
+
+/* ---- a file of FILEPAGES pages ---- */
+
+static u8 disk[FILEPAGES][PAGE_SIZE];
+static struct vm_object file_object;
+static int file_refs;
+
+static void file_fill(struct vm_object *o __unused, struct frame **f, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		memcpy(frame_va(f[i]), disk[f[i]->index], PAGE_SIZE);
+		page_set(f[i], FR_RESERVED);
+		vm_page_fill_end(f[i], 0);
+	}
+}
+
+static void file_clean(struct vm_object *o __unused, struct frame **f, size_t n, bool wait __unused)
+{
+	for (size_t i = 0; i < n; i++) {
+		memcpy(disk[f[i]->index], frame_va(f[i]), PAGE_SIZE);
+		vm_page_clean_end(f[i], 0);
+	}
+}
+
+static void file_hold(struct vm_object *o __unused)
+{
+	file_refs++;
+}
+
+static void file_drop_ref(struct vm_object *o __unused)
+{
+	file_refs--;
+}
+
+static const struct vm_pager_ops file_ops = {
+	.name = "test file", .fill = file_fill, .clean = file_clean, .hold = file_hold, .drop = file_drop_ref, .max_cluster = 8,
+};
+
+/* ---- the model ---- */
+
+enum kind { NONE, ANON, SHARED, FILE_PRIVATE, FILE_SHARED };
+
+struct shared_mem {
+	int refs;
+	u8 bytes[WINDOW];
+};
+
+struct page {
+	enum kind kind;
+	u32 prot;
+	u8 byte;		/* private contents */
+	bool cow;		/* FILE_PRIVATE: still the file's */
+	struct shared_mem *sh;
+	u32 index;		/* into sh or the file */
+};
+
+struct proc {
+	struct vm_map *map;
+	struct page p[WINDOW];
+};
+
+static struct proc procs[PROCS];
+static u8 file_model[FILEPAGES];
+
+static u64 va_of(unsigned page)
+{
+	return BASE + page * PAGE_SIZE;
+}
+
+static void forget(struct page *p)
+{
+	if (p->kind == SHARED && --p->sh->refs == 0)
+		free(p->sh);
+	memset(p, 0, sizeof(*p));
+}
+
+static u8 model_byte(const struct page *p)
+{
+	switch (p->kind) {
+	case SHARED:
+		return p->sh->bytes[p->index];
+	case FILE_SHARED:
+		return file_model[p->index];
+	case FILE_PRIVATE:
+		return p->cow ? file_model[p->index] : p->byte;
+	default:
+		return p->byte;
+	}
+}
+
+static void model_store(struct page *p, u8 b)
+{
+	switch (p->kind) {
+	case SHARED:
+		p->sh->bytes[p->index] = b;
+		break;
+	case FILE_SHARED:
+		file_model[p->index] = b;
+		break;
+	default:
+		p->cow = false;
+		p->byte = b;
+	}
+}
+
+/* ---- operations, on both sides ---- */
+
+static void do_mmap(struct proc *pr, enum kind kind, unsigned at, unsigned n, u32 prot)
+{
+	struct vm_mmap_args a = { .addr = va_of(at), .len = n * PAGE_SIZE, .prot = prot, .max_prot = 7 };
+	struct shared_mem *sh = NULL;
+	unsigned off = 0;
+
+	a.flags = MAP_FIXED | (kind == ANON || kind == FILE_PRIVATE ? MAP_PRIVATE : MAP_SHARED);
+	if (kind == FILE_PRIVATE || kind == FILE_SHARED) {
+		n = MIN(n, (unsigned)FILEPAGES);
+		a.len = n * PAGE_SIZE;
+		off = host_rand_below(FILEPAGES - n + 1);
+		a.object = &file_object;
+		a.file = (struct file *)&file_object;
+		a.offset = off * PAGE_SIZE;
+	} else {
+		a.flags |= MAP_ANONYMOUS;
+	}
+	if (kind == SHARED)
+		sh = calloc(1, sizeof(*sh));
+	assert_int_equal(vm_mmap(pr->map, &a), va_of(at));
+	for (unsigned i = 0; i < n; i++) {
+		struct page *p = &pr->p[at + i];
+
+		forget(p);
+		*p = (struct page){ .kind = kind, .prot = prot, .cow = true, .sh = sh, .index = off + i };
+		if (sh)
+			sh->refs++;
+	}
+}
+
+static void do_munmap(struct proc *pr, unsigned at, unsigned n)
+{
+	assert_int_equal(vm_munmap(pr->map, va_of(at), n * PAGE_SIZE), 0);
+	for (unsigned i = 0; i < n; i++)
+		forget(&pr->p[at + i]);
+}
+
+static void do_mprotect(struct proc *pr, unsigned at, unsigned n, u32 prot)
+{
+	bool hole = false;
+	int err;
+
+	for (unsigned i = 0; i < n; i++)
+		hole |= pr->p[at + i].kind == NONE;
+	err = vm_mprotect(pr->map, va_of(at), n * PAGE_SIZE, prot);
+	assert_int_equal(err, hole ? -ENOMEM : 0);
+	for (unsigned i = 0; i < n && !err; i++)
+		pr->p[at + i].prot = prot;
+}
+
+static void do_access(struct proc *pr, unsigned at, bool store)
+{
+	struct page *p = &pr->p[at];
+	u64 va = va_of(at) + 8;
+	int sig = 0, code = 0, err, want = 0;
+	u8 b = host_rand();
+
+	if (p->kind == NONE)
+		want = 1;
+	else if (store ? !(p->prot & PROT_WRITE) : !(p->prot & RW))
+		want = 2;
+	if (store) {
+		err = vm_shim_store(pr->map, va, b, &sig, &code);
+		if (!err)
+			model_store(p, b);
+	} else {
+		err = vm_shim_load(pr->map, va, &b, &sig, &code);
+		if (!err)
+			assert_int_equal(b, model_byte(p));
+	}
+	assert_int_equal(err, want ? -EFAULT : 0);
+	if (want) {
+		assert_int_equal(sig, 11);
+		assert_int_equal(code, want);
+	}
+}
+
+static void do_fork(struct proc *from, struct proc *to)
+{
+	to->map = vm_map_fork(from->map);
+	assert_non_null(to->map);
+	for (unsigned i = 0; i < WINDOW; i++) {
+		to->p[i] = from->p[i];
+		if (to->p[i].kind == SHARED)
+			to->p[i].sh->refs++;
+	}
+}
+
+static void do_exit(struct proc *pr)
+{
+	vm_map_drop(pr->map);
+	pr->map = NULL;
+	for (unsigned i = 0; i < WINDOW; i++)
+		forget(&pr->p[i]);
+}
+
+static void do_dontneed(struct proc *pr, unsigned at, unsigned n)
+{
+	bool hole = false;
+	int err;
+
+	for (unsigned i = 0; i < n; i++)
+		hole |= pr->p[at + i].kind == NONE;
+	err = vm_madvise(pr->map, va_of(at), n * PAGE_SIZE, 4);
+	assert_int_equal(err, hole ? -ENOMEM : 0);
+	for (unsigned i = 0; i < n; i++) {
+		struct page *p = &pr->p[at + i];
+
+		if (p->kind == ANON)
+			p->byte = 0;
+		p->cow = true;
+	}
+}
+
+/* A move of one uniform page range to another place. */
+static void do_mremap(struct proc *pr, unsigned from, unsigned to)
+{
+	struct page moved = pr->p[from];
+	s64 ret = vm_mremap(pr->map, va_of(from), PAGE_SIZE, PAGE_SIZE, 3, va_of(to));
+
+	if (from == to) {
+		assert_int_equal(ret, -EINVAL);
+		return;
+	}
+	if (moved.kind == NONE) {
+		assert_int_equal(ret, -EFAULT);
+		return;
+	}
+	assert_int_equal(ret, va_of(to));
+	forget(&pr->p[to]);
+	pr->p[to] = moved;
+	memset(&pr->p[from], 0, sizeof(struct page));
+}
+
+static void check_all(void)
+{
+	for (unsigned k = 0; k < PROCS; k++) {
+		struct proc *pr = &procs[k];
+
+		if (!pr->map)
+			continue;
+		vm_map_audit(pr->map);
+		for (unsigned i = 0; i < WINDOW; i++) {
+			u8 b;
+			int sig, code;
+
+			if (pr->p[i].kind == NONE || !(pr->p[i].prot & RW))
+				continue;
+			assert_int_equal(vm_shim_load(pr->map, va_of(i) + 8, &b, &sig, &code), 0);
+			if (b != model_byte(&pr->p[i]))
+				fail_msg("process %u page %u kind %d: %#x, not %#x", k, i, pr->p[i].kind, b,
+					 model_byte(&pr->p[i]));
+		}
+	}
+}
+
+static void random_op(void)
+{
+	static const u32 prots[] = { PROT_NONE, PROT_READ, RW, RW, RW, PROT_READ | PROT_EXEC };
+	struct proc *pr = &procs[host_rand_below(PROCS)];
+	unsigned at = host_rand_below(WINDOW), n = 1 + host_rand_below(MIN(12u, WINDOW - at));
+	u32 prot = prots[host_rand_below(ARRAY_LEN(prots))];
+
+	if (!pr->map) {
+		struct proc *from = &procs[host_rand_below(PROCS)];
+
+		if (from->map) {
+			do_fork(from, pr);
+		} else {
+			pr->map = vm_map_create();
+			assert_non_null(pr->map);
+		}
+		return;
+	}
+	switch (host_rand_below(24)) {
+	case 0:
+		do_mmap(pr, ANON, at, n, prot);
+		break;
+	case 1:
+		do_mmap(pr, 1 + host_rand_below(4), at, n, prot);
+		break;
+	case 2:
+		do_munmap(pr, at, n);
+		break;
+	case 3:
+	case 4:
+		do_mprotect(pr, at, n, prot);
+		break;
+	case 5:
+		if (host_rand_below(3) == 0)
+			do_exit(pr);
+		break;
+	case 6:
+		do_dontneed(pr, at, n);
+		break;
+	case 7:
+		do_mremap(pr, at, host_rand_below(WINDOW));
+		break;
+	case 8:
+		vm_object_clean(&file_object, 0, ~0UL, true);
+		break;
+	case 9:
+		vm_reclaim(4);
+		break;
+	default:
+		do_access(pr, at, host_rand_below(2));
+	}
+}
+
+static void start(void)
+{
+	static bool started;
+
+	if (!started)
+		vm_shim_start(4096);
+	started = true;
+	memset(file_model, 0, sizeof(file_model));
+	memset(disk, 0, sizeof(disk));
+	vm_object_init_vnode(&file_object, &file_ops, sizeof(disk));
+}
+
+static void test_random(void **state __unused)
+{
+	u64 frames;
+	long slabs;
+
+	start();
+	frames = vm_shim_frames_out();
+	slabs = vm_shim_slabs_out();
+	for (int i = 0; i < 60000; i++) {
+		random_op();
+		if (i % 64 == 0)
+			check_all();
+		if (host_locks_held())
+			fail_msg("step %d left %u locks", i, host_locks_held());
+	}
+	for (unsigned k = 0; k < PROCS; k++)
+		if (procs[k].map)
+			do_exit(&procs[k]);
+	vm_object_fini(&file_object, true);
+	assert_int_equal(file_refs, 0);
+	assert_int_equal(vm_shim_slabs_out(), slabs);
+	assert_int_equal(vm_shim_frames_out(), frames);
+}
+
+/* Parent forks 200 times; every child lives for a while beside its parent and both write: the chain stays short. */
+static void test_chain_depth(void **state __unused)
+{
+	struct vm_mmap_args a = { .addr = BASE, .len = 4 * PAGE_SIZE, .prot = RW, .flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS };
+	struct vm_map *m, *child;
+	struct vm_area_info info;
+	int sig, code;
+	u8 b;
+
+	start();
+	m = vm_map_create();
+	assert_int_equal(vm_mmap(m, &a), BASE);
+	for (int gen = 0; gen < 200; gen++) {
+		assert_int_equal(vm_shim_store(m, BASE + (gen % 4) * PAGE_SIZE, gen, &sig, &code), 0);
+		child = vm_map_fork(m);
+		assert_int_equal(vm_shim_store(m, BASE, gen + 1, &sig, &code), 0);
+		assert_int_equal(vm_shim_store(child, BASE + PAGE_SIZE, gen + 2, &sig, &code), 0);
+		assert_int_equal(vm_shim_load(child, BASE, &b, &sig, &code), 0);
+		if (gen % 2) {	/* the parent dies, the child goes on */
+			vm_map_drop(m);
+			m = child;
+		} else {
+			vm_map_drop(child);
+		}
+		assert_true(vm_area_next(m, BASE, false, &info));
+		assert_in_range(info.chain_depth, 1, 2);
+	}
+	vm_map_drop(m);
+	vm_object_fini(&file_object, true);
+}
+
+/* A failed call changes nothing: every allocation inside mmap, munmap, mprotect, fork and mremap fails once. */
+static void test_no_memory(void **state __unused)
+{
+	struct vm_mmap_args a = { .addr = BASE, .len = 8 * PAGE_SIZE, .prot = RW, .flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS };
+	struct vm_map *m, *c;
+	u64 frames;
+	long slabs;
+	int sig, code;
+
+	start();
+	m = vm_map_create();
+	assert_int_equal(vm_mmap(m, &a), BASE);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(vm_shim_store(m, BASE + i * PAGE_SIZE, i, &sig, &code), 0);
+	for (int op = 0; op < 5; op++)
+		for (long n = 1; n < 200; n++) {
+			bool ok;
+
+			frames = vm_shim_frames_out();
+			slabs = vm_shim_slabs_out();
+			vm_shim_fail(n);
+			c = NULL;
+			if (op == 0)
+				ok = vm_munmap(m, BASE + 2 * PAGE_SIZE, PAGE_SIZE) == 0;
+			else if (op == 1)
+				ok = vm_mprotect(m, BASE + 3 * PAGE_SIZE, PAGE_SIZE, PROT_READ) == 0;
+			else if (op == 2)
+				ok = (c = vm_map_fork(m));
+			else if (op == 3)
+				ok = vm_mremap(m, BASE + 4 * PAGE_SIZE, PAGE_SIZE, 3 * PAGE_SIZE, 1, 0) > 0;
+			else
+				ok = vm_mmap(m, &a) > 0;
+			vm_shim_fail(0);
+			if (ok) {
+				if (c)
+					vm_map_drop(c);
+				break;
+			}
+			vm_map_audit(m);
+			assert_int_equal(vm_shim_slabs_out(), slabs);
+			assert_int_equal(vm_shim_frames_out(), frames);
+		}
+	vm_map_drop(m);
+	vm_object_fini(&file_object, true);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_chain_depth),
+		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_random),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vm_shim.h"
+
+#include <malloc.h>
+#include <sanitizer/asan_interface.h>
+
+#include "kernel/lib/radix_node.h"
+#include "kernel/sched/time.h"
+#include "sbi/sbi.h"
+
+#define RAM_BASE 0x80000000UL
+
+static struct frame *frames;
+static unsigned nframes;
+static struct list free_frames;
+static u64 frames_out;
+static long slabs_out, fail_in;
+static bool failed;
+
+pte_t *kernel_root;
+u32 mmu_asid_bits = 16;
+static pte_t kernel_table[PT_ENTRIES];
+
+void vm_shim_fail(long n)
+{
+	fail_in = n;
+	failed = false;
+}
+
+bool vm_shim_failed(void)
+{
+	return failed;
+}
+
+static bool fails(void)
+{
+	if (!fail_in || --fail_in)
+		return false;
+	failed = true;
+	return true;
+}
+
+/* ---- frames ---- */
+
+paddr_t frame_pa(const struct frame *f)
+{
+	return RAM_BASE + (u64)(f - frames) * PAGE_SIZE;
+}
+
+void *frame_va(const struct frame *f)
+{
+	return pa_to_va(frame_pa(f));
+}
+
+struct frame *pa_frame(paddr_t pa)
+{
+	return pa < RAM_BASE || pa >= RAM_BASE + nframes * PAGE_SIZE ? NULL : &frames[(pa - RAM_BASE) >> PAGE_SHIFT];
+}
+
+struct frame *va_frame(const void *va)
+{
+	return pa_frame(va_to_pa(va));
+}
+
+struct frame *frame_alloc(unsigned flags)
+{
+	struct list *l;
+	struct frame *f;
+
+	if (!(flags & FA_NOWAIT) && host_locks_held())
+		panic("frame_alloc may sleep under a spin lock");
+	if (fails())
+		return NULL;
+	l = list_pop(&free_frames);
+	if (!l)
+		return NULL;
+	f = list_entry(l, struct frame, link);
+	memset(f, 0, sizeof(*f));
+	list_init(&f->link);
+	f->holds = 1;
+	ASAN_UNPOISON_MEMORY_REGION(frame_va(f), PAGE_SIZE);
+	memset(frame_va(f), flags & FA_ZERO ? 0 : 0xa5, PAGE_SIZE);
+	frames_out++;
+	return f;
+}
+
+void frame_free(struct frame *f)
+{
+	if (f->object || f->mapcount || (f->flags & ~FR_REF))
+		panic("unfit frame: object %p mapcount %u flags %#x", (void *)f->object, f->mapcount, f->flags);
+	ASAN_POISON_MEMORY_REGION(frame_va(f), PAGE_SIZE);
+	list_add_tail(&free_frames, &f->link);
+	frames_out--;
+}
+
+void frame_free_bulk(struct frame **f, size_t n)
+{
+	while (n--)
+		frame_free(f[n]);
+}
+
+u64 frames_total(void)
+{
+	return nframes;
+}
+
+u64 frames_free_count(void)
+{
+	return nframes - frames_out;
+}
+
+void frames_set_reclaim(size_t (*fn)(size_t want))
+{
+	(void)fn;
+}
+
+u64 vm_shim_frames_out(void)
+{
+	return frames_out;
+}
+
+/* ---- slabs ---- */
+
+struct kmem_cache {
+	size_t size;
+};
+
+struct kmem_cache *kmem_cache_create(const char *name __unused, size_t size, size_t align __unused)
+{
+	struct kmem_cache *c = malloc(sizeof(*c));
+
+	c->size = size;
+	return c;
+}
+
+void *kmem_cache_alloc(struct kmem_cache *c, unsigned flags)
+{
+	void *p;
+
+	if (!(flags & KM_NOWAIT) && host_locks_held())
+		panic("kmem_cache_alloc may sleep under a spin lock");
+	if (fails())
+		return NULL;
+	p = malloc(c->size);
+	memset(p, flags & KM_ZERO ? 0 : 0x5a, c->size);
+	slabs_out++;
+	return p;
+}
+
+void kmem_cache_free(struct kmem_cache *c __unused, void *p)
+{
+	if (p)
+		slabs_out--;
+	free(p);
+}
+
+long vm_shim_slabs_out(void)
+{
+	return slabs_out;
+}
+
+size_t slab_shrink(void)
+{
+	return 0;
+}
+
+struct radix_node *radix_node_alloc(bool can_sleep __unused)
+{
+	return fails() ? NULL : calloc(1, sizeof(struct radix_node));
+}
+
+void radix_node_free(struct radix_node *n)
+{
+	free(n);
+}
+
+int radix_reserve_fill(struct radix_reserve *r, bool can_sleep __unused)
+{
+	while (r->n < RADIX_INSERT_MAX) {
+		struct radix_node *n = radix_node_alloc(true);
+
+		if (!n)
+			return -ENOMEM;
+		n->parent = r->free;
+		r->free = n;
+		r->n++;
+	}
+	return 0;
+}
+
+void radix_reserve_free(struct radix_reserve *r)
+{
+	while (r->free) {
+		struct radix_node *n = r->free;
+
+		r->free = n->parent;
+		free(n);
+	}
+	r->n = 0;
+}
+
+/* ---- locks that sleep, waiting, the rest ---- */
+
+void rw_init(struct rwlock *l, enum lock_rank rank __unused, const char *name __unused)
+{
+	memset(l, 0, sizeof(*l));
+}
+
+void rw_lock_read(struct rwlock *l)
+{
+	might_sleep();
+	if (l->state & RW_WRITER)
+		panic("read lock of a write-locked rwlock");
+	l->state += RW_READER;
+}
+
+void rw_unlock_read(struct rwlock *l)
+{
+	if (l->state < RW_READER)
+		panic("read unlock");
+	l->state -= RW_READER;
+}
+
+void rw_lock_write(struct rwlock *l)
+{
+	might_sleep();
+	if (l->state)
+		panic("write lock of a locked rwlock");
+	l->state = RW_WRITER;
+}
+
+void rw_unlock_write(struct rwlock *l)
+{
+	if (l->state != RW_WRITER)
+		panic("write unlock");
+	l->state = 0;
+}
+
+void waitq_init(struct waitq *q __unused)
+{
+}
+void waitq_wake_all(struct waitq *q __unused)
+{
+}
+void wait_prepare(struct waitq *q __unused, struct waiter *w __unused, enum wait_how how __unused)
+{
+	panic("nobody would wake us");
+}
+int wait_block(enum wait_how how __unused, u64 deadline __unused)
+{
+	return 0;
+}
+void wait_finish(struct waitq *q __unused, struct waiter *w __unused)
+{
+}
+void sleep_ns(u64 ns __unused)
+{
+}
+void sbi_remote_sfence(u64 mask __unused, u64 base __unused, u64 start __unused, u64 size __unused)
+{
+}
+void sbi_remote_sfence_asid(u64 mask __unused, u64 base __unused, u64 start __unused, u64 size __unused, u64 asid __unused)
+{
+}
+void page_zero(void *p)
+{
+	memset(p, 0, PAGE_SIZE);
+}
+void page_copy(void *d, const void *s)
+{
+	memcpy(d, s, PAGE_SIZE);
+}
+
+/* ---- start, and the MMU ---- */
+
+static void hook_file(struct file *f __unused)
+{
+}
+static int hook_path(struct file *f __unused, char *buf, size_t size)
+{
+	return snprintf(buf, size, "file");
+}
+static void hook_ident(struct file *f __unused, u64 *dev, u64 *ino)
+{
+	*dev = *ino = 1;
+}
+static int hook_fsync(struct file *f __unused)
+{
+	return 0;
+}
+static const struct vm_file_hooks hooks = { hook_file, hook_file, hook_path, hook_ident, hook_fsync };
+
+void vm_shim_start(unsigned n)
+{
+	host_harts(1);
+	host_ram(RAM_BASE, RAM_BASE + n * PAGE_SIZE);
+	nframes = n;
+	frames = calloc(n, sizeof(*frames));
+	list_init(&free_frames);
+	for (unsigned i = 0; i < n; i++)
+		list_add_tail(&free_frames, &frames[i].link);
+	kernel_root = kernel_table;
+	vm_init();
+	vm_set_file_hooks(&hooks);
+}
+
+static int reach(struct vm_map *m, u64 va, unsigned access, u8 **at, int *sig, int *code)
+{
+	for (int tries = 0; tries < 100; tries++) {
+		pte_t pte = pmap_lookup(&m->pmap, va);
+		int err;
+
+		if (pte_allows(pte, access)) {
+			*at = (u8 *)pa_to_va(PTE_PA(pte)) + (va & PAGE_MASK);
+			return 0;
+		}
+		err = vm_fault(m, va, access, sig, code);
+		if (host_locks_held())
+			panic("a fault left %u locks", host_locks_held());
+		if (err)
+			return err;
+	}
+	panic("the fault at %#lx never ends", (unsigned long)va);
+}
+
+int vm_shim_store(struct vm_map *m, u64 va, u8 byte, int *sig, int *code)
+{
+	u8 *p;
+	int err = reach(m, va, VM_ACCESS_WRITE, &p, sig, code);
+
+	if (!err)
+		*p = byte;
+	return err;
+}
+
+int vm_shim_load(struct vm_map *m, u64 va, u8 *byte, int *sig, int *code)
+{
+	u8 *p;
+	int err = reach(m, va, VM_ACCESS_READ, &p, sig, code);
+
+	if (!err)
+		*byte = *p;
+	return err;
+}
+
+size_t strlcpy(char *dst, const char *src, size_t size)
+{
+	return snprintf(dst, size, "%s", src);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef GNOMON_TESTS_VM_SHIM_H
+#define GNOMON_TESTS_VM_SHIM_H
+
+/* What kernel/vm stands on in host tests: frames and slabs that count what is out, sleeping locks that are flags, and an MMU walked by hand. */
+
+#include "host.h"
+#include "kernel/vm/vm_internal.h"
+
+void vm_shim_start(unsigned frames);
+u64 vm_shim_frames_out(void);
+long vm_shim_slabs_out(void);
+/* The n-th allocation from now on fails (0: none does). Frames and slabs alike. True once it has. */
+void vm_shim_fail(long n);
+bool vm_shim_failed(void);
+/* Memory accesses of a program: through the page tables, faulting as hardware would (Svade). 0 or -errno with *sig. */
+int vm_shim_store(struct vm_map *m, u64 va, u8 byte, int *sig, int *code);
+int vm_shim_load(struct vm_map *m, u64 va, u8 *byte, int *sig, int *code);
+
+#endif

@@ -31,6 +31,7 @@ for ((i = 0; i < 100; i++)); do
 	sleep 0.1
 done
 echo "UART: build/console.log; or, in another terminal: scripts/console.py build/console"
+echo "before the kernel is mapped high, only hbreak works"
 declare -a extra="(${GDB_ARGS:-})"
 gdb-multiarch -q build/gnomon.elf -ex 'set pagination off' \
 	-ex "target remote 127.0.0.1:$port" -x scripts/gdb/gnomon.py "${extra[@]}"

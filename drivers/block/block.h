@@ -43,7 +43,10 @@ struct bio {
 	int status;			/* (q) 0 or -errno */
 	struct list link;		/* (q) */
 	u64 abs_sector;			/* (q) on the whole disk */
-	u32 nsectors;			/* (q) */
+	u32 nsectors;			/* (q) in all; for BIO_DISCARD (s): how many */
+	u32 done_sectors;		/* (q) of a bio larger than a request: how far it is */
+	bool alone;			/* (q) not to be merged: larger than a request, or part of one that failed */
+	bool reserved;			/* (s) from the reserve of bio_alloc */
 };
 
 struct block_request;	/* merged bios, what a driver sees: drivers/block/block_driver.h */
@@ -61,7 +64,9 @@ u64 block_devno(const struct block_dev *d);		/* Linux's makedev encoding (major 
 /* The k-th device, for /proc/partitions and devfs; holds; NULL past the end. */
 struct block_dev *block_nth(unsigned k);
 
-/* A bio with room for nvecs pieces from a reserved pool (never fails if can_sleep; NULL otherwise when none). */
+/* A zeroed bio with room for nvecs pieces in vecs (nvecs itself is 0).  When memory is short it comes from a reserve, which may mean to
+ * wait for another bio to be done: never fails if can_sleep; NULL otherwise when there is none.  At most BIO_MAX_VECS pieces. */
+#define BIO_MAX_VECS 256u
 struct bio *bio_alloc(u32 nvecs, bool can_sleep);
 void bio_free(struct bio *b);
 void bio_submit(struct bio *b);		/* any context that may take spinlocks; completion through done */

@@ -215,7 +215,7 @@ int ext2_append_block(struct ext2_node *n, u64 blk, u64 new_size, struct dir_blo
 		memset(out->data, 0, fs->bsize);
 	}
 	vm_page_dirty(out->frame);
-	vnode_mark_attr_dirty(&n->vn);
+	ext2_mark_dirty(n);
 	return 0;
 }
 

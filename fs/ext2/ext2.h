@@ -13,6 +13,7 @@
 #include "fs/ext2/disk.h"
 #include "fs/vfs/vfs.h"
 #include "kernel/lib/errno.h"
+#include "kernel/lib/radix.h"
 #include "kernel/lib/rbtree.h"
 #include "kernel/lib/string.h"
 #include "kernel/mem/slab.h"
@@ -96,13 +97,14 @@ struct ext2_node {
 	bool fresh;				/* (i) never written: what the table holds is some older inode */
 	u32 goal_lblk, goal_pblk;		/* (i) last allocation */
 	u32 past_end;				/* (i) blocks below this one may exist beyond the end of file */
+	struct radix_tree unwritten;		/* (i) allocated, never written: unwritten.c */
 	u32 dirty_ind[EXT2_TRACKED_INDIRECT];	/* (i) indirect blocks changed since the last fsync */
 	u32 ndirty_ind;				/* (i) more than fit: all of them */
 	struct ext2_window window;		/* (b) */
 	struct list orphan_link;		/* (o) */
 	bool orphan;				/* (o) */
+	bool dying;				/* (a) in `inactive` or later */
 	struct dir_index *index;		/* (v) made under shared v_lock by compare-and-swap */
-	u32 parent_group_spread;		/* (v) unused inode search start for subdirectories */
 };
 
 static inline struct ext2_node *ext2_node(struct vnode *vn)
@@ -205,6 +207,7 @@ int ext2_write_node(struct ext2_node *n, bool wait);	/* into the inode table's c
 int ext2_sync_node(struct ext2_node *n);		/* that block to the disk */
 void ext2_inactive(struct vnode *vn);
 void ext2_free_vnode(struct vnode *vn);
+void ext2_mark_dirty(struct ext2_node *n);		/* vnode_mark_attr_dirty, unless it is going away */
 void ext2_touch(struct ext2_node *n, u32 which);	/* ATTR_* times := now, marks dirty */
 
 /* ---- orphan.c: takes orphan_lock ---- */
@@ -231,6 +234,14 @@ int ext2_sync_indirect(struct ext2_node *n);	/* takes lock */
 /* ---- mapalloc.c: node->lock held ---- */
 /* Gives every block of [lblk, lblk+count) a place. On failure what was allocated stays allocated. */
 int ext2_map_alloc(struct ext2_node *n, u64 lblk, u32 count, bool privileged);
+
+/* ---- unwritten.c: node->lock held ---- */
+/* Gives every block of the page a place, and remembers those that are new. */
+int ext2_alloc_unwritten(struct ext2_node *n, u64 page, bool privileged);
+/* Is lblk unwritten, and for how many blocks does that hold? At most max. */
+u32 ext2_unwritten_run(const struct ext2_node *n, u64 lblk, u32 max, bool *unwritten);
+void ext2_unwritten_clear(struct ext2_node *n, u64 first, u64 end);	/* blocks [first, end) are being written, or freed */
+int ext2_free_unwritten(struct ext2_node *n);	/* gives them all back; no page of them is dirty */
 
 /* ---- truncate.c: node->lock held ---- */
 /* Frees the blocks [first, end), with the indirect blocks that become empty. */

@@ -152,7 +152,7 @@ static int ext2_setattr(struct vnode *vn, const struct vattr *a, u32 which)
 	set_times(n, a, which);
 	if ((which & (ATTR_MODE | ATTR_UID | ATTR_GID)) && !(which & ATTR_CTIME))
 		ext2_touch(n, ATTR_CTIME);
-	vnode_mark_attr_dirty(vn);
+	ext2_mark_dirty(ext2_node(vn));
 	return 0;
 }
 

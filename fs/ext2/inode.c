@@ -152,6 +152,7 @@ static struct ext2_node *node_alloc(void)
 		return NULL;
 	mutex_init(&n->lock, LOCK_FS_INODE, "ext2 inode");
 	spin_init(&n->times_lock, LOCK_LEAF_FS, "ext2 times");
+	radix_init(&n->unwritten);
 	list_init(&n->orphan_link);
 	list_init(&n->window.lru);
 	return n;
@@ -423,6 +424,13 @@ int ext2_sync_node(struct ext2_node *n)
 	return meta_sync_range(fs->bdev, fs->groups[g].inode_table + (off >> fs->bshift), 1, fs->bsize, true);
 }
 
+/* A vnode that is on its way out must not come back through the list of dirty ones. */
+void ext2_mark_dirty(struct ext2_node *n)
+{
+	if (!READ_ONCE(n->dying))
+		vnode_mark_attr_dirty(&n->vn);
+}
+
 void ext2_touch(struct ext2_node *n, u32 which)
 {
 	struct timespec64 now = vfs_now();
@@ -435,7 +443,7 @@ void ext2_touch(struct ext2_node *n, u32 which)
 	if (which & ATTR_CTIME)
 		n->ctime = now;
 	spin_unlock(&n->times_lock);
-	vnode_mark_attr_dirty(&n->vn);
+	ext2_mark_dirty(n);
 }
 
 /* The block of extended attributes may be shared by several inodes: one user fewer. */
@@ -485,18 +493,37 @@ static void free_contents(struct ext2_node *n)
 	ext2_orphan_del(n);
 }
 
+/* A write failed after its blocks were allocated. */
+static void drop_unwritten(struct ext2_node *n)
+{
+	mutex_lock(&n->lock);
+	ext2_free_unwritten(n);
+	mutex_unlock(&n->lock);
+	ext2_write_node(n, false);
+}
+
 void ext2_inactive(struct vnode *vn)
 {
 	struct ext2_node *n = ext2_node(vn);
 	struct ext2_fs *fs = ext2_fs(vn);
 
+	WRITE_ONCE(n->dying, true);
+	if (!fs)
+		return;	/* the root, after its file system was unmounted */
 	if (READ_ONCE(fs->writable)) {
 		if (n->nlink == 0 && n->dtime == 0 && ext2_writable(fs))
 			free_contents(n);
-		else if (n->nlink && READ_ONCE(vn->attr_dirty))
+		else if (n->unwritten.count)
+			drop_unwritten(n);
+		if (n->nlink && READ_ONCE(vn->attr_dirty))
 			ext2_write_node(n, false);
 	}
 	ext2_window_close(n);
+	if (n->unwritten.count) { /* could not be freed */
+		mutex_lock(&n->lock);
+		ext2_unwritten_clear(n, 0, UINT32_MAX);
+		mutex_unlock(&n->lock);
+	}
 }
 
 void ext2_free_vnode(struct vnode *vn)
@@ -504,9 +531,9 @@ void ext2_free_vnode(struct vnode *vn)
 	struct ext2_node *n = ext2_node(vn);
 	struct ext2_fs *fs = ext2_fs(vn);
 
-	ext2_window_close(n);
-	ext2_orphan_del(n);
-	if (n->nlink == 0 && n->dtime && ext2_writable(fs))
+	if (fs)
+		ext2_orphan_del(n);	/* still there if it could not be freed */
+	if (fs && n->nlink == 0 && n->dtime && ext2_writable(fs))
 		ext2_free_ino(fs, (u32)vn->ino, (vn->mode & S_IFMT) == S_IFDIR);
 	dir_index_free(n);
 	ASSERT(!n->orphan);

@@ -136,8 +136,8 @@ int ext2_create(struct vnode *vn, const char *name, size_t len, u32 mode, u64 rd
 	n->nlink = is_dir(n) ? 2 : 1;
 	if (is_dir(n))
 		ext2_link_count(dir, 1);
-	vnode_mark_attr_dirty(&n->vn);
-	vnode_mark_attr_dirty(vn);
+	ext2_mark_dirty(n);
+	ext2_mark_dirty(ext2_node(vn));
 	*out = &n->vn;
 	return 0;
 }
@@ -173,7 +173,7 @@ static void drop_name(struct ext2_node *dir, struct ext2_node *n)
 	if (is_dir(n)) {
 		n->nlink = 0;
 		ext2_link_count(dir, -1);
-		vnode_mark_attr_dirty(&dir->vn);
+		ext2_mark_dirty(dir);
 	} else {
 		if (n->nlink == 0)
 			ext2_error(ext2_fs(&n->vn), "inode %u: more names than links", (u32)n->vn.ino);
@@ -344,7 +344,7 @@ int ext2_rename(struct vnode *odir, const char *oname, size_t olen, struct vnode
 		return err;
 	err = flags & RENAME_EXCHANGE ? exchange_names(&r) : rename_over(&r);
 	ext2_touch(r.n, ATTR_CTIME);
-	vnode_mark_attr_dirty(odir);
-	vnode_mark_attr_dirty(ndir);
+	ext2_mark_dirty(r.odir);
+	ext2_mark_dirty(r.ndir);
 	return err;
 }

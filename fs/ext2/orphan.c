@@ -41,26 +41,38 @@ void ext2_orphan_add(struct ext2_node *n)
 		set_head(fs);
 	}
 	mutex_unlock(&fs->orphan_lock);
-	vnode_mark_attr_dirty(&n->vn);
+	ext2_mark_dirty(n);
+}
+
+/*
+ * The orphan whose pointer changes has to be written; it may be going away too, and then the vnode cache does not give it out.
+ * Dropping it may free it, which takes the lock again: the caller does that after unlocking.
+ */
+static struct vnode *previous_orphan(struct ext2_fs *fs, struct ext2_node *n)
+{
+	if (fs->orphans.next == &n->orphan_link)
+		return NULL;
+	return vnode_find(fs->mount, list_entry(n->orphan_link.prev, struct ext2_node, orphan_link)->vn.ino);
 }
 
 void ext2_orphan_del(struct ext2_node *n)
 {
 	struct ext2_fs *fs = ext2_fs(&n->vn);
-	bool first;
+	struct vnode *prev;
 
 	if (!READ_ONCE(n->orphan))
 		return;
 	mutex_lock(&fs->orphan_lock);
-	first = fs->orphans.next == &n->orphan_link;
-	/* whose pointer changes: the list keeps it alive while we hold the lock */
-	if (!first)
-		vnode_mark_attr_dirty(&list_entry(n->orphan_link.prev, struct ext2_node, orphan_link)->vn);
+	prev = ext2_writable(fs) ? previous_orphan(fs, n) : NULL;
 	list_del(&n->orphan_link);
 	n->orphan = false;
-	if (first && ext2_writable(fs))
+	if (ext2_writable(fs))
 		set_head(fs);
 	mutex_unlock(&fs->orphan_lock);
+	if (prev) {
+		ext2_mark_dirty(ext2_node(prev));
+		vnode_drop(prev);
+	}
 }
 
 u32 ext2_orphan_next(struct ext2_node *n)
@@ -104,7 +116,7 @@ static int recover_one(struct ext2_fs *fs, u32 ino, u32 *next)
 	n = ext2_node(vn);
 	*next = n->dtime;
 	n->dtime = 0;
-	vnode_mark_attr_dirty(vn);
+	ext2_mark_dirty(n);
 	if (n->nlink)
 		err = finish_truncate(n);
 	else

@@ -59,13 +59,19 @@ static u32 page_blocks(const struct ext2_fs *fs, u64 page, u64 size)
 /* lock held: the next run of the batch, at block at of it; a hole that is to be written gets blocks first. */
 static int next_run(struct batch *b, u64 lblk, u32 max, struct ext2_extent *e)
 {
-	int err = ext2_map(b->n, lblk, max, e);
+	bool unwritten = false;
+	int err;
 
+	if (!b->write && b->n->unwritten.count)
+		max = ext2_unwritten_run(b->n, lblk, max, &unwritten);
+	err = ext2_map(b->n, lblk, max, e);
+	if (unwritten)
+		e->pblk = 0;
 	if (err || e->pblk || !b->write)
 		return err;
 	err = ext2_map_alloc(b->n, lblk, e->len, true);
 	if (!err) {
-		vnode_mark_attr_dirty(&b->n->vn);
+		ext2_mark_dirty(b->n);
 		err = ext2_map(b->n, lblk, max, e);
 	}
 	return err;
@@ -106,6 +112,8 @@ static int find_runs(struct batch *b, u32 nblocks)
 	}
 	if (at < nblocks)
 		cut_batch(b, at / b->fs->bpp);
+	if (b->write)
+		ext2_unwritten_clear(b->n, first, first + MIN(nblocks, b->npages * b->fs->bpp));
 	return 0;
 }
 
@@ -114,7 +122,7 @@ static int lock_and_find(struct batch *b, u32 nblocks)
 	struct ext2_extent *e = &b->run[0];
 	int err;
 
-	if (ext2_map_cached(b->n, b->frames[0]->index * b->fs->bpp, nblocks, e) && e->len == nblocks) {
+	if (!READ_ONCE(b->n->unwritten.count) && ext2_map_cached(b->n, b->frames[0]->index * b->fs->bpp, nblocks, e) && e->len == nblocks) {
 		e->lblk = 0;
 		b->nruns = 1;
 		return 0;
@@ -327,7 +335,6 @@ static void trim_page(struct batch *b, struct frame *f, u64 size)
 			b->n->past_end = 0;
 	}
 	mutex_unlock(&b->n->lock);
-	vnode_mark_attr_dirty(&b->n->vn);
 }
 
 static void clean_pages(struct batch *b, u32 nblocks)
@@ -403,16 +410,19 @@ static int ext2_reserve(struct vm_object *o, u64 index, size_t npages)
 	struct ext2_node *n = ext2_node(vnode_of_object(o));
 	struct ext2_fs *fs = ext2_fs(&n->vn);
 	u64 lblk = index * fs->bpp, limit = fs->max_size >> fs->bshift;
-	u64 count = npages * fs->bpp, sectors;
-	int err;
+	u64 count = npages * fs->bpp, sectors, page;
+	bool privileged;
+	int err = 0;
 
 	if (lblk + count > limit)
 		return -EFBIG;
 	if (all_cached(n, lblk, (u32)count))
 		return 0;
+	privileged = ext2_may_use_reserved(fs);
 	mutex_lock(&n->lock);
 	sectors = n->sectors;
-	err = ext2_map_alloc(n, lblk, (u32)count, ext2_may_use_reserved(fs));
+	for (page = index; page < index + npages && !err; page++)
+		err = ext2_alloc_unwritten(n, page, privileged);
 	if (n->sectors != sectors) {
 		if (lblk + count > ext2_blocks_of(fs, ext2_size(n)))
 			n->past_end = MAX(n->past_end, (u32)(lblk + count));
@@ -420,7 +430,7 @@ static int ext2_reserve(struct vm_object *o, u64 index, size_t npages)
 	}
 	mutex_unlock(&n->lock);
 	if (sectors == ~0ul)
-		vnode_mark_attr_dirty(&n->vn);
+		ext2_mark_dirty(n);
 	return err;
 }
 

@@ -109,6 +109,7 @@ int ext2_free_range(struct ext2_node *n, u64 first, u64 end)
 	if (first >= end)
 		return 0;
 	ext2_map_forget(n);
+	ext2_unwritten_clear(n, first, end);
 	n->goal_pblk = 0;
 	for (k = 0; k < EXT2_NDIR && !f.err; k++)
 		free_subtree(&f, &n->block[k], 0, k);
@@ -117,7 +118,7 @@ int ext2_free_range(struct ext2_node *n, u64 first, u64 end)
 		base += 1ul << (f.fs->ptrs_shift * k);
 	}
 	flush_run(&f);
-	vnode_mark_attr_dirty(&n->vn);
+	ext2_mark_dirty(n);
 	return f.err;
 }
 

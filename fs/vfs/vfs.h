@@ -257,6 +257,7 @@ struct file {
 	bool lock_held;			/* (a) flock or record locks may exist */
 	bool accessed;			/* (a) the access time was looked after since it was opened */
 	int owner_pid;			/* (a) F_SETOWN */
+	void *epoll;			/* (a) epolls watch it: file_drop's last calls file_epoll_release before ops->release */
 };
 
 /* ---- for file systems ---- */
@@ -355,6 +356,7 @@ bool vfs_mount_info(unsigned k, const struct path *root, char *buf, size_t size)
 struct file *file_alloc(struct vnode *vn, const struct file_ops *ops, u32 flags, const struct cred *cred);	/* holds vn; refs 1; NULL */
 void file_hold(struct file *f);
 void file_drop(struct file *f);			/* sleeps; last: release */
+extern void (*file_epoll_release)(struct file *f);	/* set by kernel/syscall/epoll.c; called when f->epoll is not NULL */
 ssize_t file_read(struct file *f, struct uio *u, u64 *pos);	/* checks mode; pos NULL = f->pos under pos_lock */
 ssize_t file_write(struct file *f, struct uio *u, u64 *pos);	/* honours O_APPEND, O_SYNC, RLIMIT_FSIZE given by fsize hook */
 s64 file_lseek(struct file *f, s64 off, int whence);
@@ -377,6 +379,7 @@ struct flock_k {	/* riscv64's struct flock */
 int file_record_lock(struct file *f, int cmd, struct flock_k *l, void *owner, s32 pid);
 int file_fallocate(struct file *f, int mode, u64 off, u64 len);	/* arguments checked; -EOPNOTSUPP: a mode or file system that cannot */
 int file_mmap(struct file *f, struct vm_object **o, u32 *max_prot);	/* o held */
+int file_path(struct file *f, struct path *out);	/* where it was opened, held; makes up a name for nameless files ("pipe:[7]") */
 struct file *memfd_create_file(const char *name, u32 flags, const struct cred *cred);	/* or ERR_PTR */
 
 /* Descriptor tables: RCU-free: lookups take the table's spin lock briefly and hold the file. */
@@ -407,7 +410,16 @@ int fd_next(struct fdtable *t, int from);	/* next open descriptor >= from, or -1
 #define POLLRDNORM 64u
 #define POLLWRNORM 256u
 #define POLLRDHUP 0x2000u
-void poll_wait(struct poll_table *pt, struct waitq *q);
+/* A poll table stands on wait queues for somebody: a thread (poll_table_create, below: this struct is its first member), or an
+ * epoll (kernel/syscall/epoll.c).  NULL: nobody wants to wait. */
+struct poll_table {
+	void (*stand)(struct poll_table *pt, struct waitq *q);
+};
+static inline void poll_wait(struct poll_table *pt, struct waitq *q)
+{
+	if (pt)
+		pt->stand(pt, q);
+}
 u32 file_poll(struct file *f, struct poll_table *pt);
 /* Waits until fn's scan finds something: used by poll/select syscalls. */
 struct poll_table *poll_table_create(void);

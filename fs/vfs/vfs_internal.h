@@ -157,6 +157,7 @@ extern struct mutex mount_lock;
 void mount_table_init(void);
 void mount_hold(struct mount *m);
 void mount_put(struct mount *m);
+bool mount_root_path(struct path *out);	/* held; false: nothing is mounted */
 struct mount *mount_pseudo(const char *name);	/* never in the tree */
 extern struct mount *anon_mount;		/* of nameless vnodes shown in /proc */
 int mount_want_write(const struct vnode *vn);

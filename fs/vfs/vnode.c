@@ -94,7 +94,6 @@ static void vnode_destroy(struct vnode *vn)
 	ASSERTF(vn->refs == 0 && !vn->in_hash, "vnode %lu: %u references", vn->ino, vn->refs);
 	if (vn->ops->inactive)
 		vn->ops->inactive(vn);
-	lru_remove(vn);
 	writeback_forget(vn);
 	flock_vnode_free(vn);
 	ASSERT(!vn->pipe);
@@ -162,6 +161,8 @@ void vnode_drop(struct vnode *vn)
 	spin_unlock(&m->dirty_lock);
 	if (keep)
 		lru_add(vn);
+	else
+		lru_remove(vn); /* here, so that lru_take never meets one that is being destroyed */
 	spin_unlock(&m->hash_lock);
 	if (!keep)
 		vnode_destroy(vn);
@@ -278,7 +279,7 @@ static bool evict_locked(struct vnode *vn)
 
 	spin_lock(&m->dirty_lock);
 	ok = __atomic_load_n(&vn->refs, __ATOMIC_ACQUIRE) == 0 && list_empty(&vn->dirty_link) && !vn->attr_dirty &&
-	     !vm_object_dirty(&vn->obj) && !READ_ONCE(vn->obj.writeback);
+	     !(vn->object && (vm_object_dirty(vn->object) || READ_ONCE(vn->object->writeback)));
 	if (ok)
 		unhash_locked(vn);
 	spin_unlock(&m->dirty_lock);

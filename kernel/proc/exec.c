@@ -206,8 +206,7 @@ static int compute_cred(struct exec *x)
 		if ((va.mode & S_ISGID) && (va.mode & 010))
 			egid = va.gid;
 	}
-	x->secure = (euid != c->euid && euid != c->uid) || (egid != c->egid && egid != c->gid) || euid != c->uid ||
-		    egid != c->gid;
+	x->secure = euid != c->uid || egid != c->gid;
 	if (euid == c->suid && egid == c->sgid && euid == c->euid && egid == c->egid)
 		return 0;
 	x->cred = cred_copy(c);
@@ -251,7 +250,7 @@ static int unshare_files(struct process *p)
 	u64 flags;
 
 	if (!READ_ONCE(p->files_shared))
-		return 0;
+		return 0; /* only by threads of ours */
 	n = fdtable_copy(old);
 	if (!n)
 		return -ENOMEM;
@@ -261,6 +260,34 @@ static int unshare_files(struct process *p)
 	spin_unlock_irq(&p->sig_lock, flags);
 	fdtable_drop(old);
 	return 0;
+}
+
+static int unshare_fs(struct process *p)
+{
+	struct fs_context *n = fs_context_copy(p->fs), *old;
+	u64 flags;
+
+	if (!n)
+		return -ENOMEM;
+	flags = spin_lock_irq(&p->sig_lock);
+	old = p->fs;
+	p->fs = n;
+	spin_unlock_irq(&p->sig_lock, flags);
+	fs_context_drop(old);
+	return 0;
+}
+
+/* Descriptors and cwd belong to the process here, so a thread of several cannot have its own. */
+int proc_unshare(bool files, bool fs)
+{
+	struct process *p = current_proc();
+	int err = 0;
+
+	if ((files || fs) && READ_ONCE(p->ntasks) > 1)
+		return -EINVAL;
+	if (files)
+		err = unshare_files(p);
+	return !err && fs ? unshare_fs(p) : err;
 }
 
 /* ---- the change; cannot fail ---- */
@@ -411,7 +438,7 @@ int proc_exec(const struct exec_args *a)
 	if (!x)
 		goto out;
 	x->ctx = (struct lookup_ctx){p->fs, cred, a->at};
-	x->strings.execfn = a->path;
+	x->strings.execfn = a->name ? a->name : a->path;
 	x->strings.argv = a->argv;
 	x->strings.envp = a->envp;
 	x->strings.kargv = a->kargv;

@@ -220,6 +220,16 @@ struct vm_map *proc_map_hold(struct process *p)
 	return m;
 }
 
+s32 proc_getppid(struct process *p)
+{
+	s32 pid;
+
+	mutex_lock(&proc_tree_lock);
+	pid = p->parent ? p->parent->pid : 0;
+	mutex_unlock(&proc_tree_lock);
+	return pid;
+}
+
 struct cred *proc_cred_hold(struct process *p)
 {
 	u64 flags = spin_lock_irq(&p->sig_lock);

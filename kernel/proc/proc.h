@@ -173,8 +173,13 @@ struct clone_args_k {	/* as Linux's struct clone_args */
 /* The new task's tid, or -errno.  Sleeps; with CLONE_VFORK until the child execs or exits. */
 s64 proc_clone(const struct clone_args_k *a);
 
+/* The current process stops sharing descriptors and/or cwd with others: 0, -ENOMEM. */
+int proc_unshare(bool files, bool fs);
+s32 proc_getppid(struct process *p);
+
 struct exec_args {
 	const char *path;	 /* kernel memory */
+	const char *name;	 /* what the program is told it was run as; NULL: path */
 	struct file *at;	 /* relative paths start here; NULL: cwd */
 	unsigned lookup;	 /* LOOKUP_FOLLOW, LOOKUP_EMPTY */
 	u64 argv, envp;		 /* user arrays of pointers; 0: empty */
@@ -270,6 +275,7 @@ int proc_signal_all(int sig, const struct siginfo_k *info);
 int proc_may_signal(struct process *p, int sig);
 
 /* ---- memory faults and OOM ---- */
+void proc_clock_changed(void);	/* after time_set_realtime */
 /* Set once by kernel/syscall, before the first process: what an ecall from user mode does. */
 void proc_set_syscall_handler(void (*fn)(struct trapframe *tf));
 void proc_oom_kill(void);	/* picks and kills; message names who and why.  Sleeps */

@@ -68,7 +68,7 @@ void hart_csr_init(void)
 	csr_set(sie, SIE_SSIE | SIE_STIE | SIE_SEIE);
 }
 
-#define START_TIMEOUT NSEC_PER_SEC
+#define START_TIMEOUT (30 * NSEC_PER_SEC) /* the host of an emulated machine may be busy */
 
 /* Everything the hart needs lies ready before it starts. False: it does not run. */
 static bool start_one(struct hart *h)

@@ -16,6 +16,25 @@
 	.popsection
 	.endm
 
+	.macro	copy64 at		/* through registers that nobody else uses here */
+	exf	copy_fault, ld t0, \at + 0(a1)
+	exf	copy_fault, ld t1, \at + 8(a1)
+	exf	copy_fault, ld t3, \at + 16(a1)
+	exf	copy_fault, ld t4, \at + 24(a1)
+	exf	copy_fault, ld t5, \at + 32(a1)
+	exf	copy_fault, ld t6, \at + 40(a1)
+	exf	copy_fault, ld a4, \at + 48(a1)
+	exf	copy_fault, ld a5, \at + 56(a1)
+	exf	copy_fault, sd t0, \at + 0(a0)
+	exf	copy_fault, sd t1, \at + 8(a0)
+	exf	copy_fault, sd t3, \at + 16(a0)
+	exf	copy_fault, sd t4, \at + 24(a0)
+	exf	copy_fault, sd t5, \at + 32(a0)
+	exf	copy_fault, sd t6, \at + 40(a0)
+	exf	copy_fault, sd a4, \at + 48(a0)
+	exf	copy_fault, sd a5, \at + 56(a0)
+	.endm
+
 	.section .text.hot, "ax"
 
 	/*
@@ -44,28 +63,23 @@ uaccess_copy:
 	bnez	t0, 1b
 
 copy_words:
-	li	t2, 64
+	li	t2, 256
+	bltu	a2, t2, 2f
+1:	copy64	0
+	copy64	64
+	copy64	128
+	copy64	192
+	addi	a2, a2, -256
+	addi	a0, a0, 256
+	addi	a1, a1, 256
+	bgeu	a2, t2, 1b
+2:	li	t2, 64
 	bltu	a2, t2, copy_tail_words
-1:	exf	copy_fault, ld t0, 0(a1)
-	exf	copy_fault, ld t1, 8(a1)
-	exf	copy_fault, ld t3, 16(a1)
-	exf	copy_fault, ld t4, 24(a1)
-	exf	copy_fault, ld t5, 32(a1)
-	exf	copy_fault, ld t6, 40(a1)
-	exf	copy_fault, ld a4, 48(a1)
-	exf	copy_fault, ld a5, 56(a1)
-	exf	copy_fault, sd t0, 0(a0)
-	exf	copy_fault, sd t1, 8(a0)
-	exf	copy_fault, sd t3, 16(a0)
-	exf	copy_fault, sd t4, 24(a0)
-	exf	copy_fault, sd t5, 32(a0)
-	exf	copy_fault, sd t6, 40(a0)
-	exf	copy_fault, sd a4, 48(a0)
-	exf	copy_fault, sd a5, 56(a0)
+3:	copy64	0
 	addi	a2, a2, -64
 	addi	a0, a0, 64
 	addi	a1, a1, 64
-	bgeu	a2, t2, 1b
+	bgeu	a2, t2, 3b
 copy_tail_words:
 	li	t2, 8
 	bltu	a2, t2, copy_bytes

@@ -90,9 +90,10 @@ static inline u8 level_of(const struct thread *t)
 
 static inline void enqueue(struct runq *rq, struct thread *t, bool first)
 {
-	struct runq_array *a = &rq->array[rq->active ^ (u32)t->expired];
+	struct runq_array *a = t->expired ? rq->expired : rq->active;
 
 	DASSERT(!t->on_runq && t->state != THREAD_DEAD);
+	t->queue = a;
 	t->prio = level_of(t);
 	if (first)
 		list_add(&a->queue[t->prio], &t->runq_link);
@@ -108,11 +109,8 @@ static inline void dequeue(struct runq *rq, struct thread *t)
 	DASSERT(t->on_runq);
 	t->runq_link.next->prev = t->runq_link.prev;
 	t->runq_link.prev->next = t->runq_link.next;
-	if (t->runq_link.next == t->runq_link.prev) { /* only the head is left, in one of the arrays */
-		for (u32 i = 0; i < 2; i++)
-			if (list_empty(&rq->array[i].queue[t->prio]))
-				rq->array[i].bitmap &= ~(1UL << t->prio);
-	}
+	if (t->runq_link.next == t->runq_link.prev && list_empty(&t->queue->queue[t->prio]))
+		t->queue->bitmap &= ~(1UL << t->prio);
 	t->on_runq = false;
 	rq->ready--;
 }
@@ -120,14 +118,15 @@ static inline void dequeue(struct runq *rq, struct thread *t)
 /* The next thread to run, taken off the queue; NULL: none. */
 static inline struct thread *pick(struct runq *rq)
 {
-	struct runq_array *a = &rq->array[rq->active];
+	struct runq_array *a = rq->active;
 	struct thread *t;
 
 	if (!rq->ready)
 		return NULL;
 	if (!a->bitmap) {
-		rq->active ^= 1;
-		a = &rq->array[rq->active];
+		rq->active = rq->expired;
+		rq->expired = a;
+		a = rq->active;
 	}
 	t = list_entry(a->queue[lowest_bit(a->bitmap)].next, struct thread, runq_link);
 	dequeue(rq, t);
@@ -238,12 +237,13 @@ static void do_schedule(bool preempted)
 	struct thread *prev = current(), *next;
 	struct hart *h = prev->hart;
 	struct runq *rq = h->runq;
-	u64 now = time_now();
+	u64 now = sched_now();
 
 	DASSERT(!irqs_on());
 	ASSERTF(prev->preempt_count == 0, "thread %s sleeps with preemption off (%u)", prev->name, prev->preempt_count);
 	rq_lock(rq);
-	thread_flag_clear(prev, TIF_RESCHED);
+	if (prev->flags & TIF_RESCHED)
+		thread_flag_clear(prev, TIF_RESCHED);
 	if (prev != h->idle) {
 		prev->slice_left = prev->slice_end > now ? prev->slice_end - now : 0;
 		if (preempted || prev->state == THREAD_RUNNABLE) {
@@ -439,7 +439,7 @@ void sched_stop_current(void)
 static struct thread *take_for(struct runq *rq, struct hart *h)
 {
 	for (u32 i = 0; i < 2; i++) {
-		struct runq_array *a = &rq->array[rq->active ^ i];
+		struct runq_array *a = i ? rq->expired : rq->active;
 
 		for (u64 m = a->bitmap; m; m &= m - 1) {
 			struct thread *t = list_entry(a->queue[lowest_bit(m)].prev, struct thread, runq_link);
@@ -642,6 +642,8 @@ static struct runq boot_runq;
 static void runq_init(struct runq *rq, struct thread *idle)
 {
 	rq->curr = idle;
+	rq->active = &rq->array[0];
+	rq->expired = &rq->array[1];
 	for (u32 i = 0; i < 2; i++)
 		for (u32 k = 0; k < SCHED_LEVELS; k++)
 			list_init(&rq->array[i].queue[k]);

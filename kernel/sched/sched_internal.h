@@ -4,6 +4,7 @@
 
 /* Between the files of kernel/sched, and start-up. */
 
+#include "kernel/riscv/csr.h"
 #include "kernel/riscv/hart.h"
 #include "kernel/sched/thread.h"
 
@@ -32,13 +33,21 @@ struct runq {
 	u32 lock;
 	u32 ready;			/* (a) threads queued in both arrays */
 	struct thread *curr;		/* (a) */
-	u32 active;			/* (r) 0 or 1 */
+	struct runq_array *active;	/* (r) one of array[] */
+	struct runq_array *expired;	/* (r) the other */
 	u32 steal_from;			/* (r) hart index where the last search for work ended */
 	u64 switches;			/* (r) */
-	struct runq_array array[2];	/* (r) */
+	struct runq_array array[2];	/* (r) whichever role they have */
 };
 
 extern struct thread boot_thread;	/* becomes the boot hart's idle thread */
+/* time_now() for hot paths */
+extern u64 time_ns_mult;
+static inline u64 sched_now(void)
+{
+	return (u64)(((unsigned __int128)csr_read(time) * time_ns_mult) >> 32);
+}
+
 extern bool sched_running;		/* the first switch has happened: sleeping is possible */
 
 /* Index of the lowest set bit; m is not 0. The base ISA has no instruction for it: a de Bruijn multiplication. */

@@ -18,6 +18,7 @@
 struct process;
 struct vm_map;
 struct hart;
+struct runq_array;
 
 enum thread_state {
 	THREAD_NEW,	 /* made, never woken */
@@ -61,6 +62,7 @@ struct thread {
 	enum thread_state state; /* (r) the thread itself also writes BLOCKED, STOPPED and back without it */
 	enum wait_how how;	 /* (s) how it sleeps; read by wakers */
 	struct list runq_link;	 /* (r) */
+	struct runq_array *queue; /* (r) array that it is queued in */
 	bool on_cpu;		 /* (a) running on a hart: a hint for others */
 	bool on_runq;		 /* (r) */
 	bool displaced;		 /* (r) on its way to a hart of its affinity */
@@ -79,6 +81,8 @@ struct thread {
 	struct list all_link;	 /* (l) every thread */
 	struct thread *reap_next; /* (r) dead threads waiting for the reaper */
 	u64 alloc_fail_nth;	 /* (s) tests: see kmem_fail_nth */
+	u32 plug_depth;		 /* (s) drivers/block: block_plug calls in effect */
+	void *plug_queue;	 /* (s) drivers/block: queue that holds back requests of ours */
 	u32 uticks, sticks;	 /* (s) ticks that found it in user mode, in the kernel */
 #if DEBUG
 	struct held_lock {

@@ -23,7 +23,7 @@
 #define MULT_SHIFT 32
 
 static u32 freq;
-static u64 ns_mult;	/* ns per cycle << 32 */
+u64 time_ns_mult;	/* ns per cycle << 32 */
 static u64 cycle_mult;	/* cycles per ns << 32 */
 static bool have_sstc;
 static u64 realtime_offset; /* (a) realtime - monotonic */
@@ -40,7 +40,7 @@ u64 time_cycles(void)
 
 u64 time_now(void)
 {
-	return scale(csr_read(time), ns_mult);
+	return scale(csr_read(time), time_ns_mult);
 }
 
 u32 time_freq(void)
@@ -50,7 +50,7 @@ u32 time_freq(void)
 
 void time_conversion(u64 *mult, u32 *shift)
 {
-	*mult = ns_mult;
+	*mult = time_ns_mult;
 	*shift = MULT_SHIFT;
 }
 
@@ -82,7 +82,7 @@ void time_init(void)
 		panic("the device tree does not give a timebase-frequency");
 	whole = NSEC_PER_SEC / freq;
 	rest = NSEC_PER_SEC % freq;
-	ns_mult = (whole << MULT_SHIFT) + (rest << MULT_SHIFT) / freq;
+	time_ns_mult = (whole << MULT_SHIFT) + (rest << MULT_SHIFT) / freq;
 	cycle_mult = ((u64)freq << MULT_SHIFT) / NSEC_PER_SEC + 1;
 	have_sstc = isa_has("sstc") && csr_probe_stimecmp() == 0;
 	kprintf("time: %u Hz, timer by %s\n", freq, have_sstc ? "Sstc" : "SBI");

@@ -42,14 +42,11 @@ static void unlink(struct waiter *w)
 }
 
 /* Non-exclusive waiters stand in front, so one pass up to an exclusive one reaches all of them. */
-static void wake(struct waitq *q, bool all)
+void waitq_wake(struct waitq *q, bool all)
 {
 	struct waiter *w, *next;
 	u64 flags;
 
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (list_empty(&q->waiters))
-		return;
 	flags = spin_lock_irq(&q->lock);
 	list_for_each_safe(w, next, &q->waiters, link) {
 		bool exclusive = w->exclusive;
@@ -64,16 +61,6 @@ static void wake(struct waitq *q, bool all)
 			break;
 	}
 	spin_unlock_irq(&q->lock, flags);
-}
-
-void waitq_wake_one(struct waitq *q)
-{
-	wake(q, false);
-}
-
-void waitq_wake_all(struct waitq *q)
-{
-	wake(q, true);
 }
 
 void wait_prepare(struct waitq *q, struct waiter *w, enum wait_how how)

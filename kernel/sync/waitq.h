@@ -35,8 +35,26 @@ enum wait_how {
 #define WAITQ_INIT(q) { SPINLOCK_INIT(LOCK_WAITQ, "waitq"), LIST_INIT((q).waiters) }
 
 void waitq_init(struct waitq *q);
+void waitq_wake(struct waitq *q, bool all);	/* the slow half of the next two */
+#ifdef __riscv
+/* Wakes everybody who is not exclusive, and one who is. */
+static inline void waitq_wake_one(struct waitq *q)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the condition is changed before we look */
+	if (!list_empty(&q->waiters))
+		waitq_wake(q, false);
+}
+static inline void waitq_wake_all(struct waitq *q)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!list_empty(&q->waiters))
+		waitq_wake(q, true);
+}
+#else
 void waitq_wake_one(struct waitq *q);
 void waitq_wake_all(struct waitq *q);
+void waitq_wake_all_nested(struct waitq *q);	/* from a waiter's fn, which runs under another queue's lock */
+#endif
 bool waitq_empty(struct waitq *q);	/* a hint unless the caller orders it by its own lock */
 
 /* Building blocks of wait_event; a wait is prepare, test, block, ..., finish. */

@@ -113,6 +113,9 @@ struct timespec_k {
 };
 bool timespec_valid(const struct timespec_k *t);
 u64 timespec_ns(const struct timespec_k *t); /* saturates */
+/* The time_now() at which ns from now is over (never 0), and at which the realtime clock as set now shows ns (sys_time.c). */
+u64 time_deadline(u64 ns);
+u64 time_deadline_realtime(u64 ns);
 
 /*
  * ppoll, pselect6, epoll_pwait: a signal mask for the time of the call.

@@ -5,6 +5,7 @@
  * Fork copies areas, not pages and not page tables: private areas of both sides become needs-copy and share the object, shared areas share it as it is.  The
  * parent loses W on its private PTEs once (an area that is needs-copy already has none), the child starts with empty tables and faults.
  */
+#include "kernel/boot/init.h"
 #include "kernel/vm/vm_internal.h"
 
 static struct kmem_cache *map_cache;
@@ -169,3 +170,5 @@ void vm_init(void)
 	page_init();
 	clock_init();
 }
+
+INITCALL(VM, vm_init);

@@ -77,9 +77,11 @@ class Tap:
     def __init__(self, text):
         self.passed = self.skipped = 0
         self.failed = []
+        # the kernel's own messages begin with the time
+        text = re.sub(r"^\[[ 0-9.]+\] ", "", text.replace("\r", ""), flags=re.M)
         plans = re.findall(r"^1\.\.(\d+)\s*$", text, re.M)
         for line in text.splitlines():
-            match = self.LINE.match(re.sub(r"^\[[ 0-9.]+\] ", "", line.strip()))
+            match = self.LINE.match(line.strip())
             if not match:
                 continue
             if re.search(r"#\s*skip", line, re.I):

@@ -13,7 +13,7 @@ CASES = [
     ("echo a b | cat", "a b", 0),
     ("echo one; echo two", "one\ntwo", 0),
     ("false || echo or; true && echo and", "or\nand", 0),
-    ("echo 'single $HOME' \"double $((1))\" 2>/dev/null | cut -c1-12 2>/dev/null; true", None, 0),
+    ("h=x; echo 'single $h' \"double $h\"", "single $h double x", 0),
     ("x=5; echo $x \"$x\" '$x'", "5 5 $x", 0),
     ("for i in 1 2 3; do echo $i; done", "1\n2\n3", 0),
     ("i=; while test \"$i\" != xxx; do i=x$i; done; echo $i", "xxx", 0),

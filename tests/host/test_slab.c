@@ -232,7 +232,7 @@ static void test_mistakes(void **state)
 {
 	struct kmem_cache *c = kmem_cache_create("mistakes", 100, 0);
 	u8 *p = kmem_cache_alloc(c, 0), *q = kmem_cache_alloc(c, 0);
-	u8 old;
+	volatile u8 old;
 
 	(void)state;
 	kmem_cache_free(c, p);

@@ -46,12 +46,12 @@ _Static_assert(PATH_MAX == 4096, "PATH_MAX");
 
 static int failures;
 
-#define CHECK(condition)                                                            \
-	do {                                                                        \
-		if (!(condition)) {                                                 \
-			printf("%s:%d: %s\n", __FILE__, __LINE__, #condition);      \
-			failures++;                                                 \
-		}                                                                   \
+#define CHECK(condition)                                                       \
+	do {                                                                   \
+		if (!(condition)) {                                            \
+			printf("%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+			failures++;                                            \
+		}                                                              \
 	} while (0)
 
 static void check_errors(void)
@@ -93,7 +93,8 @@ static void check_streams(void)
 	f = fopen(name, "a");
 	CHECK(f && fputc('!', f) == '!' && fclose(f) == 0);
 	f = fopen(name, "r");
-	CHECK(f && fseek(f, -4, SEEK_END) == 0 && fread(line, 1, 64, f) == 4 && !memcmp(line, "end!", 4));
+	CHECK(f && fseek(f, -4, SEEK_END) == 0 && fread(line, 1, 64, f) == 4 &&
+	      !memcmp(line, "end!", 4));
 	fclose(f);
 	CHECK(unlink(name) == 0 && access(name, F_OK) == -1 && errno == ENOENT);
 }
@@ -119,11 +120,13 @@ static void check_processes(void)
 		for (;;)
 			pause();
 	CHECK(kill(pid, SIGSTOP) == 0);
-	CHECK(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+	CHECK(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status) &&
+	      WSTOPSIG(status) == SIGSTOP);
 	CHECK(kill(pid, SIGKILL) == 0);
-	CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
+	      WTERMSIG(status) == SIGKILL);
 	CHECK(waitpid(-1, &status, 0) == -1 && errno == ECHILD);
-	CHECK(poll(&(struct pollfd){ .fd = fds[0], .events = POLLIN }, 1, 0) == 0);
+	CHECK(poll(&(struct pollfd){.fd = fds[0], .events = POLLIN}, 1, 0) == 0);
 	close(fds[1]);
 	CHECK(read(fds[0], &c, 1) == 0);
 	close(fds[0]);
@@ -146,14 +149,15 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 /* A store of four bytes' length, so that the handler can step over it. */
 static void store(void *p)
 {
-	__asm__ volatile(".option push\n.option norvc\nsb zero, 0(%0)\n.option pop" ::"r"(p) : "memory");
+	__asm__ volatile(".option push\n.option norvc\nsb zero, 0(%0)\n.option pop" ::"r"(p)
+			 : "memory");
 }
 
 static void check_signals(void)
 {
 	static char stack[SIGSTKSZ];
-	stack_t alternate = { .ss_sp = stack, .ss_size = sizeof(stack) };
-	struct sigaction act = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	stack_t alternate = {.ss_sp = stack, .ss_size = sizeof(stack)};
+	struct sigaction act = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 	sigset_t set;
 	char *page;
 
@@ -173,8 +177,9 @@ static void check_signals(void)
 	signal(SIGUSR2, SIG_DFL);
 	CHECK(raise(SIGUSR2) == 0);
 	CHECK(sigpending(&set) == 0 && sigismember(&set, SIGUSR2) == 1);
-	CHECK(sigtimedwait(&set, NULL, &(struct timespec){ 0 }) == SIGUSR2);
-	CHECK(mmap((void *)1, 0, PROT_READ, MAP_PRIVATE, -1, 0) == MAP_FAILED && errno == EINVAL);
+	CHECK(sigtimedwait(&set, NULL, &(struct timespec){0}) == SIGUSR2);
+	CHECK(mmap(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED &&
+	      errno == EINVAL);
 }
 
 static struct mutex mutex;
@@ -195,7 +200,7 @@ static void *count(void *arg)
 
 static void check_threads(void)
 {
-	struct thread threads[4] = { 0 };
+	struct thread threads[4] = {0};
 
 	errno = 5;
 	for (int i = 0; i < 4; i++)
@@ -251,10 +256,38 @@ static void check_directories(void)
 	CHECK(stat("/dev/null", &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == 0x103);
 }
 
+static void print_last(void)
+{
+	printf("last words");
+}
+
+/* What a program left in its streams, and atexit() functions, come out at exit(). */
+static void check_exit(void)
+{
+	char text[64] = "";
+	int fds[2], status;
+	ssize_t n;
+
+	CHECK(pipe(fds) == 0);
+	fflush(stdout);
+	if (fork() == 0) {
+		dup2(fds[1], 1);
+		atexit(print_last);
+		printf("buffered, ");
+		exit(3);
+	}
+	close(fds[1]);
+	CHECK(wait(&status) > 0 && WEXITSTATUS(status) == 3);
+	n = read(fds[0], text, sizeof(text) - 1);
+	CHECK(n > 0 && strcmp(text, "buffered, last words") == 0);
+	close(fds[0]);
+}
+
 int main(int argc, char **argv)
 {
 	(void)argv;
 	CHECK(argc == 1);
+	check_exit();
 	check_errors();
 	check_streams();
 	check_processes();

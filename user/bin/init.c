@@ -42,7 +42,7 @@ static void mount_one(const char *type, const char *path, const void *data)
  */
 static int open_terminal(void)
 {
-	struct buf names = { 0 };
+	struct buf names = {0};
 	int fd = -1;
 
 	if (read_file("/proc/consoles", &names) && names.len) {
@@ -74,7 +74,7 @@ static void open_console(void)
 static char *autorun_command(void)
 {
 	static const char key[] = "autorun=";
-	struct buf line = { 0 };
+	struct buf line = {0};
 	char *p, *start;
 
 	if (!read_file("/proc/cmdline", &line))
@@ -145,11 +145,11 @@ static void kill_all(int sig, unsigned int tenths)
 /* The mounts but the root, last one first. */
 static void unmount_all(void)
 {
-	struct buf mounts = { 0 };
-	struct list paths = { 0 };
+	struct buf mounts = {0};
+	struct list paths = {0};
 
 	read_file("/proc/mounts", &mounts);
-	for (char *line = strtok(mounts.data ? mounts.data : (char[]){ 0 }, "\n"); line;
+	for (char *line = strtok(mounts.data ? mounts.data : (char[]){0}, "\n"); line;
 	     line = strtok(NULL, "\n")) {
 		char *path = strchr(line, ' ');
 
@@ -189,7 +189,7 @@ static void check_stop(void)
 
 static void set_hostname(void)
 {
-	struct buf name = { 0 };
+	struct buf name = {0};
 
 	if (read_file("/etc/hostname", &name) && name.len)
 		sethostname(name.data, strcspn(name.data, "\n"));
@@ -198,8 +198,8 @@ static void set_hostname(void)
 
 static void set_up(void)
 {
-	static const int stops[] = { SIGUSR2, SIGTERM, SIGUSR1 };
-	struct sigaction act = { .sa_handler = note_stop };
+	static const int stops[] = {SIGUSR2, SIGTERM, SIGUSR1};
+	struct sigaction act = {.sa_handler = note_stop};
 
 	for (size_t i = 0; i < COUNT(stops); i++)
 		sigaction(stops[i], &act, NULL);
@@ -219,7 +219,7 @@ static void set_up(void)
 
 static void __attribute__((noreturn)) run_commands(char *command)
 {
-	char *argv[] = { "sh", "-c", command, NULL };
+	char *argv[] = {"sh", "-c", command, NULL};
 	int pid = start(argv, true), status;
 
 	status = pid < 0 ? 127 : wait_for(pid);
@@ -231,7 +231,7 @@ static void __attribute__((noreturn)) run_commands(char *command)
 
 int main(void)
 {
-	char *argv[] = { "-sh", NULL };
+	char *argv[] = {"-sh", NULL};
 	char *command;
 
 	prog = "init";

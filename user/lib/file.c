@@ -401,7 +401,7 @@ int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, cons
 
 int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
-	struct timespec ts = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
+	struct timespec ts = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
 
 	return ppoll(fds, count, timeout_ms < 0 ? NULL : &ts, NULL);
 }
@@ -411,7 +411,7 @@ int select(int count, fd_set *rd, fd_set *wr, fd_set *ex, struct timeval *timeou
 	struct timespec ts;
 
 	if (timeout)
-		ts = (struct timespec){ timeout->tv_sec, timeout->tv_usec * 1000 };
+		ts = (struct timespec){timeout->tv_sec, timeout->tv_usec * 1000};
 	return call(pselect6, count, rd, wr, ex, timeout ? &ts : NULL, 0);
 }
 

@@ -131,7 +131,7 @@ pid_t wait(int *status)
 
 static void system_child(const char *command)
 {
-	execl("/bin/sh", "sh", "-c", command, NULL);
+	execl("/bin/sh", "sh", "-c", command, (char *)NULL);
 	_exit(127);
 }
 

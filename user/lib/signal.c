@@ -34,7 +34,7 @@ int sigaction(int sig, const struct sigaction *act, struct sigaction *old)
 
 _sig_func_ptr signal(int sig, _sig_func_ptr handler)
 {
-	struct sigaction act = { .sa_handler = handler, .sa_flags = SA_RESTART }, old;
+	struct sigaction act = {.sa_handler = handler, .sa_flags = SA_RESTART}, old;
 
 	return sigaction(sig, &act, &old) < 0 ? SIG_ERR : old.sa_handler;
 }

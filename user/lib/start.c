@@ -23,11 +23,33 @@ static const unsigned long *auxv;
 void __stdio_flush_all(void);
 void __start_c(long *stack) __attribute__((noreturn));
 
-static void run_fini(void)
+static void (**exit_functions)(void); /* as atexit() got them */
+static size_t exit_count, exit_room;
+
+int atexit(void (*fn)(void))
 {
-	for (void (**fn)(void) = __fini_array_end; fn-- > __fini_array_start;)
-		(*fn)();
+	if (exit_count == exit_room) {
+		size_t room = exit_room * 2 + 8;
+		void *p = realloc(exit_functions, room * sizeof(*exit_functions));
+
+		if (!p)
+			return -1;
+		exit_functions = p;
+		exit_room = room;
+	}
+	exit_functions[exit_count++] = fn;
+	return 0;
+}
+
+/* Not picolibc's: its versions differ in what they run. */
+void exit(int status)
+{
+	while (exit_count > 0)
+		exit_functions[--exit_count]();
+	for (void (**fn)(void) = __fini_array_end; fn > __fini_array_start;)
+		(*--fn)();
 	__stdio_flush_all();
+	_exit(status);
 }
 
 void __start_c(long *stack)
@@ -42,7 +64,6 @@ void __start_c(long *stack)
 		end++;
 	auxv = (const unsigned long *)(end + 1);
 	environ = envp;
-	atexit(run_fini);
 	for (void (**fn)(void) = __preinit_array_start; fn < __preinit_array_end; fn++)
 		(*fn)();
 	for (void (**fn)(void) = __init_array_start; fn < __init_array_end; fn++)

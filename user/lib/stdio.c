@@ -37,17 +37,14 @@ static int stream_close(FILE *f);
 static __off_t stream_seek(FILE *f, __off_t offset, int whence);
 static int stream_setvbuf(FILE *f, char *buf, int mode, size_t size);
 
-#define STREAM_INIT(flags)                                                                  \
-	FDEV_SETUP_EXT(stream_put, stream_get, stream_flush, stream_close, stream_seek,    \
+#define STREAM_INIT(flags)                                                              \
+	FDEV_SETUP_EXT(stream_put, stream_get, stream_flush, stream_close, stream_seek, \
 		       stream_setvbuf, flags)
 
-static struct stream err = { .ext = STREAM_INIT(_FDEV_SETUP_WRITE), .fd = 2, .mode = _IONBF };
+static struct stream err = {.ext = STREAM_INIT(_FDEV_SETUP_WRITE), .fd = 2, .mode = _IONBF};
 static struct stream out = {
-	.ext = STREAM_INIT(_FDEV_SETUP_WRITE), .fd = 1, .mode = -1, .next = &err
-};
-static struct stream in = {
-	.ext = STREAM_INIT(_FDEV_SETUP_READ), .fd = 0, .mode = -1, .next = &out
-};
+	.ext = STREAM_INIT(_FDEV_SETUP_WRITE), .fd = 1, .mode = -1, .next = &err};
+static struct stream in = {.ext = STREAM_INIT(_FDEV_SETUP_READ), .fd = 0, .mode = -1, .next = &out};
 static struct stream *streams = &in;
 
 FILE *const stdin = &in.ext.cfile.file;
@@ -275,11 +272,11 @@ static int open_flags(const char *mode)
 static void stream_setup(struct stream *s, int fd, int flags)
 {
 	int access = flags & O_ACCMODE;
-	int dir = access == O_RDONLY ? _FDEV_SETUP_READ :
-		  access == O_WRONLY ? _FDEV_SETUP_WRITE :
-				       _FDEV_SETUP_RW;
+	int dir = access == O_RDONLY   ? _FDEV_SETUP_READ
+		  : access == O_WRONLY ? _FDEV_SETUP_WRITE
+				       : _FDEV_SETUP_RW;
 
-	*s = (struct stream){ .ext = STREAM_INIT(0), .fd = fd, .mode = -1, .next = streams };
+	*s = (struct stream){.ext = STREAM_INIT(0), .fd = fd, .mode = -1, .next = streams};
 	s->ext.cfile.file.flags |= dir;
 	streams = s;
 }
@@ -330,9 +327,9 @@ FILE *freopen(const char *path, const char *mode, FILE *f)
 	s->writing = 0;
 	s->mode = -1;
 	f->flags &= ~(__SERR | __SEOF | __SRD | __SWR);
-	f->flags |= (flags & O_ACCMODE) == O_RDONLY ? __SRD :
-		    (flags & O_ACCMODE) == O_WRONLY ? __SWR :
-						      __SRD | __SWR;
+	f->flags |= (flags & O_ACCMODE) == O_RDONLY   ? __SRD
+		    : (flags & O_ACCMODE) == O_WRONLY ? __SWR
+						      : __SRD | __SWR;
 	return f;
 }
 

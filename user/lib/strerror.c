@@ -118,7 +118,7 @@ char *strerror(int error)
 {
 	static char unknown[32];
 
-	if (error >= 0 && (size_t)error < COUNT(error_text) && error_text[error])
+	if (error >= 0 && error < (int)COUNT(error_text) && error_text[error])
 		return (char *)error_text[error];
 	snprintf(unknown, sizeof(unknown), "Unknown error %d", error);
 	return unknown;
@@ -135,7 +135,7 @@ char *strsignal(int sig)
 {
 	static char unknown[32];
 
-	if (sig > 0 && (size_t)sig < COUNT(signal_text) && signal_text[sig])
+	if (sig > 0 && sig < (int)COUNT(signal_text) && signal_text[sig])
 		return (char *)signal_text[sig];
 	if (sig >= SIGRTMIN && sig <= SIGRTMAX)
 		snprintf(unknown, sizeof(unknown), "Real-time signal %d", sig - SIGRTMIN);

@@ -19,7 +19,7 @@
 
 #define STACK_SIZE (256UL << 10)
 #define GUARD_SIZE 4096UL
-#define TLS_ALIGN 64UL
+#define TLS_ALIGN  64UL
 
 extern char __tdata_start[], __tdata_size[], __tls_size[];
 
@@ -56,8 +56,7 @@ static int thread_main(void *arg)
 int thread_create(struct thread *t, void *(*fn)(void *arg), void *arg)
 {
 	const int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
-			  CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |
-			  CLONE_CHILD_CLEARTID;
+			  CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
 	size_t tls_size = ((size_t)__tls_size + TLS_ALIGN - 1) & -TLS_ALIGN;
 	char *map, *tls;
 

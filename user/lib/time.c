@@ -36,7 +36,7 @@ int nanosleep(const struct timespec *ts, struct timespec *left)
 
 unsigned int sleep(unsigned int seconds)
 {
-	struct timespec ts = { seconds, 0 };
+	struct timespec ts = {seconds, 0};
 
 	if (nanosleep(&ts, &ts) < 0 && errno == EINTR)
 		return (unsigned int)ts.tv_sec + (ts.tv_nsec > 0);
@@ -45,7 +45,7 @@ unsigned int sleep(unsigned int seconds)
 
 int usleep(useconds_t usec)
 {
-	struct timespec ts = { usec / 1000000, usec % 1000000 * 1000 };
+	struct timespec ts = {usec / 1000000, usec % 1000000 * 1000};
 
 	return nanosleep(&ts, NULL);
 }
@@ -77,7 +77,7 @@ int setitimer(int which, const struct itimerval *restrict value, struct itimerva
 
 unsigned int alarm(unsigned int seconds)
 {
-	struct itimerval value = { .it_value.tv_sec = seconds }, old;
+	struct itimerval value = {.it_value.tv_sec = seconds}, old;
 
 	if (setitimer(ITIMER_REAL, &value, &old) < 0)
 		return 0;

@@ -81,7 +81,7 @@ static int put(struct buf *out)
 int echo_main(int argc, char **argv)
 {
 	bool newline = true, escapes = false, stop = false;
-	struct buf out = { 0 };
+	struct buf out = {0};
 	int i;
 
 	for (i = 1; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
@@ -151,7 +151,7 @@ static const char *parse_spec(struct format *f, const char *s, struct buf *spec)
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 static void convert(struct format *f, struct buf *spec, char kind)
 {
-	struct buf text = { 0 };
+	struct buf text = {0};
 
 	if (strchr("diouxX", kind)) {
 		buf_fmt(spec, "j%c", kind);
@@ -178,7 +178,7 @@ static void convert(struct format *f, struct buf *spec, char kind)
 
 static const char *conversion(struct format *f, const char *s)
 {
-	struct buf spec = { 0 };
+	struct buf spec = {0};
 
 	if (*s == '%') {
 		buf_char(&f->out, '%');
@@ -199,7 +199,7 @@ static const char *conversion(struct format *f, const char *s)
 /* The format is used again while arguments are left. */
 int printf_main(int argc, char **argv)
 {
-	struct format f = { .argv = argv + 2 };
+	struct format f = {.argv = argv + 2};
 	char **before;
 
 	if (argc < 2) {

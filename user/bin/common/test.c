@@ -96,12 +96,11 @@ static bool same_file(const char *a, const char *b)
 {
 	struct stat x, y;
 
-	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
-	       x.st_ino == y.st_ino;
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-static const char *const binaries[] = { "=",   "==",  "!=",  "<",   ">",   "-eq", "-ne", "-lt",
-					"-le", "-gt", "-ge", "-nt", "-ot", "-ef" };
+static const char *const binaries[] = {"=",   "==",  "!=",  "<",   ">",	  "-eq", "-ne",
+				       "-lt", "-le", "-gt", "-ge", "-nt", "-ot", "-ef"};
 
 static int find_binary(const char *s)
 {
@@ -217,7 +216,7 @@ static bool test_or(struct test *t)
 
 int test_main(int argc, char **argv)
 {
-	struct test t = { .arg = argv + 1, .end = argv + argc };
+	struct test t = {.arg = argv + 1, .end = argv + argc};
 	const char *name = strrchr(argv[0], '/');
 	bool result;
 

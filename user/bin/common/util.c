@@ -17,7 +17,7 @@ const char *prog = "?";
 
 static void message(const char *fmt, va_list ap, int error)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 	char *text;
 
 	if (vasprintf(&text, fmt, ap) < 0)
@@ -72,15 +72,19 @@ void die_errno(const char *fmt, ...)
 	exit(1);
 }
 
-static void *check_memory(void *p)
+static void __attribute__((noreturn)) no_memory(void)
 {
 	static const char text[] = ": out of memory\n";
 
-	if (!p) {
-		write_full(2, prog, strlen(prog));
-		write_full(2, text, sizeof(text) - 1);
-		_exit(125);
-	}
+	write_full(2, prog, strlen(prog));
+	write_full(2, text, sizeof(text) - 1);
+	_exit(125);
+}
+
+static void *check_memory(void *p)
+{
+	if (!p)
+		no_memory();
 	return p;
 }
 
@@ -116,9 +120,9 @@ char *xasprintf(const char *fmt, ...)
 
 	va_start(ap, fmt);
 	if (vasprintf(&s, fmt, ap) < 0)
-		s = NULL;
+		no_memory();
 	va_end(ap);
-	return check_memory(s);
+	return s;
 }
 
 char *path_join(const char *dir, const char *name)
@@ -164,9 +168,8 @@ void buf_fmt(struct buf *b, const char *fmt, ...)
 
 	va_start(ap, fmt);
 	if (vasprintf(&s, fmt, ap) < 0)
-		s = NULL;
+		no_memory();
 	va_end(ap);
-	check_memory(s);
 	buf_str(b, s);
 	free(s);
 }
@@ -174,7 +177,7 @@ void buf_fmt(struct buf *b, const char *fmt, ...)
 void buf_free(struct buf *b)
 {
 	free(b->data);
-	*b = (struct buf){ 0 };
+	*b = (struct buf){0};
 }
 
 void list_add(struct list *l, char *item)
@@ -202,7 +205,7 @@ void list_free(struct list *l)
 	for (size_t i = 0; i < l->len; i++)
 		free(l->items[i]);
 	free(l->items);
-	*l = (struct list){ 0 };
+	*l = (struct list){0};
 }
 
 bool read_all(int fd, struct buf *b)
@@ -257,8 +260,8 @@ bool parse_size(const char *s, uint64_t *value)
 		const char *suffix;
 		uint64_t unit;
 	} units[] = {
-		{ "", 1 },	   { "b", 512 },     { "k", 1 << 10 }, { "K", 1 << 10 },
-		{ "M", 1 << 20 }, { "m", 1 << 20 }, { "G", 1 << 30 }, { "g", 1 << 30 },
+		{"", 1},	{"b", 512},	{"k", 1 << 10}, {"K", 1 << 10},
+		{"M", 1 << 20}, {"m", 1 << 20}, {"G", 1 << 30}, {"g", 1 << 30},
 	};
 	char *end;
 
@@ -285,9 +288,9 @@ bool parse_int(const char *s, long *value)
 }
 
 static const char *const signal_names[] = {
-	"EXIT", "HUP",	"INT",	"QUIT", "ILL",	"TRAP",	  "ABRT", "BUS",  "FPE",  "KILL", "USR1",
-	"SEGV", "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN",
-	"TTOU", "URG",	"XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",  "PWR",  "SYS",
+	"EXIT", "HUP",	"INT",	"QUIT", "ILL",	  "TRAP",   "ABRT",  "BUS",  "FPE",  "KILL", "USR1",
+	"SEGV", "USR2", "PIPE", "ALRM", "TERM",	  "STKFLT", "CHLD",  "CONT", "STOP", "TSTP", "TTIN",
+	"TTOU", "URG",	"XCPU", "XFSZ", "VTALRM", "PROF",   "WINCH", "IO",   "PWR",  "SYS",
 };
 
 int signal_number(const char *name)

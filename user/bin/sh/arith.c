@@ -116,10 +116,10 @@ static const struct {
 	enum op op;
 	int level;
 } operators[] = {
-	{ "<<", SHL, 8 }, { ">>", SHR, 8 }, { "<=", LE, 7 }, { ">=", GE, 7 }, { "==", EQ, 6 },
-	{ "!=", NE, 6 },  { "&&", LAND, 2 }, { "||", LOR, 1 }, { "*", MUL, 10 }, { "/", DIV, 10 },
-	{ "%", MOD, 10 }, { "+", ADD, 9 },  { "-", SUB, 9 }, { "<", LT, 7 },  { ">", GT, 7 },
-	{ "&", AND, 5 },  { "^", XOR, 4 },  { "|", OR, 3 },
+	{"<<", SHL, 8}, {">>", SHR, 8},	 {"<=", LE, 7},	 {">=", GE, 7},	 {"==", EQ, 6},
+	{"!=", NE, 6},	{"&&", LAND, 2}, {"||", LOR, 1}, {"*", MUL, 10}, {"/", DIV, 10},
+	{"%", MOD, 10}, {"+", ADD, 9},	 {"-", SUB, 9},	 {"<", LT, 7},	 {">", GT, 7},
+	{"&", AND, 5},	{"^", XOR, 4},	 {"|", OR, 3},
 };
 
 /* The binary operator that is next, or -1; an assignment like += is none. */
@@ -301,7 +301,7 @@ static long assignment(struct arith *a)
 
 long arith_eval(const char *text)
 {
-	struct arith a = { .s = text, .text = text };
+	struct arith a = {.s = text, .text = text};
 	long value;
 
 	skip_space(&a);

@@ -280,8 +280,8 @@ static bool set_named(const char *name, bool on)
 	static const struct {
 		const char *name;
 		char letter;
-	} options[] = { { "errexit", 'e' }, { "xtrace", 'x' }, { "nounset", 'u' },
-			{ "noglob", 'f' },  { "noexec", 'n' }, { "monitor", 'm' } };
+	} options[] = {{"errexit", 'e'}, {"xtrace", 'x'}, {"nounset", 'u'},
+		       {"noglob", 'f'},	 {"noexec", 'n'}, {"monitor", 'm'}};
 
 	for (size_t i = 0; i < COUNT(options); i++) {
 		if (strcmp(options[i].name, name) == 0)
@@ -413,7 +413,7 @@ static void read_field(const char **s, const char *ifs, bool last, struct buf *o
 static int builtin_read(int argc, char **argv)
 {
 	const char *ifs = var_get("IFS") ? var_get("IFS") : " \t\n", *prompt = NULL, *s;
-	struct buf line = { 0 }, field = { 0 };
+	struct buf line = {0}, field = {0};
 	bool raw = false;
 	int i, status;
 
@@ -446,7 +446,7 @@ static int builtin_read(int argc, char **argv)
 
 static int builtin_eval(int argc, char **argv)
 {
-	struct buf text = { 0 };
+	struct buf text = {0};
 	int status;
 
 	for (int i = 1; i < argc; i++)
@@ -592,15 +592,15 @@ static const struct {
 	long unit;
 	const char *text;
 } limits[] = {
-	{ 't', RLIMIT_CPU, 1, "cpu time (seconds)" },
-	{ 'f', RLIMIT_FSIZE, 512, "file size (blocks)" },
-	{ 'd', RLIMIT_DATA, 1024, "data (kbytes)" },
-	{ 's', RLIMIT_STACK, 1024, "stack (kbytes)" },
-	{ 'c', RLIMIT_CORE, 512, "core file (blocks)" },
-	{ 'v', RLIMIT_AS, 1024, "address space (kbytes)" },
-	{ 'l', RLIMIT_MEMLOCK, 1024, "locked memory (kbytes)" },
-	{ 'n', RLIMIT_NOFILE, 1, "open files" },
-	{ 'u', RLIMIT_NPROC, 1, "processes" },
+	{'t', RLIMIT_CPU, 1, "cpu time (seconds)"},
+	{'f', RLIMIT_FSIZE, 512, "file size (blocks)"},
+	{'d', RLIMIT_DATA, 1024, "data (kbytes)"},
+	{'s', RLIMIT_STACK, 1024, "stack (kbytes)"},
+	{'c', RLIMIT_CORE, 512, "core file (blocks)"},
+	{'v', RLIMIT_AS, 1024, "address space (kbytes)"},
+	{'l', RLIMIT_MEMLOCK, 1024, "locked memory (kbytes)"},
+	{'n', RLIMIT_NOFILE, 1, "open files"},
+	{'u', RLIMIT_NPROC, 1, "processes"},
 };
 
 static void print_limit(size_t i, bool name)
@@ -654,42 +654,42 @@ static int builtin_help(int argc, char **argv);
 
 /* Sorted by name: found by bisection. */
 static const struct builtin builtins[] = {
-	{ ".", builtin_dot, true },
-	{ ":", builtin_true, true },
-	{ "[", test_main, false },
-	{ "bg", builtin_bg, false },
-	{ "break", builtin_break, true },
-	{ "cd", builtin_cd, false },
-	{ "command", builtin_command, false },
-	{ "continue", builtin_break, true },
-	{ "echo", echo_main, false },
-	{ "eval", builtin_eval, true },
-	{ "exec", builtin_exec, true },
-	{ "exit", builtin_exit, true },
-	{ "export", builtin_export, true },
-	{ "false", builtin_false, false },
-	{ "fg", builtin_fg, false },
-	{ "help", builtin_help, false },
-	{ "history", builtin_history, false },
-	{ "jobs", builtin_jobs, false },
-	{ "kill", builtin_kill, false },
-	{ "local", builtin_local, false },
-	{ "printf", printf_main, false },
-	{ "pwd", builtin_pwd, false },
-	{ "read", builtin_read, false },
-	{ "readonly", builtin_readonly, true },
-	{ "return", builtin_return, true },
-	{ "set", builtin_set, true },
-	{ "shift", builtin_shift, true },
-	{ "test", test_main, false },
-	{ "times", builtin_times, true },
-	{ "trap", builtin_trap, true },
-	{ "true", builtin_true, false },
-	{ "type", builtin_type, false },
-	{ "ulimit", builtin_ulimit, false },
-	{ "umask", builtin_umask, false },
-	{ "unset", builtin_unset, true },
-	{ "wait", builtin_wait, false },
+	{".", builtin_dot, true},
+	{":", builtin_true, true},
+	{"[", test_main, false},
+	{"bg", builtin_bg, false},
+	{"break", builtin_break, true},
+	{"cd", builtin_cd, false},
+	{"command", builtin_command, false},
+	{"continue", builtin_break, true},
+	{"echo", echo_main, false},
+	{"eval", builtin_eval, true},
+	{"exec", builtin_exec, true},
+	{"exit", builtin_exit, true},
+	{"export", builtin_export, true},
+	{"false", builtin_false, false},
+	{"fg", builtin_fg, false},
+	{"help", builtin_help, false},
+	{"history", builtin_history, false},
+	{"jobs", builtin_jobs, false},
+	{"kill", builtin_kill, false},
+	{"local", builtin_local, false},
+	{"printf", printf_main, false},
+	{"pwd", builtin_pwd, false},
+	{"read", builtin_read, false},
+	{"readonly", builtin_readonly, true},
+	{"return", builtin_return, true},
+	{"set", builtin_set, true},
+	{"shift", builtin_shift, true},
+	{"test", test_main, false},
+	{"times", builtin_times, true},
+	{"trap", builtin_trap, true},
+	{"true", builtin_true, false},
+	{"type", builtin_type, false},
+	{"ulimit", builtin_ulimit, false},
+	{"umask", builtin_umask, false},
+	{"unset", builtin_unset, true},
+	{"wait", builtin_wait, false},
 };
 
 static int compare_builtin(const void *name, const void *b)

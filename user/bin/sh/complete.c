@@ -52,7 +52,7 @@ static void offer_files(const char *dir, const char *prefix, bool programs, stru
 
 static void offer_commands(const char *prefix, struct list *out)
 {
-	struct offer o = { prefix, out };
+	struct offer o = {prefix, out};
 	const char *path = var_get("PATH"), *end;
 
 	builtins_each(offer_name, &o);

@@ -19,15 +19,25 @@
 
 #define CTRL(c) ((c)&31)
 
-enum key { KEY_UP = 256, KEY_DOWN, KEY_LEFT, KEY_RIGHT, KEY_HOME, KEY_END, KEY_DELETE, KEY_NONE, KEY_EOF };
+enum key {
+	KEY_UP = 256,
+	KEY_DOWN,
+	KEY_LEFT,
+	KEY_RIGHT,
+	KEY_HOME,
+	KEY_END,
+	KEY_DELETE,
+	KEY_NONE,
+	KEY_EOF
+};
 
 struct edit {
 	const char *prompt;
 	struct buf *line;
 	size_t cursor;
 	size_t columns;
-	size_t entry;	/* of the history; history.len is the line being typed */
-	char *typed;	/* that line, while another is shown */
+	size_t entry;	 /* of the history; history.len is the line being typed */
+	char *typed;	 /* that line, while another is shown */
 	bool second_tab; /* the key before was a Tab that could not decide */
 };
 
@@ -86,7 +96,7 @@ static int read_byte(void)
 /* The rest of an escape sequence, if it comes at once. */
 static int read_soon(void)
 {
-	struct pollfd fd = { .fd = 0, .events = POLLIN };
+	struct pollfd fd = {.fd = 0, .events = POLLIN};
 
 	return poll(&fd, 1, 100) == 1 ? read_byte() : -1;
 }
@@ -109,7 +119,10 @@ static int decode_number(int c)
 		c = read_soon();
 	if (c != '~')
 		return decode_letter(c);
-	return n == 1 || n == 7 ? KEY_HOME : n == 4 || n == 8 ? KEY_END : n == 3 ? KEY_DELETE : KEY_NONE;
+	return n == 1 || n == 7	  ? KEY_HOME
+	       : n == 4 || n == 8 ? KEY_END
+	       : n == 3		  ? KEY_DELETE
+				  : KEY_NONE;
 }
 
 static int read_key(void)
@@ -130,7 +143,7 @@ static int read_key(void)
 static void refresh(struct edit *e)
 {
 	size_t prompt = strlen(e->prompt), room, from = 0, shown;
-	struct buf out = { 0 };
+	struct buf out = {0};
 
 	room = e->columns > prompt + 10 ? e->columns - prompt - 1 : 10;
 	if (e->cursor >= room)
@@ -210,7 +223,7 @@ static size_t word_start(struct edit *e)
 
 static void show_choices(struct edit *e, struct list *choices)
 {
-	struct buf out = { 0 };
+	struct buf out = {0};
 	size_t width = 0, column = 0;
 
 	for (size_t i = 0; i < choices->len; i++)
@@ -248,7 +261,7 @@ static size_t common_length(struct list *choices)
 /* The word in front of the cursor becomes what all choices have in common. */
 static void tab(struct edit *e)
 {
-	struct list choices = { 0 };
+	struct list choices = {0};
 	size_t start = e->cursor, n;
 	bool again = e->second_tab;
 
@@ -382,7 +395,7 @@ static enum edit_result plain_line(const char *prompt, struct buf *line)
 
 enum edit_result edit_line(const char *prompt, struct buf *line)
 {
-	struct edit e = { .prompt = prompt, .line = line };
+	struct edit e = {.prompt = prompt, .line = line};
 	struct termios saved;
 	enum edit_result result;
 

@@ -41,7 +41,7 @@ static void hide(int fd)
 		hidden_cap = hidden_cap * 2 + 8;
 		hidden = xrealloc(hidden, hidden_cap * sizeof(*hidden));
 	}
-	hidden[hidden_len++] = (struct hidden){ fd, fcntl(fd, F_DUPFD_CLOEXEC, 10) };
+	hidden[hidden_len++] = (struct hidden){fd, fcntl(fd, F_DUPFD_CLOEXEC, 10)};
 }
 
 void redir_undo(size_t mark)
@@ -245,7 +245,7 @@ static void assign_all(struct word *w, bool save, bool export)
 
 static void trace(struct list *argv)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 
 	buf_char(&b, '+');
 	for (size_t i = 0; i < argv->len; i++) {
@@ -274,7 +274,7 @@ static int exec_assignments(struct node *n)
 
 int call_function(struct function *f, struct list *argv)
 {
-	struct list saved = sh.args, args = { 0 };
+	struct list saved = sh.args, args = {0};
 	struct arena *arena = f->arena;
 	struct node *body = f->body;
 	size_t mark = vars_mark();
@@ -348,7 +348,7 @@ static int exec_outside(struct node *n, struct list *argv, int flags)
 
 static int exec_simple(struct node *n, int flags)
 {
-	struct list argv = { 0 };
+	struct list argv = {0};
 	const struct builtin *b;
 	struct function *f;
 	int status;
@@ -391,7 +391,7 @@ static void __attribute__((noreturn)) exec_element(struct node *n, int in, const
 static int exec_pipes(struct node *n)
 {
 	struct job *job = job_new(n->text);
-	int in = -1, out[2] = { -1, -1 };
+	int in = -1, out[2] = {-1, -1};
 
 	for (struct node *e = n->first; e; e = e->next) {
 		if (e->next && pipe(out) < 0) {
@@ -543,7 +543,7 @@ static int exec_loop(struct node *n)
 
 static int exec_for(struct node *n)
 {
-	struct list words = { 0 };
+	struct list words = {0};
 	int status = 0;
 
 	if (n->positional) {
@@ -665,7 +665,7 @@ char *command_output(const char *text, size_t n)
 {
 	char *command = xstrndup(text, n);
 	struct job *job = job_new(command);
-	struct buf out = { 0 };
+	struct buf out = {0};
 	int fds[2];
 
 	if (pipe(fds) < 0)

@@ -86,8 +86,8 @@ static void option_letters(char *out)
 	const struct {
 		bool on;
 		char letter;
-	} options[] = { { sh.exit_on_error, 'e' }, { sh.no_glob, 'f' },	 { sh.interactive, 'i' },
-			{ sh.job_control, 'm' },   { sh.no_unset, 'u' }, { sh.trace, 'x' } };
+	} options[] = {{sh.exit_on_error, 'e'}, {sh.no_glob, 'f'},  {sh.interactive, 'i'},
+		       {sh.job_control, 'm'},	{sh.no_unset, 'u'}, {sh.trace, 'x'}};
 
 	for (size_t i = 0; i < COUNT(options); i++) {
 		if (options[i].on)
@@ -106,12 +106,13 @@ static char *parameter(const char *name, size_t n)
 		char letters[16];
 
 		option_letters(letters);
-		return *name == '-' ? xstrdup(letters) :
-		       *name == '!' && !sh.last_job ? NULL :
-						      xasprintf("%ld", *name == '?' ? (long)sh.status :
-								       *name == '$' ? (long)sh.pid :
-								       *name == '!' ? (long)sh.last_job :
-										      (long)sh.args.len);
+		return *name == '-' ? xstrdup(letters)
+		       : *name == '!' && !sh.last_job
+			       ? NULL
+			       : xasprintf("%ld", *name == '?'	 ? (long)sh.status
+						  : *name == '$' ? (long)sh.pid
+						  : *name == '!' ? (long)sh.last_job
+								 : (long)sh.args.len);
 	}
 	if (isdigit((unsigned char)*name)) {
 		size_t i = strtoul(name, NULL, 10);
@@ -224,8 +225,7 @@ static void __attribute__((noreturn)) brace_error(struct braces *b)
 	char *text = brace_word(b);
 	char *message = expand_string(text);
 
-	fail(2, "%.*s: %s", (int)b->name_len, b->name,
-	     *message ? message : "parameter not set");
+	fail(2, "%.*s: %s", (int)b->name_len, b->name, *message ? message : "parameter not set");
 }
 
 static void brace_unset(struct expansion *x, struct braces *b, bool quoted)
@@ -253,9 +253,9 @@ static void put_length(struct expansion *x, const char *name, size_t n, bool quo
 
 	if (!value && sh.no_unset)
 		fail(2, "%.*s: parameter not set", (int)n, name);
-	text = xasprintf("%zu", *name == '@' || *name == '*' ? sh.args.len :
-				value			     ? strlen(value) :
-							       0);
+	text = xasprintf("%zu", *name == '@' || *name == '*' ? sh.args.len
+				: value			     ? strlen(value)
+							     : 0);
 	put_string(x, text, origin_of(quoted));
 	free(text);
 	free(value);
@@ -263,7 +263,7 @@ static void put_length(struct expansion *x, const char *name, size_t n, bool quo
 
 static bool parse_braces(const char *s, const char *end, struct braces *b)
 {
-	*b = (struct braces){ .name = s, .name_len = parameter_length(s), .end = end };
+	*b = (struct braces){.name = s, .name_len = parameter_length(s), .end = end};
 	s += b->name_len;
 	if (!b->name_len || s > end)
 		return false;
@@ -341,7 +341,7 @@ static void put_arithmetic(struct expansion *x, const char *text, size_t n, bool
 /* `...`: s is behind the first one. Within, \ quotes only $, ` and \ (and " in quotes). */
 static const char *expand_backquote(struct expansion *x, const char *s, bool quoted)
 {
-	struct buf command = { 0 };
+	struct buf command = {0};
 
 	buf_add(&command, "", 0);
 	for (; *s && *s != '`'; s++) {
@@ -443,7 +443,8 @@ static const char *expand_double(struct expansion *x, const char *s, const char 
 	return close < end ? close + 1 : close;
 }
 
-static const char *expand_backslash(struct expansion *x, const char *s, const char *end, bool quoted)
+static const char *expand_backslash(struct expansion *x, const char *s, const char *end,
+				    bool quoted)
 {
 	if (s == end) {
 		put(x, '\\', QUOTED);
@@ -491,7 +492,7 @@ static bool is_separator(struct expansion *x, size_t i, const char *ifs)
 /* The characters from..to; as a pattern, what must not glob is escaped. */
 static char *field_string(struct expansion *x, size_t from, size_t to, bool pattern)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 
 	buf_add(&b, "", 0);
 	for (size_t i = from; i < to; i++) {
@@ -564,7 +565,8 @@ static void split(struct expansion *x, struct list *out)
 	const char *ifs = var_get("IFS") ? var_get("IFS") : " \t\n";
 	size_t from = 0, i = 0;
 
-	while (i < x->text.len && is_separator(x, i, ifs) && isspace((unsigned char)x->text.data[i]))
+	while (i < x->text.len && is_separator(x, i, ifs) &&
+	       isspace((unsigned char)x->text.data[i]))
 		from = ++i;
 	while (i < x->text.len) {
 		if (origin_at(x, i) == BREAK) {
@@ -584,7 +586,7 @@ static void split(struct expansion *x, struct list *out)
 
 void expand_word(const char *text, struct list *out)
 {
-	struct expansion x = { 0 };
+	struct expansion x = {0};
 
 	expand_text(&x, text, text + strlen(text), false);
 	split(&x, out);
@@ -599,7 +601,7 @@ void expand_words(struct word *w, struct list *out)
 
 static char *expand_single_string(const char *text, bool quoted, bool pattern)
 {
-	struct expansion x = { .single = true };
+	struct expansion x = {.single = true};
 	char *result;
 
 	expand_text(&x, text, text + strlen(text), quoted);

@@ -60,7 +60,7 @@ static void glob_directory(const char *dir, const char *component, const char *r
 			   struct list *out)
 {
 	DIR *d = opendir(*dir ? dir : ".");
-	struct list names = { 0 };
+	struct list names = {0};
 	struct dirent *e;
 
 	if (!d)

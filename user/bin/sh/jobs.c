@@ -193,7 +193,7 @@ int job_fork(struct job *job, bool background)
 	if (sh.job_control)
 		setpgid(pid, job->pgrp);
 	job->procs = xrealloc(job->procs, (job->count + 1) * sizeof(*job->procs));
-	job->procs[job->count++] = (struct proc){ .pid = pid, .state = RUNNING };
+	job->procs[job->count++] = (struct proc){.pid = pid, .state = RUNNING};
 	return pid;
 }
 
@@ -205,9 +205,9 @@ static void note_change(int pid, int status)
 
 			if (p->pid != pid || p->state == DONE)
 				continue;
-			p->state = WIFSTOPPED(status)	? STOPPED :
-				   WIFCONTINUED(status) ? RUNNING :
-							  DONE;
+			p->state = WIFSTOPPED(status)	  ? STOPPED
+				   : WIFCONTINUED(status) ? RUNNING
+							  : DONE;
 			job->told = false;
 			if (p->state != RUNNING)
 				p->status = status;
@@ -411,8 +411,8 @@ static struct job *find_job(const char *s)
 		bool number = parse_int(s + 1, &n);
 
 		for (struct job *job = jobs; job && !found; job = job->next) {
-			if (number ? job->id == n :
-				     job->id && strncmp(job->text, s + 1, strlen(s + 1)) == 0)
+			if (number ? job->id == n
+				   : job->id && strncmp(job->text, s + 1, strlen(s + 1)) == 0)
 				found = job;
 		}
 	}

@@ -171,7 +171,7 @@ static void __attribute__((noreturn)) run_stdin(void)
 
 int main(int argc, char **argv, char **envp)
 {
-	struct options o = { .login = argv[0] && *argv[0] == '-' };
+	struct options o = {.login = argv[0] && *argv[0] == '-'};
 	char *script = NULL;
 	int i;
 

@@ -45,9 +45,9 @@ struct parser {
 	struct arena *arena;
 	bool peeked;
 	enum token token;
-	const char *word; /* of a T_WORD */
-	size_t start;	  /* where the token starts in the source */
-	size_t end;	  /* where the token before it ended */
+	const char *word;   /* of a T_WORD */
+	size_t start;	    /* where the token starts in the source */
+	size_t end;	    /* where the token before it ended */
 	struct redir redir; /* of a T_REDIR */
 	bool strip;
 	struct pending *pending, **pending_end;
@@ -194,7 +194,7 @@ static bool scan_arithmetic(struct parser *p, struct buf *w)
 
 static void scan_command(struct parser *p, struct buf *w)
 {
-	struct parser inner = { .src = p->src, .arena = p->arena };
+	struct parser inner = {.src = p->src, .arena = p->arena};
 	size_t start = p->src->pos;
 
 	inner.pending_end = &inner.pending;
@@ -228,9 +228,9 @@ static void scan_dollar(struct parser *p, struct buf *w, bool quotes)
 
 size_t dollar_length(const char *s, bool quoted)
 {
-	struct source src = { .fd = -1, .text = { .data = (char *)s, .len = strlen(s) }, .pos = 1 };
-	struct parser p = { .src = &src, .arena = arena_new() };
-	struct buf w = { 0 };
+	struct source src = {.fd = -1, .text = {.data = (char *)s, .len = strlen(s)}, .pos = 1};
+	struct parser p = {.src = &src, .arena = arena_new()};
+	struct buf w = {0};
 
 	p.pending_end = &p.pending;
 	if (setjmp(p.error))
@@ -249,7 +249,7 @@ static bool is_meta(int c)
 
 static const char *scan_word(struct parser *p)
 {
-	struct buf w = { 0 };
+	struct buf w = {0};
 	char *text;
 
 	while (!is_meta(peek_char(p)))
@@ -311,7 +311,7 @@ static char *unquote_delimiter(struct parser *p, const char *word)
 static void read_heredoc(struct parser *p, struct pending *doc)
 {
 	const char *end = unquote_delimiter(p, doc->redir->word);
-	struct buf line = { 0 }, body = { 0 };
+	struct buf line = {0}, body = {0};
 
 	doc->redir->literal = strcspn(doc->redir->word, "'\"\\") != strlen(doc->redir->word);
 	while (read_line(p, &line)) {
@@ -347,7 +347,7 @@ static bool take_if(struct parser *p, int c)
 /* < or > was taken. */
 static enum token scan_redir(struct parser *p, int c, int fd)
 {
-	p->redir = (struct redir){ .fd = fd >= 0 ? fd : c == '>' };
+	p->redir = (struct redir){.fd = fd >= 0 ? fd : c == '>'};
 	p->strip = false;
 	if (c == '>') {
 		p->redir.type = R_OUT;
@@ -448,9 +448,10 @@ static bool accept_word(struct parser *p, const char *text)
 
 static void __attribute__((noreturn)) unexpected(struct parser *p)
 {
-	static const char *const names[] = { "end of input", "newline", "", "&&", "||", "&", "|",
-					     ";",	     ";;",	"(", ")",  "redirection" };
-	struct buf b = { 0 };
+	static const char *const names[] = {"end of input", "newline", "",  "&&",
+					    "||",	    "&",       "|", ";",
+					    ";;",	    "(",       ")", "redirection"};
+	struct buf b = {0};
 
 	buf_fmt(&b, "unexpected %s", p->token == T_WORD ? p->word : names[p->token]);
 	warn("syntax error: %s", b.data);
@@ -717,8 +718,8 @@ static struct node *parse_compound(struct parser *p)
 /* A word that ends a list when a command could start. */
 static bool at_terminator(struct parser *p)
 {
-	static const char *const words[] = { "then", "elif", "else", "fi", "do",
-					     "done", "esac", "}" };
+	static const char *const words[] = {"then", "elif", "else", "fi",
+					    "do",   "done", "esac", "}"};
 
 	for (size_t i = 0; i < COUNT(words); i++) {
 		if (at_word(p, words[i]))
@@ -827,7 +828,7 @@ static void drop_parsed(struct source *src)
 
 enum parse_result parse_command(struct source *src, struct arena *arena, struct node **out)
 {
-	struct parser p = { .src = src, .arena = arena };
+	struct parser p = {.src = src, .arena = arena};
 
 	p.pending_end = &p.pending;
 	*out = NULL;

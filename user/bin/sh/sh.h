@@ -44,8 +44,8 @@ struct source {
 	/* Appends a line to text; false at the end of input. NULL: text is all there is. */
 	bool (*more)(struct source *src);
 	int fd;
-	bool by_char;	   /* others read this descriptor too: never read beyond a line */
-	bool started;	   /* within a command: the terminal shows PS2 */
+	bool by_char;	  /* others read this descriptor too: never read beyond a line */
+	bool started;	  /* within a command: the terminal shows PS2 */
 	struct buf ahead; /* read from fd, not yet in text */
 	size_t ahead_pos;
 };
@@ -95,10 +95,10 @@ struct case_item {
 
 struct node {
 	enum node_type type;
-	bool negate;	    /* N_PIPE: ! */
-	bool background;    /* in an N_LIST: followed by & */
-	bool until;	    /* N_LOOP */
-	bool positional;    /* N_FOR without `in` */
+	bool negate;	 /* N_PIPE: ! */
+	bool background; /* in an N_LIST: followed by & */
+	bool until;	 /* N_LOOP */
+	bool positional; /* N_FOR without `in` */
 	struct redir *redirs;
 	struct node *next;  /* in an N_PIPE or N_LIST */
 	struct node *first; /* child, condition, or list */
@@ -166,14 +166,14 @@ struct shell {
 	int last_job;	  /* $! */
 	bool interactive;
 	bool job_control;
-	bool subshell;	 /* a forked copy: leaves instead of returning to the prompt */
+	bool subshell; /* a forked copy: leaves instead of returning to the prompt */
 	bool exit_on_error, trace, no_unset, no_glob, no_exec;
-	int no_errexit;	 /* depth of conditions, where -e does not count */
-	int loops;	 /* depth of loops */
-	int calls;	 /* depth of functions and dot scripts */
-	enum skip skip;	 /* what is being unwound */
-	int skip_count;	 /* loops still to leave */
-	int substitution; /* status of the last command substitution, or -1 */
+	int no_errexit;	     /* depth of conditions, where -e does not count */
+	int loops;	     /* depth of loops */
+	int calls;	     /* depth of functions and dot scripts */
+	enum skip skip;	     /* what is being unwound */
+	int skip_count;	     /* loops still to leave */
+	int substitution;    /* status of the last command substitution, or -1 */
 	struct arena *arena; /* of the command that runs */
 	jmp_buf *prompt;     /* where fail() goes in an interactive shell */
 };

@@ -75,7 +75,7 @@ char *arena_str(struct arena *a, const char *s, size_t n)
 
 void source_string(struct source *src, const char *text)
 {
-	*src = (struct source){ .fd = -1 };
+	*src = (struct source){.fd = -1};
 	buf_str(&src->text, text);
 }
 
@@ -112,7 +112,7 @@ static bool more_from_fd(struct source *src)
 
 void source_fd(struct source *src, int fd)
 {
-	*src = (struct source){ .fd = fd, .more = more_from_fd, .by_char = fd == 0 };
+	*src = (struct source){.fd = fd, .more = more_from_fd, .by_char = fd == 0};
 }
 
 /* PS1 as it is, or where we are. */
@@ -132,7 +132,7 @@ static char *make_prompt(bool first)
 
 static bool more_from_terminal(struct source *src)
 {
-	struct buf line = { 0 };
+	struct buf line = {0};
 	char *prompt = make_prompt(!src->started);
 	enum edit_result result = edit_line(prompt, &line);
 
@@ -153,7 +153,7 @@ static bool more_from_terminal(struct source *src)
 
 void source_terminal(struct source *src)
 {
-	*src = (struct source){ .fd = 0, .more = more_from_terminal };
+	*src = (struct source){.fd = 0, .more = more_from_terminal};
 }
 
 void source_free(struct source *src)
@@ -167,7 +167,8 @@ int source_peek(struct source *src, size_t ahead)
 {
 	while (src->pos + ahead >= src->text.len) {
 		if (!src->more || !src->more(src)) {
-			src->more = src->fd == 0 && src->more == more_from_terminal ? src->more : NULL;
+			src->more =
+				src->fd == 0 && src->more == more_from_terminal ? src->more : NULL;
 			return -1;
 		}
 	}

@@ -9,7 +9,7 @@
 
 #include "user/bin/sh/sh.h"
 
-static char *actions[NSIG];	  /* NULL: the default; "": ignored */
+static char *actions[NSIG]; /* NULL: the default; "": ignored */
 static bool ignored_at_start[NSIG];
 static volatile sig_atomic_t pending[NSIG];
 static volatile sig_atomic_t any_pending, got_interrupt;
@@ -37,7 +37,7 @@ void interrupt_clear(void)
 /* No SA_RESTART: a builtin that waits or reads should notice. */
 static void handle(int sig, void (*handler)(int))
 {
-	struct sigaction act = { .sa_handler = handler };
+	struct sigaction act = {.sa_handler = handler};
 
 	sigaction(sig, &act, NULL);
 }
@@ -57,7 +57,7 @@ static void set_default(int sig)
 
 void traps_init(void)
 {
-	static const int handled[] = { SIGINT, SIGQUIT, SIGTERM };
+	static const int handled[] = {SIGINT, SIGQUIT, SIGTERM};
 
 	for (int sig = 1; sig < NSIG; sig++) {
 		struct sigaction act;
@@ -73,7 +73,7 @@ void traps_init(void)
 
 void traps_reset(bool background)
 {
-	static const int changed[] = { SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU };
+	static const int changed[] = {SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU};
 
 	for (int sig = 0; sig < NSIG; sig++) {
 		bool was_trapped = actions[sig] && *actions[sig];

@@ -149,7 +149,7 @@ bool var_unset(const char *name)
 
 void vars_each(void (*fn)(struct var *v))
 {
-	struct list names = { 0 };
+	struct list names = {0};
 
 	for (size_t i = 0; i < vars.size; i++) {
 		for (struct entry *e = vars.slots[i]; e; e = e->next)
@@ -164,7 +164,7 @@ void vars_each(void (*fn)(struct var *v))
 
 char **vars_environ(void)
 {
-	struct list env = { 0 };
+	struct list env = {0};
 
 	for (size_t i = 0; i < vars.size; i++) {
 		for (struct entry *e = vars.slots[i]; e; e = e->next) {

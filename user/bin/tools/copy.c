@@ -38,7 +38,7 @@ static char *target_in(const char *dir, const char *from)
 
 static void keep_attributes(const char *to, const struct stat *st)
 {
-	struct timespec times[2] = { st->st_atim, st->st_mtim };
+	struct timespec times[2] = {st->st_atim, st->st_mtim};
 
 	if (!keep)
 		return;
@@ -100,7 +100,7 @@ static int copy_link(const char *from, const char *to)
 
 static int copy_directory(const char *from, const char *to, const struct stat *st)
 {
-	struct list names = { 0 };
+	struct list names = {0};
 	int status = 0;
 
 	if (!read_names(from, &names)) {
@@ -128,7 +128,7 @@ static int copy_any(const char *from, const char *to)
 	struct stat st, there;
 	int status;
 
-	if ((recursive ? lstat : stat)(from, &st) < 0) {
+	if ((recursive ? lstat(from, &st) : stat(from, &st)) < 0) {
 		warn_errno("%s", from);
 		return 1;
 	}

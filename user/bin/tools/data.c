@@ -77,7 +77,8 @@ int cmp_main(int argc, char **argv)
 			i++;
 		if (i < n && i < m) {
 			if (!silent)
-				printf("%s %s differ: byte %zu\n", argv[0], argv[1], offset + i + 1);
+				printf("%s %s differ: byte %zu\n", argv[0], argv[1],
+				       offset + i + 1);
 			return 1;
 		}
 		offset += i;
@@ -277,33 +278,35 @@ static uint32_t get_word(const unsigned char *p, bool big_endian)
 
 /* RFC 1321. */
 static const uint32_t md5_sines[64] = {
-	0xd76aa478, 0xe8c7b756, 0x242070db, 0xc1bdceee, 0xf57c0faf, 0x4787c62a,
-	0xa8304613, 0xfd469501, 0x698098d8, 0x8b44f7af, 0xffff5bb1, 0x895cd7be,
-	0x6b901122, 0xfd987193, 0xa679438e, 0x49b40821, 0xf61e2562, 0xc040b340,
-	0x265e5a51, 0xe9b6c7aa, 0xd62f105d, 0x02441453, 0xd8a1e681, 0xe7d3fbc8,
-	0x21e1cde6, 0xc33707d6, 0xf4d50d87, 0x455a14ed, 0xa9e3e905, 0xfcefa3f8,
-	0x676f02d9, 0x8d2a4c8a, 0xfffa3942, 0x8771f681, 0x6d9d6122, 0xfde5380c,
-	0xa4beea44, 0x4bdecfa9, 0xf6bb4b60, 0xbebfbc70, 0x289b7ec6, 0xeaa127fa,
-	0xd4ef3085, 0x04881d05, 0xd9d4d039, 0xe6db99e5, 0x1fa27cf8, 0xc4ac5665,
-	0xf4292244, 0x432aff97, 0xab9423a7, 0xfc93a039, 0x655b59c3, 0x8f0ccc92,
-	0xffeff47d, 0x85845dd1, 0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1,
-	0xf7537e82, 0xbd3af235, 0x2ad7d2bb, 0xeb86d391,
+	0xd76aa478, 0xe8c7b756, 0x242070db, 0xc1bdceee, 0xf57c0faf, 0x4787c62a, 0xa8304613,
+	0xfd469501, 0x698098d8, 0x8b44f7af, 0xffff5bb1, 0x895cd7be, 0x6b901122, 0xfd987193,
+	0xa679438e, 0x49b40821, 0xf61e2562, 0xc040b340, 0x265e5a51, 0xe9b6c7aa, 0xd62f105d,
+	0x02441453, 0xd8a1e681, 0xe7d3fbc8, 0x21e1cde6, 0xc33707d6, 0xf4d50d87, 0x455a14ed,
+	0xa9e3e905, 0xfcefa3f8, 0x676f02d9, 0x8d2a4c8a, 0xfffa3942, 0x8771f681, 0x6d9d6122,
+	0xfde5380c, 0xa4beea44, 0x4bdecfa9, 0xf6bb4b60, 0xbebfbc70, 0x289b7ec6, 0xeaa127fa,
+	0xd4ef3085, 0x04881d05, 0xd9d4d039, 0xe6db99e5, 0x1fa27cf8, 0xc4ac5665, 0xf4292244,
+	0x432aff97, 0xab9423a7, 0xfc93a039, 0x655b59c3, 0x8f0ccc92, 0xffeff47d, 0x85845dd1,
+	0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1, 0xf7537e82, 0xbd3af235, 0x2ad7d2bb,
+	0xeb86d391,
 };
 
 static void md5_mix(uint32_t h[8], const unsigned char *block)
 {
 	static const int shifts[4][4] = {
-		{ 7, 12, 17, 22 }, { 5, 9, 14, 20 }, { 4, 11, 16, 23 }, { 6, 10, 15, 21 }
-	};
+		{7, 12, 17, 22}, {5, 9, 14, 20}, {4, 11, 16, 23}, {6, 10, 15, 21}};
 	uint32_t a = h[0], b = h[1], c = h[2], d = h[3];
 
 	for (int i = 0; i < 64; i++) {
 		int round = i / 16;
-		uint32_t f = round == 0 ? (b & c) | (~b & d) :
-			     round == 1 ? (d & b) | (~d & c) :
-			     round == 2 ? b ^ c ^ d :
-					  c ^ (b | ~d);
-		int g = (round == 0 ? i : round == 1 ? 5 * i + 1 : round == 2 ? 3 * i + 5 : 7 * i) % 16;
+		uint32_t f = round == 0	  ? (b & c) | (~b & d)
+			     : round == 1 ? (d & b) | (~d & c)
+			     : round == 2 ? b ^ c ^ d
+					  : c ^ (b | ~d);
+		int g = (round == 0   ? i
+			 : round == 1 ? 5 * i + 1
+			 : round == 2 ? 3 * i + 5
+				      : 7 * i) %
+			16;
 		uint32_t t = a + f + md5_sines[i] + get_word(block + 4 * g, false);
 
 		a = d;
@@ -319,17 +322,16 @@ static void md5_mix(uint32_t h[8], const unsigned char *block)
 
 /* FIPS 180-4. */
 static const uint32_t sha256_roots[64] = {
-	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1,
-	0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3,
-	0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786,
-	0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-	0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147,
-	0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13,
-	0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b,
-	0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-	0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a,
-	0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208,
-	0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4,
+	0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe,
+	0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f,
+	0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7,
+	0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc,
+	0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b,
+	0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116,
+	0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+	0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7,
+	0xc67178f2,
 };
 
 static uint32_t sigma(uint32_t x, int a, int b, int c)
@@ -393,11 +395,12 @@ static void sum_add(const struct algorithm *algo, struct sum *s, const unsigned 
 static void sum_end(const struct algorithm *algo, struct sum *s, char *hex)
 {
 	uint64_t bits = s->length * 8;
-	unsigned char tail[72] = { 0x80 };
+	unsigned char tail[72] = {0x80};
 	size_t pad = 64 - (s->length + 8) % 64;
 
 	for (int i = 0; i < 8; i++)
-		tail[pad + (size_t)i] = (unsigned char)(bits >> (algo->big_endian ? 56 - 8 * i : 8 * i));
+		tail[pad + (size_t)i] =
+			(unsigned char)(bits >> (algo->big_endian ? 56 - 8 * i : 8 * i));
 	sum_add(algo, s, tail, pad + 8);
 	for (int i = 0; i < algo->words; i++) {
 		uint32_t word = algo->big_endian ? s->h[i] : __builtin_bswap32(s->h[i]);
@@ -409,7 +412,7 @@ static void sum_end(const struct algorithm *algo, struct sum *s, char *hex)
 static bool sum_file(const struct algorithm *algo, const char *path, char *hex)
 {
 	static char block[65536];
-	struct sum s = { 0 };
+	struct sum s = {0};
 	int fd = open_input(path);
 	ssize_t n;
 
@@ -473,7 +476,7 @@ static int sum_main(int argc, char **argv, const struct algorithm *algo)
 int md5sum_main(int argc, char **argv)
 {
 	static const struct algorithm md5 = {
-		.start = { 0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476 },
+		.start = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476},
 		.words = 4,
 		.mix = md5_mix,
 	};
@@ -484,8 +487,8 @@ int md5sum_main(int argc, char **argv)
 int sha256sum_main(int argc, char **argv)
 {
 	static const struct algorithm sha256 = {
-		.start = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
-			   0x1f83d9ab, 0x5be0cd19 },
+		.start = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
+			  0x1f83d9ab, 0x5be0cd19},
 		.words = 8,
 		.big_endian = true,
 		.mix = sha256_mix,

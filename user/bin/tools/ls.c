@@ -12,7 +12,8 @@
 #include "user/bin/tools/tools.h"
 
 static struct {
-	bool all, almost_all, entry, long_format, recursive, inodes, one, reverse, by_time, by_size, human;
+	bool all, almost_all, entry, long_format, recursive, inodes, one, reverse, by_time, by_size,
+		human;
 } opt;
 
 struct file {
@@ -54,7 +55,7 @@ static bool add_file(struct files *f, const char *name, char *path)
 	}
 	if ((f->len & (f->len + 1)) == 0)
 		f->items = xrealloc(f->items, (f->len * 2 + 1) * sizeof(*f->items));
-	f->items[f->len++] = (struct file){ xstrdup(name), path, st };
+	f->items[f->len++] = (struct file){xstrdup(name), path, st};
 	return true;
 }
 
@@ -177,8 +178,8 @@ static long total_blocks(struct files *f)
 
 static int list_directory(const char *path)
 {
-	struct list names = { 0 };
-	struct files f = { 0 };
+	struct list names = {0};
+	struct files f = {0};
 	int status = 0;
 
 	if (!read_names(path, &names)) {
@@ -226,9 +227,9 @@ static bool is_directory(const char *path)
 static bool set_option(int c)
 {
 	static const char letters[] = "aAdlRi1rtSh";
-	bool *flags[] = { &opt.all, &opt.almost_all, &opt.entry,   &opt.long_format,
-			  &opt.recursive, &opt.inodes, &opt.one, &opt.reverse,
-			  &opt.by_time, &opt.by_size, &opt.human };
+	bool *flags[] = {&opt.all,	 &opt.almost_all, &opt.entry, &opt.long_format,
+			 &opt.recursive, &opt.inodes,	  &opt.one,   &opt.reverse,
+			 &opt.by_time,	 &opt.by_size,	  &opt.human};
 	const char *p = strchr(letters, c);
 
 	if (!p)
@@ -239,7 +240,7 @@ static bool set_option(int c)
 
 int ls_main(int argc, char **argv)
 {
-	struct files plain = { 0 };
+	struct files plain = {0};
 	int c, status = 0, directories = 0;
 
 	while ((c = getopt(argc, argv, "aAdlRi1rtSh")) != -1) {

@@ -11,7 +11,7 @@ static const struct tool {
 	const char *name;
 	int (*main)(int argc, char **argv);
 } tools[] = {
-#define TOOL(name) { #name, name##_main },
+#define TOOL(name) {#name, name##_main},
 	/* clang-format off */
 	TOOL(basename)
 	TOOL(cat)
@@ -76,7 +76,7 @@ static const struct tool {
 	TOOL(wc)
 	TOOL(xargs)
 	TOOL(yes)
-	/* clang-format on */
+/* clang-format on */
 #undef TOOL
 };
 

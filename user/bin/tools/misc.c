@@ -43,7 +43,7 @@ int env_main(int argc, char **argv)
 	int i = 1;
 
 	if (i < argc && strcmp(argv[i], "-i") == 0) {
-		static char *empty[] = { NULL };
+		static char *empty[] = {NULL};
 
 		environ = empty;
 		i++;
@@ -141,7 +141,7 @@ int sleep_main(int argc, char **argv)
 int yes_main(int argc, char **argv)
 {
 	const char *text = argc > 1 ? argv[1] : "y";
-	struct buf b = { 0 };
+	struct buf b = {0};
 
 	while (b.len < 4096)
 		buf_fmt(&b, "%s\n", text);
@@ -209,8 +209,8 @@ int xargs_main(int argc, char **argv)
 	long max = 0;
 	size_t fixed, bytes = 0;
 	bool zero = false, no_empty = false, ran = false;
-	struct list args = { 0 };
-	struct buf item = { 0 };
+	struct list args = {0};
+	struct buf item = {0};
 	int c, status = 0;
 
 	while ((c = getopt(argc, argv, "+n:0r")) != -1) {

@@ -86,13 +86,14 @@ int ln_main(int argc, char **argv)
 	}
 	if (argc - optind < 2)
 		return usage_error("[-sfn] TARGET... NAME");
-	into = (exact ? lstat : stat)(argv[argc - 1], &st) == 0 && S_ISDIR(st.st_mode);
+	into = (exact ? lstat(argv[argc - 1], &st) : stat(argv[argc - 1], &st)) == 0 &&
+	       S_ISDIR(st.st_mode);
 	if (argc - optind > 2 && !into)
 		die("%s is not a directory", argv[argc - 1]);
 	for (int i = optind; i < argc - 1; i++) {
 		char *slash = strrchr(argv[i], '/');
-		char *path = into ? path_join(argv[argc - 1], slash ? slash + 1 : argv[i]) :
-				    xstrdup(argv[argc - 1]);
+		char *path = into ? path_join(argv[argc - 1], slash ? slash + 1 : argv[i])
+				  : xstrdup(argv[argc - 1]);
 
 		status |= link_one(argv[i], path, symbolic, force);
 		free(path);
@@ -198,7 +199,7 @@ int chown_main(int argc, char **argv)
 {
 	bool recursive = argc > 1 && strcmp(argv[1], "-R") == 0;
 	int first = recursive ? 2 : 1, status = 0;
-	struct owner o = { -1U, -1U };
+	struct owner o = {-1U, -1U};
 	char *group;
 
 	if (argc - first < 2)
@@ -211,8 +212,8 @@ int chown_main(int argc, char **argv)
 	if (group && *group && !id_number("/etc/group", group, &o.gid))
 		die("%s: no such group", group);
 	for (int i = first + 1; i < argc; i++)
-		status |= recursive ? walk_tree(argv[i], true, change_owner, &o) :
-				      change_owner(argv[i], NULL, &o);
+		status |= recursive ? walk_tree(argv[i], true, change_owner, &o)
+				    : change_owner(argv[i], NULL, &o);
 	return status;
 }
 
@@ -296,7 +297,7 @@ int stat_main(int argc, char **argv)
 	if (argc < 2 + follow)
 		return usage_error("[-L] FILE...");
 	for (int i = 1 + follow; i < argc; i++) {
-		if ((follow ? stat : lstat)(argv[i], &st) < 0) {
+		if ((follow ? stat(argv[i], &st) : lstat(argv[i], &st)) < 0) {
 			warn_errno("%s", argv[i]);
 			status = 1;
 		} else {
@@ -313,7 +314,7 @@ static struct {
 /* Blocks of 512 bytes in all of it; prints what was asked for. */
 static long du_tree(const char *path, bool top)
 {
-	struct list names = { 0 };
+	struct list names = {0};
 	struct stat st;
 	long blocks;
 
@@ -361,8 +362,8 @@ static struct {
 static int find_entry(const char *path, const struct stat *st, void *arg)
 {
 	static const char letters[] = "fdlcbps";
-	static const mode_t types[] = { S_IFREG, S_IFDIR, S_IFLNK, S_IFCHR,
-					S_IFBLK, S_IFIFO, S_IFSOCK };
+	static const mode_t types[] = {S_IFREG, S_IFDIR, S_IFLNK, S_IFCHR,
+				       S_IFBLK, S_IFIFO, S_IFSOCK};
 	const char *slash = strrchr(path, '/');
 	const char *name = slash && slash[1] ? slash + 1 : path;
 	const char *p;

@@ -42,7 +42,7 @@ static bool parse_process(const char *text, struct process *p)
 static void print_command(const char *pid, const char *name)
 {
 	char *path = xasprintf("/proc/%s/cmdline", pid);
-	struct buf b = { 0 };
+	struct buf b = {0};
 
 	if (read_file(path, &b) && b.len) {
 		for (size_t i = 0; i + 1 < b.len; i++) {
@@ -60,15 +60,15 @@ static void print_command(const char *pid, const char *name)
 static void print_process(const char *pid)
 {
 	char *path = xasprintf("/proc/%s/stat", pid);
-	struct process p = { 0 };
-	struct buf b = { 0 };
+	struct process p = {0};
+	struct buf b = {0};
 	long page = sysconf(_SC_PAGESIZE) / 1024;
 	unsigned long ticks;
 
 	if (read_file(path, &b) && parse_process(b.data, &p)) {
 		ticks = p.user + p.system;
-		printf("%5d %5d %5d %c %8lu %8lu %3lu:%02lu.%02lu ", p.pid, p.parent, p.pgrp, p.state,
-		       p.size / 1024, p.resident * (unsigned long)page, ticks / 6000,
+		printf("%5d %5d %5d %c %8lu %8lu %3lu:%02lu.%02lu ", p.pid, p.parent, p.pgrp,
+		       p.state, p.size / 1024, p.resident * (unsigned long)page, ticks / 6000,
 		       ticks / 100 % 60, ticks % 100);
 		print_command(pid, p.name);
 	}
@@ -83,7 +83,7 @@ static int compare_numbers(const void *a, const void *b)
 
 int ps_main(int argc, char **argv)
 {
-	struct list names = { 0 };
+	struct list names = {0};
 
 	(void)argc;
 	(void)argv;
@@ -105,7 +105,7 @@ int free_main(int argc, char **argv)
 {
 	bool mega = argc > 1 && strcmp(argv[1], "-m") == 0;
 	unsigned long unit = mega ? 1024 : 1, total, spare, cached, buffers;
-	struct buf b = { 0 };
+	struct buf b = {0};
 
 	if (!read_file("/proc/meminfo", &b))
 		die_errno("/proc/meminfo");
@@ -120,7 +120,8 @@ int free_main(int argc, char **argv)
 	       proc_value(b.data, "MemAvailable") / unit);
 	total = proc_value(b.data, "SwapTotal");
 	spare = proc_value(b.data, "SwapFree");
-	printf("%-6s %11lu %11lu %11lu\n", "Swap:", total / unit, (total - spare) / unit, spare / unit);
+	printf("%-6s %11lu %11lu %11lu\n", "Swap:", total / unit, (total - spare) / unit,
+	       spare / unit);
 	buf_free(&b);
 	return 0;
 }
@@ -134,9 +135,9 @@ struct sample {
 
 static void take_sample(struct sample *s)
 {
-	static const char *const names[] = { "pswpin", "pswpout", "pgpgin",
-					     "pgpgout", "pgfault", "pgmajfault" };
-	struct buf b = { 0 };
+	static const char *const names[] = {"pswpin",  "pswpout", "pgpgin",
+					    "pgpgout", "pgfault", "pgmajfault"};
+	struct buf b = {0};
 
 	memset(s, 0, sizeof(*s));
 	if (read_file("/proc/meminfo", &b)) {
@@ -152,8 +153,8 @@ static void take_sample(struct sample *s)
 	}
 	b.len = 0;
 	if (read_file("/proc/stat", &b)) {
-		sscanf(b.data, "cpu %lu %lu %lu %lu %lu", &s->cpu[0], &s->cpu[1], &s->cpu[2], &s->cpu[3],
-		       &s->cpu[4]);
+		sscanf(b.data, "cpu %lu %lu %lu %lu %lu", &s->cpu[0], &s->cpu[1], &s->cpu[2],
+		       &s->cpu[3], &s->cpu[4]);
 		s->interrupts = proc_value(b.data, "intr");
 		s->switches = proc_value(b.data, "ctxt");
 		s->runnable = proc_value(b.data, "procs_running");
@@ -172,8 +173,8 @@ static void print_sample(const struct sample *now, const struct sample *then, un
 	for (int i = 0; i < 6; i++)
 		c[i] = (now->counters[i] - then->counters[i]) / seconds;
 	printf("%2lu %2lu %7lu %8lu %6lu %8lu %5lu %5lu %6lu %6lu %6lu %6lu %5lu %6lu %3lu %3lu %3lu %3lu\n",
-	       now->runnable, now->blocked, now->swapped, now->spare, now->buffers, now->cache, c[0],
-	       c[1], c[2], c[3], c[4], c[5], (now->interrupts - then->interrupts) / seconds,
+	       now->runnable, now->blocked, now->swapped, now->spare, now->buffers, now->cache,
+	       c[0], c[1], c[2], c[3], c[4], c[5], (now->interrupts - then->interrupts) / seconds,
 	       (now->switches - then->switches) / seconds, (cpu[0] + cpu[1]) * 100 / all,
 	       cpu[2] * 100 / all, cpu[3] * 100 / all, cpu[4] * 100 / all);
 	fflush(stdout);
@@ -181,7 +182,7 @@ static void print_sample(const struct sample *now, const struct sample *then, un
 
 static int print_counters(void)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 
 	if (!read_file("/proc/vmstat", &b))
 		die_errno("/proc/vmstat");
@@ -193,9 +194,9 @@ static int print_counters(void)
 /* The first line is since the start, the others are per second of the interval. */
 int vmstat_main(int argc, char **argv)
 {
-	struct sample now, then = { 0 };
+	struct sample now, then = {0};
 	long interval = 0, count = 1;
-	struct buf b = { 0 };
+	struct buf b = {0};
 	unsigned long since;
 
 	if (argc > 1 && strcmp(argv[1], "-s") == 0)
@@ -285,7 +286,7 @@ int time_main(int argc, char **argv)
 
 struct area {
 	unsigned long start, end;
-	char *line; /* of maps, behind the addresses */
+	char *line;				/* of maps, behind the addresses */
 	unsigned long resident, dirty, swapped; /* kB */
 	bool measured;
 };
@@ -296,7 +297,7 @@ static bool parse_area(char *line, struct area *a)
 
 	if (!isxdigit((unsigned char)*line))
 		return false;
-	*a = (struct area){ .start = strtoul(line, &end, 16) };
+	*a = (struct area){.start = strtoul(line, &end, 16)};
 	if (*end != '-')
 		return false;
 	a->end = strtoul(end + 1, &end, 16);
@@ -351,7 +352,7 @@ static void measure(struct area *a, const char *line)
 
 static void draw_areas(char *text)
 {
-	struct area a = { 0 }, next;
+	struct area a = {0}, next;
 	unsigned long size = 0, resident = 0;
 
 	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
@@ -379,7 +380,7 @@ int memmap_main(int argc, char **argv)
 {
 	const char *pid = argc > 1 ? argv[1] : "self";
 	char *path = xasprintf("/proc/%s/smaps", pid);
-	struct buf b = { 0 };
+	struct buf b = {0};
 
 	if (!read_file(path, &b) || !b.len) {
 		free(path);

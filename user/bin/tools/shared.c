@@ -111,7 +111,7 @@ bool read_names(const char *path, struct list *out)
 int walk_tree(const char *path, bool parents_first,
 	      int (*fn)(const char *path, const struct stat *st, void *arg), void *arg)
 {
-	struct list names = { 0 };
+	struct list names = {0};
 	int result = 0, r;
 	struct stat st;
 
@@ -143,7 +143,7 @@ int walk_tree(const char *path, bool parents_first,
 /* The line of a file like /etc/passwd whose field (0 name, 2 number) is `want`. */
 static char *find_entry(const char *file, int field, const char *want)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 	char *found = NULL;
 
 	read_file(file, &b);
@@ -152,7 +152,8 @@ static char *find_entry(const char *file, int field, const char *want)
 
 		for (int i = 0; i < field; i++)
 			p += strcspn(p, ":\n") + 1;
-		if (p < end && strncmp(p, want, strlen(want)) == 0 && strchr(":\n", p[strlen(want)]))
+		if (p < end && strncmp(p, want, strlen(want)) == 0 &&
+		    strchr(":\n", p[strlen(want)]))
 			found = xstrndup(line, (size_t)(end - line));
 		line = *end ? end + 1 : end;
 	}

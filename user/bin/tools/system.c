@@ -23,7 +23,7 @@ struct mount_line {
 /* fn for each line of /proc/mounts. */
 static int each_mount(int (*fn)(const struct mount_line *m))
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 	int status = 0;
 
 	if (!read_file("/proc/mounts", &b)) {
@@ -60,10 +60,10 @@ static unsigned long mount_options(char *options, struct buf *data)
 		const char *name;
 		unsigned long set, clear;
 	} known[] = {
-		{ "ro", MS_RDONLY, 0 },	    { "rw", 0, MS_RDONLY },	{ "nosuid", MS_NOSUID, 0 },
-		{ "nodev", MS_NODEV, 0 },   { "noexec", MS_NOEXEC, 0 }, { "noatime", MS_NOATIME, 0 },
-		{ "remount", MS_REMOUNT, 0 }, { "bind", MS_BIND, 0 },	{ "sync", MS_SYNCHRONOUS, 0 },
-		{ "defaults", 0, 0 },
+		{"ro", MS_RDONLY, 0},	    {"rw", 0, MS_RDONLY},     {"nosuid", MS_NOSUID, 0},
+		{"nodev", MS_NODEV, 0},	    {"noexec", MS_NOEXEC, 0}, {"noatime", MS_NOATIME, 0},
+		{"remount", MS_REMOUNT, 0}, {"bind", MS_BIND, 0},     {"sync", MS_SYNCHRONOUS, 0},
+		{"defaults", 0, 0},
 	};
 	unsigned long flags = 0;
 
@@ -83,7 +83,7 @@ static unsigned long mount_options(char *options, struct buf *data)
 /* The block file systems there are, tried in turn, when no type is given. */
 static int mount_any(const char *device, const char *path, unsigned long flags, const char *data)
 {
-	static const char *const types[] = { "ext2", "ext4", "vfat" };
+	static const char *const types[] = {"ext2", "ext4", "vfat"};
 
 	for (size_t i = 0; i < COUNT(types); i++) {
 		if (mount(device, path, types[i], flags, data) == 0)
@@ -97,7 +97,7 @@ static int mount_any(const char *device, const char *path, unsigned long flags, 
 int mount_main(int argc, char **argv)
 {
 	const char *type = NULL, *device, *path;
-	struct buf data = { 0 };
+	struct buf data = {0};
 	unsigned long flags = 0;
 	int c, failed;
 
@@ -115,9 +115,9 @@ int mount_main(int argc, char **argv)
 		return usage_error("[-r] [-t TYPE] [-o OPTIONS] DEVICE DIRECTORY");
 	device = argv[optind];
 	path = argv[argc - 1];
-	failed = type || flags & (MS_REMOUNT | MS_BIND) ?
-			 mount(device, path, type, flags, data.data) :
-			 mount_any(device, path, flags, data.data);
+	failed = type || flags & (MS_REMOUNT | MS_BIND)
+			 ? mount(device, path, type, flags, data.data)
+			 : mount_any(device, path, flags, data.data);
 	if (failed < 0)
 		warn_errno("%s on %s", device, path);
 	return failed < 0;
@@ -151,7 +151,8 @@ static void print_df(const char *device, const char *path)
 	}
 	unit = (unsigned long)(st.f_frsize ? st.f_frsize : st.f_bsize);
 	used = st.f_blocks - st.f_bfree;
-	percent = used + st.f_bavail ? (used * 100 + used + st.f_bavail - 1) / (used + st.f_bavail) : 0;
+	percent = used + st.f_bavail ? (used * 100 + used + st.f_bavail - 1) / (used + st.f_bavail)
+				     : 0;
 	printf("%-16s %10lu %10lu %10lu %4lu%% %s\n", device, st.f_blocks * unit / 1024,
 	       used * unit / 1024, st.f_bavail * unit / 1024, percent, path);
 }
@@ -197,7 +198,7 @@ int sync_main(int argc, char **argv)
 
 static bool init_is_ours(void)
 {
-	struct buf name = { 0 };
+	struct buf name = {0};
 	bool ours = read_file("/proc/1/comm", &name) && strcmp(name.data, "init\n") == 0;
 
 	buf_free(&name);
@@ -328,7 +329,7 @@ int hostname_main(int argc, char **argv)
 
 static int set_date(const char *arg)
 {
-	struct timespec ts = { 0 };
+	struct timespec ts = {0};
 	long seconds;
 
 	if (*arg != '@' || !parse_int(arg + 1, &seconds))
@@ -364,7 +365,7 @@ int date_main(int argc, char **argv)
 
 int uptime_main(int argc, char **argv)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 	struct timespec now;
 	long seconds;
 

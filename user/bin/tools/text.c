@@ -125,7 +125,7 @@ static size_t nth_line(const struct buf *b, long count)
 
 static int tail_one(FILE *f, const char *name)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 	size_t pos;
 
 	if (headings)
@@ -185,7 +185,7 @@ static bool wc_show[3]; /* lines, words, bytes */
 
 static void print_counts(long lines, long words, long bytes, const char *name)
 {
-	const long counts[] = { lines, words, bytes };
+	const long counts[] = {lines, words, bytes};
 
 	bool named = strcmp(name, "-") != 0, alone = wc_show[0] + wc_show[1] + wc_show[2] == 1;
 
@@ -306,7 +306,7 @@ static void cut_line_fields(char *s)
 
 static int cut_one(FILE *f, const char *name)
 {
-	struct buf line = { 0 };
+	struct buf line = {0};
 
 	(void)name;
 	while (next_line(f, &line)) {
@@ -348,9 +348,9 @@ static bool add_class(struct buf *out, const char **s)
 	static const struct {
 		const char *name;
 		int (*test)(int c);
-	} classes[] = { { "[:lower:]", islower }, { "[:upper:]", isupper }, { "[:digit:]", isdigit },
-			{ "[:alpha:]", isalpha }, { "[:alnum:]", isalnum }, { "[:space:]", isspace },
-			{ "[:punct:]", ispunct } };
+	} classes[] = {{"[:lower:]", islower}, {"[:upper:]", isupper}, {"[:digit:]", isdigit},
+		       {"[:alpha:]", isalpha}, {"[:alnum:]", isalnum}, {"[:space:]", isspace},
+		       {"[:punct:]", ispunct}};
 
 	for (size_t i = 0; i < COUNT(classes); i++) {
 		size_t n = strlen(classes[i].name);
@@ -426,7 +426,7 @@ static void make_map(unsigned char map[256], const struct buf *from, const struc
 int tr_main(int argc, char **argv)
 {
 	bool delete = false, squeeze = false, complement = false;
-	struct buf from = { 0 }, to = { 0 };
+	struct buf from = {0}, to = {0};
 	unsigned char map[256];
 	int c, last = -1;
 
@@ -445,7 +445,7 @@ int tr_main(int argc, char **argv)
 	while ((c = getchar()) != EOF) {
 		bool hit = in_set(&from, c) != complement;
 
-		if (delete && hit)
+		if (delete &&hit)
 			continue;
 		c = delete ? c : map[c];
 		if (squeeze && c == last && (to.len ? in_set(&to, c) : hit))
@@ -472,7 +472,7 @@ static void print_unique(const struct buf *line, long count)
 
 static int uniq_one(FILE *f, const char *name)
 {
-	struct buf line = { 0 }, last = { 0 };
+	struct buf line = {0}, last = {0};
 	long count = 0;
 
 	(void)name;
@@ -553,7 +553,7 @@ static int compare_lines(const void *a, const void *b)
 
 static int sort_add(FILE *f, const char *name)
 {
-	struct buf line = { 0 };
+	struct buf line = {0};
 
 	(void)name;
 	while (next_line(f, &line)) {
@@ -631,7 +631,8 @@ static void print_matches(const char *line)
 {
 	regmatch_t m;
 
-	while (!grep.fixed && *line && regexec(&grep.regex, line, 1, &m, 0) == 0 && m.rm_eo > m.rm_so) {
+	while (!grep.fixed && *line && regexec(&grep.regex, line, 1, &m, 0) == 0 &&
+	       m.rm_eo > m.rm_so) {
 		printf("%.*s\n", (int)(m.rm_eo - m.rm_so), line + m.rm_so);
 		line += m.rm_eo;
 	}
@@ -651,7 +652,7 @@ static void print_hit(const char *name, long number, const char *line)
 
 static int grep_one(FILE *f, const char *name)
 {
-	struct buf line = { 0 };
+	struct buf line = {0};
 	long number = 0, hits = 0;
 
 	while (next_line(f, &line)) {
@@ -694,9 +695,10 @@ static int grep_entry(const char *path, const struct stat *st, void *arg)
 static bool grep_option(int c)
 {
 	static const char letters[] = "FivclqnshxErRo";
-	bool *flags[] = { &grep.fixed, &grep.fold,	 &grep.invert,	   &grep.count, &grep.names,
-			  &grep.quiet, &grep.numbers,	 &grep.no_message, NULL,	&grep.whole_line,
-			  &grep.extended, &grep.recursive, &grep.recursive, &grep.only };
+	bool *flags[] = {
+		&grep.fixed,	&grep.fold,	 &grep.invert,	   &grep.count, &grep.names,
+		&grep.quiet,	&grep.numbers,	 &grep.no_message, NULL,	&grep.whole_line,
+		&grep.extended, &grep.recursive, &grep.recursive,  &grep.only};
 	const char *p = strchr(letters, c);
 
 	if (!p)

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define STDIN_FILENO 0
+#define STDIN_FILENO  0
 #define STDOUT_FILENO 1
 #define STDERR_FILENO 2
 
@@ -23,14 +23,14 @@
 #define W_OK 2
 #define R_OK 4
 
-#define _SC_CLK_TCK 2
-#define _SC_OPEN_MAX 4
-#define _SC_PAGESIZE 30
-#define _SC_PAGE_SIZE _SC_PAGESIZE
+#define _SC_CLK_TCK	     2
+#define _SC_OPEN_MAX	     4
+#define _SC_PAGESIZE	     30
+#define _SC_PAGE_SIZE	     _SC_PAGESIZE
 #define _SC_NPROCESSORS_CONF 83
 #define _SC_NPROCESSORS_ONLN 84
-#define _SC_PHYS_PAGES 85
-#define _SC_AVPHYS_PAGES 86
+#define _SC_PHYS_PAGES	     85
+#define _SC_AVPHYS_PAGES     86
 
 extern char **environ;
 

@@ -2,7 +2,7 @@
 #ifndef _SYS_SWAP_H
 #define _SYS_SWAP_H
 
-#define SWAP_FLAG_PREFER 0x8000
+#define SWAP_FLAG_PREFER  0x8000
 #define SWAP_FLAG_DISCARD 0x10000
 
 int swapon(const char *path, int flags);

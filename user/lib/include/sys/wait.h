@@ -16,19 +16,19 @@
 #undef WIFSTOPPED
 #undef WIFSIGNALED
 
-#define WNOHANG 1
-#define WUNTRACED 2
-#define WSTOPPED 2
-#define WEXITED 4
+#define WNOHANG	   1
+#define WUNTRACED  2
+#define WSTOPPED   2
+#define WEXITED	   4
 #define WCONTINUED 8
 
-#define WEXITSTATUS(s) (((s) >> 8) & 0xff)
-#define WTERMSIG(s) ((s) & 0x7f)
-#define WSTOPSIG(s) WEXITSTATUS(s)
-#define WCOREDUMP(s) ((s) & 0x80)
-#define WIFEXITED(s) (WTERMSIG(s) == 0)
-#define WIFSTOPPED(s) (((s) & 0xff) == 0x7f)
-#define WIFSIGNALED(s) (((s) & 0xffff) - 1U < 0xffU)
+#define WEXITSTATUS(s)	(((s) >> 8) & 0xff)
+#define WTERMSIG(s)	((s)&0x7f)
+#define WSTOPSIG(s)	WEXITSTATUS(s)
+#define WCOREDUMP(s)	((s)&0x80)
+#define WIFEXITED(s)	(WTERMSIG(s) == 0)
+#define WIFSTOPPED(s)	(((s)&0xff) == 0x7f)
+#define WIFSIGNALED(s)	(((s)&0xffff) - 1U < 0xffU)
 #define WIFCONTINUED(s) ((s) == 0xffff)
 
 pid_t wait(int *status);

@@ -93,7 +93,9 @@ $(O)/sources: FORCE
 # The symbol table for backtraces goes into a section after all text, so adding
 # it moves no text: link with an empty one, read the symbols, link again, and
 # make sure that they did not move.
-link = $(CC) $(LDFLAGS) -T $(KERNEL_LD) -o $(1) $(KERNEL_OBJ) $(2) -lgcc
+# by its multilib: the driver finds none for an -march with _zicsr in it
+LIBGCC := $(shell $(CC) -march=rv64imac -mabi=lp64 -print-libgcc-file-name)
+link = $(CC) $(LDFLAGS) -T $(KERNEL_LD) -o $(1) $(KERNEL_OBJ) $(2) $(LIBGCC)
 
 $(O)/gnomon.elf: $(KERNEL_OBJ) $(KERNEL_LD) $(O)/sources scripts/ksyms.py
 	@echo "  LINK  $@"

@@ -12,8 +12,8 @@ struct search {
 	struct ext2_fs *fs;
 	struct ext2_node *n;
 	u32 want;
-	bool windows;	/* respect them */
-	u32 got;	/* result: how many */
+	bool windows; /* respect them */
+	u32 got;      /* result: how many */
 	int err;
 };
 
@@ -60,8 +60,10 @@ static u32 take_run(struct search *s, u32 k, struct meta *m, u32 bit, u32 end)
 	s->got = bitmap_next_set(m->data, bit, limit) - bit;
 	s->got = MIN(s->got, g->free_blocks);
 	if (!ext2_data_blocks_ok(s->fs, start + bit, s->got)) {
-		s->err = ext2_error(s->fs, "group %u: the bitmap says that block %u is free, but it is metadata", k,
-				    start + bit);
+		s->err = ext2_error(
+			s->fs,
+			"group %u: the bitmap says that block %u is free, but it is metadata", k,
+			start + bit);
 		return 0;
 	}
 	bitmap_set(m->data, bit, s->got);
@@ -89,7 +91,8 @@ static u32 search_group(struct search *s, u32 k, u32 from)
 	if (bit < nbits)
 		blk = take_run(s, k, &m, bit, end);
 	else if (!s->windows && from == 0)
-		s->err = ext2_error(s->fs, "group %u: %u blocks should be free but the bitmap is full", k,
+		s->err = ext2_error(s->fs,
+				    "group %u: %u blocks should be free but the bitmap is full", k,
 				    g->free_blocks);
 	meta_put(&m);
 	return blk;
@@ -172,7 +175,8 @@ void ext2_free_blocks(struct ext2_fs *fs, u32 blk, u32 count)
 
 		part = MIN(part, count);
 		if (!ext2_data_blocks_ok(fs, blk, part)) {
-			ext2_error(fs, "freeing block %u, which is metadata or beyond the end", blk);
+			ext2_error(fs, "freeing block %u, which is metadata or beyond the end",
+				   blk);
 			break;
 		}
 		free_in_group(fs, k, blk, part);

@@ -47,5 +47,5 @@ void bitmap_clear(void *map, u32 bit, u32 n)
 	u8 *m = map;
 
 	for (; n; bit++, n--)
-		m[bit / 8] &= (u8)~(1u << (bit % 8));
+		m[bit / 8] &= (u8) ~(1u << (bit % 8));
 }

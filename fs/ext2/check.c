@@ -7,7 +7,8 @@
 #include "fs/ext2/ext2.h"
 
 #define INCOMPAT_KNOWN EXT2_INCOMPAT_FILETYPE
-#define RO_KNOWN (EXT2_RO_SPARSE_SUPER | EXT2_RO_LARGE_FILE | EXT2_RO_DIR_NLINK | EXT2_RO_EXTRA_ISIZE)
+#define RO_KNOWN \
+	(EXT2_RO_SPARSE_SUPER | EXT2_RO_LARGE_FILE | EXT2_RO_DIR_NLINK | EXT2_RO_EXTRA_ISIZE)
 
 static int check_features(struct ext2_fs *fs)
 {
@@ -63,7 +64,8 @@ static int check_block_geometry(struct ext2_fs *fs, u64 device_bytes)
 	const struct ext2_super *s = &fs->super;
 
 	if (s->log_block_size > 2) {
-		ext2_warn(fs, "superblock: block size 2^%u is not supported", 10 + s->log_block_size);
+		ext2_warn(fs, "superblock: block size 2^%u is not supported",
+			  10 + s->log_block_size);
 		return -EINVAL;
 	}
 	fs->bshift = 10 + s->log_block_size;
@@ -72,7 +74,8 @@ static int check_block_geometry(struct ext2_fs *fs, u64 device_bytes)
 		ext2_warn(fs, "superblock: bad first data block %u", s->first_data_block);
 		return -EUCLEAN;
 	}
-	if (s->blocks_per_group == 0 || s->blocks_per_group > fs->bsize * 8 || s->blocks_per_group % 8) {
+	if (s->blocks_per_group == 0 || s->blocks_per_group > fs->bsize * 8 ||
+	    s->blocks_per_group % 8) {
 		ext2_warn(fs, "superblock: bad count of blocks per group %u", s->blocks_per_group);
 		return -EUCLEAN;
 	}
@@ -81,8 +84,8 @@ static int check_block_geometry(struct ext2_fs *fs, u64 device_bytes)
 		return -EUCLEAN;
 	}
 	if ((u64)s->blocks_count << fs->bshift > device_bytes) {
-		ext2_warn(fs, "superblock: %u blocks of %u bytes do not fit on the device", s->blocks_count,
-			  fs->bsize);
+		ext2_warn(fs, "superblock: %u blocks of %u bytes do not fit on the device",
+			  s->blocks_count, fs->bsize);
 		return -EUCLEAN;
 	}
 	return 0;
@@ -99,7 +102,8 @@ static int check_counts(struct ext2_fs *fs)
 	}
 	if (s->free_blocks_count > s->blocks_count || s->free_inodes_count > s->inodes_count ||
 	    s->r_blocks_count > s->blocks_count) {
-		ext2_warn(fs, "superblock: counts of free or reserved blocks or inodes are impossible");
+		ext2_warn(fs,
+			  "superblock: counts of free or reserved blocks or inodes are impossible");
 		return -EUCLEAN;
 	}
 	if (s->last_orphan > s->inodes_count) {
@@ -139,7 +143,8 @@ int ext2_check_super(struct ext2_fs *fs, u64 device_bytes)
 	fs->bpp = PAGE_SIZE >> fs->bshift;
 	fs->ptrs_shift = fs->bshift - 2;
 	fs->sectors_per_block = fs->bsize / 512;
-	fs->ngroups = (u32)DIV_ROUND_UP((u64)s->blocks_count - s->first_data_block, s->blocks_per_group);
+	fs->ngroups =
+		(u32)DIV_ROUND_UP((u64)s->blocks_count - s->first_data_block, s->blocks_per_group);
 	fs->gdt_blocks = DIV_ROUND_UP(fs->ngroups, fs->bsize / (u32)sizeof(struct ext2_gdesc));
 	fs->max_size = largest_file(fs);
 	return check_counts(fs);
@@ -222,7 +227,8 @@ static int load_group(struct ext2_fs *fs, u32 k, const struct ext2_gdesc *d)
 			  d->block_bitmap, d->inode_bitmap, d->inode_table);
 		return -EUCLEAN;
 	}
-	if (g->free_blocks > ext2_group_blocks(fs, k) || g->free_inodes > fs->super.inodes_per_group) {
+	if (g->free_blocks > ext2_group_blocks(fs, k) ||
+	    g->free_inodes > fs->super.inodes_per_group) {
 		ext2_warn(fs, "group %u: impossible counts: %u free blocks, %u free inodes", k,
 			  g->free_blocks, g->free_inodes);
 		return -EUCLEAN;
@@ -247,7 +253,8 @@ int ext2_load_groups(struct ext2_fs *fs)
 		if (k % per_block == 0) {
 			if (k)
 				meta_put(&m);
-			err = meta_get(fs->bdev, fs->super.first_data_block + 1 + k / per_block, fs->bsize, &m);
+			err = meta_get(fs->bdev, fs->super.first_data_block + 1 + k / per_block,
+				       fs->bsize, &m);
 			if (err)
 				return err;
 		}

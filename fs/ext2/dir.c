@@ -42,20 +42,21 @@ struct ext2_dirent *ext2_dirent_at(struct ext2_node *dir, const struct dir_block
 	struct ext2_dirent *d = (struct ext2_dirent *)(b->data + off);
 	u32 room = fs->bsize - off;
 
-	if (likely(room >= EXT2_DIRENT_SIZE(1) && d->rec_len >= EXT2_DIRENT_SIZE(1) && d->rec_len % 4 == 0 &&
-		   d->rec_len <= room && EXT2_DIRENT_SIZE(d->name_len) <= d->rec_len &&
+	if (likely(room >= EXT2_DIRENT_SIZE(1) && d->rec_len >= EXT2_DIRENT_SIZE(1) &&
+		   d->rec_len % 4 == 0 && d->rec_len <= room &&
+		   EXT2_DIRENT_SIZE(d->name_len) <= d->rec_len &&
 		   d->ino <= fs->super.inodes_count && (!d->ino || d->name_len)))
 		return d;
-	ext2_error(fs, "directory inode %u: bad entry at byte %u of block %lu", (u32)dir->vn.ino, off,
-		   (unsigned long)b->blk);
+	ext2_error(fs, "directory inode %u: bad entry at byte %u of block %lu", (u32)dir->vn.ino,
+		   off, (unsigned long)b->blk);
 	return NULL;
 }
 
 /* ---- finding ---- */
 
 /* In one block: 1 found, 0 not, or -EUCLEAN. */
-static int find_in_block(struct ext2_node *dir, const struct dir_block *b, const char *name, size_t len,
-			 struct ext2_slot *out)
+static int find_in_block(struct ext2_node *dir, const struct dir_block *b, const char *name,
+			 size_t len, struct ext2_slot *out)
 {
 	u32 bsize = ext2_fs(&dir->vn)->bsize, off;
 	struct ext2_dirent *d;
@@ -117,8 +118,8 @@ static u8 type_of_mode(const struct ext2_fs *fs, u32 mode)
 	return fs->filetype ? types[(mode & S_IFMT) >> 12] : 0;
 }
 
-static void set_entry(struct ext2_dirent *d, const struct ext2_fs *fs, const char *name, size_t len, u32 ino,
-		      u32 mode)
+static void set_entry(struct ext2_dirent *d, const struct ext2_fs *fs, const char *name, size_t len,
+		      u32 ino, u32 mode)
 {
 	d->ino = ino;
 	d->name_len = (u8)len;
@@ -179,7 +180,7 @@ static int block_with_room(struct ext2_node *dir, u32 need, struct dir_block *b)
 		r = find_room(dir, b, need);
 		if (r < 0 || (u32)r < ext2_fs(&dir->vn)->bsize)
 			return r;
-		note_space(dir, b);	/* what the index thought was too much */
+		note_space(dir, b); /* what the index thought was too much */
 		ext2_dir_block_put(b);
 	}
 	return -ENOENT;
@@ -193,7 +194,7 @@ int ext2_append_block(struct ext2_node *n, u64 blk, u64 new_size, struct dir_blo
 	int err;
 
 	mutex_lock(&n->lock);
-	err = ext2_map_alloc(n, blk, 1, ext2_may_use_reserved(fs));
+	err = ext2_map_alloc(n, blk, 1, ext2_may_use_reserved(fs) ? EXT2_ALLOC_PRIVILEGED : 0);
 	mutex_unlock(&n->lock);
 	if (err)
 		return err;
@@ -291,7 +292,8 @@ int ext2_dir_remove(struct ext2_node *dir, const char *name, size_t len, u64 pos
 			break;
 	}
 	if (!d || off != target || !ext2_dirent_is(d, name, len)) {
-		err = d ? ext2_error(fs, "directory inode %u: an entry vanished", (u32)dir->vn.ino) : -EUCLEAN;
+		err = d ? ext2_error(fs, "directory inode %u: an entry vanished", (u32)dir->vn.ino)
+			: -EUCLEAN;
 	} else {
 		d->ino = 0;
 		if (prev)
@@ -382,7 +384,8 @@ static int list_block(struct ext2_node *dir, u64 *pos, dirent_fn emit, void *arg
 		}
 		if (start + off < *pos || !d->ino)
 			continue;
-		if (!emit(arg, d->name, d->name_len, d->ino, dt_of(fs, d), start + off + d->rec_len))
+		if (!emit(arg, d->name, d->name_len, d->ino, dt_of(fs, d),
+			  start + off + d->rec_len))
 			r = 1;
 		else
 			*pos = start + off + d->rec_len;

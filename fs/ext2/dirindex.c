@@ -8,20 +8,20 @@
 
 #include "fs/ext2/ext2.h"
 
-#define INDEX_MIN_BYTES 8192	/* smaller directories are searched linearly */
-#define SLOT_EMPTY 0u
-#define SLOT_DEAD  1u
+#define INDEX_MIN_BYTES 8192 /* smaller directories are searched linearly */
+#define SLOT_EMPTY	0u
+#define SLOT_DEAD	1u
 
 /* Field markings and the corresponding locks:
  * (v) v_lock of the directory
  */
 struct dir_index {
-	u64 *slots;	/* (v) hash << 32 | position / 4 + 2; open addressing */
-	u32 nslots;	/* (v) power of two */
-	u32 used;	/* (v) not empty, dead ones too */
-	u32 live;	/* (v) */
-	u16 *room;	/* (v) tree of maxima: children of k at 2k, 2k+1; leaves from cap on, a block each */
-	u32 cap;	/* (v) power of two */
+	u64 *slots; /* (v) hash << 32 | position / 4 + 2; open addressing */
+	u32 nslots; /* (v) power of two */
+	u32 used;   /* (v) not empty, dead ones too */
+	u32 live;   /* (v) */
+	u16 *room; /* (v) tree of maxima: children of k at 2k, 2k+1; leaves from cap on, a block each */
+	u32 cap; /* (v) power of two */
 };
 
 static u32 name_hash(const char *name, size_t len)
@@ -170,7 +170,8 @@ int dir_index_want(struct ext2_node *dir)
 }
 
 /* Does the entry at pos bear the name? Fills out. 1, 0, or an error. */
-static int entry_matches(struct ext2_node *dir, u64 pos, const char *name, size_t len, struct ext2_slot *out)
+static int entry_matches(struct ext2_node *dir, u64 pos, const char *name, size_t len,
+			 struct ext2_slot *out)
 {
 	struct ext2_fs *fs = ext2_fs(&dir->vn);
 	struct ext2_dirent *d;
@@ -224,7 +225,8 @@ void dir_index_remove(struct ext2_node *dir, const char *name, size_t len, u64 p
 	if (!x)
 		return;
 	slot = (u64)name_hash(name, len) << 32 | (pos / 4 + 2);
-	for (k = (u32)(slot >> 32) & (x->nslots - 1); x->slots[k] != slot; k = (k + 1) & (x->nslots - 1))
+	for (k = (u32)(slot >> 32) & (x->nslots - 1); x->slots[k] != slot;
+	     k = (k + 1) & (x->nslots - 1))
 		ASSERTF((u32)x->slots[k] != SLOT_EMPTY, "position %lu", (unsigned long)pos);
 	x->slots[k] = SLOT_DEAD;
 	x->live--;

@@ -9,24 +9,24 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ext2 structures are read in place");
 
-#define EXT2_MAGIC	  0xef53
-#define EXT2_SUPER_OFFSET 1024
-#define EXT2_ROOT_INO	  2
-#define EXT2_OLD_FIRST_INO 11
+#define EXT2_MAGIC	    0xef53
+#define EXT2_SUPER_OFFSET   1024
+#define EXT2_ROOT_INO	    2
+#define EXT2_OLD_FIRST_INO  11
 #define EXT2_OLD_INODE_SIZE 128
-#define EXT2_NAME_MAX	  255
+#define EXT2_NAME_MAX	    255
 
 #define EXT2_VALID_FS  1u
 #define EXT2_ERROR_FS  2u
 #define EXT2_ORPHAN_FS 4u
 
-#define EXT2_COMPAT_EXT_ATTR  0x0008u
-#define EXT2_COMPAT_DIR_INDEX 0x0020u
+#define EXT2_COMPAT_EXT_ATTR   0x0008u
+#define EXT2_COMPAT_DIR_INDEX  0x0020u
 #define EXT2_INCOMPAT_FILETYPE 0x0002u
-#define EXT2_RO_SPARSE_SUPER 0x0001u
-#define EXT2_RO_LARGE_FILE   0x0002u
-#define EXT2_RO_DIR_NLINK    0x0020u
-#define EXT2_RO_EXTRA_ISIZE  0x0040u
+#define EXT2_RO_SPARSE_SUPER   0x0001u
+#define EXT2_RO_LARGE_FILE     0x0002u
+#define EXT2_RO_DIR_NLINK      0x0020u
+#define EXT2_RO_EXTRA_ISIZE    0x0040u
 
 struct ext2_super {
 	u32 inodes_count, blocks_count, r_blocks_count, free_blocks_count;
@@ -113,7 +113,7 @@ struct ext2_dirent {
 	u8 name_len, file_type;
 	char name[];
 };
-#define EXT2_DIRENT_HEAD 8u
+#define EXT2_DIRENT_HEAD	  8u
 #define EXT2_DIRENT_SIZE(namelen) ALIGN_UP((u32)(namelen) + EXT2_DIRENT_HEAD, 4u)
 
 #define EXT2_XATTR_MAGIC 0xea020000u

@@ -26,85 +26,85 @@ struct dir_index;
  * (c) constant while mounted   (b) alloc_lock
  */
 struct ext2_group {
-	u32 block_bitmap, inode_bitmap, inode_table;	/* (c) */
-	u32 free_blocks, free_inodes, used_dirs;	/* (b) */
-	u32 block_hint, inode_hint;			/* (b) no free bit below */
-	bool dirty;					/* (b) descriptor on disk is older */
+	u32 block_bitmap, inode_bitmap, inode_table; /* (c) */
+	u32 free_blocks, free_inodes, used_dirs;     /* (b) */
+	u32 block_hint, inode_hint;		     /* (b) no free bit below */
+	bool dirty;				     /* (b) descriptor on disk is older */
 };
 
 /* Field markings and the corresponding locks:
  * (c) constant while mounted   (b) alloc_lock   (o) orphan_lock   (a) atomic
  */
 struct ext2_fs {
-	struct mount *mount;		/* (c) */
-	struct vnode *bdev;		/* (c) */
-	u32 bsize, bshift;		/* (c) */
-	u32 bpp;			/* (c) blocks per page */
-	u32 ptrs_shift;			/* (c) log2 of block numbers per block */
-	u32 sectors_per_block;		/* (c) */
-	u32 inode_size, first_ino;	/* (c) */
-	u32 ngroups, gdt_blocks;	/* (c) */
-	u64 max_size;			/* (c) largest file */
-	bool filetype, dir_nlink;	/* (c) features */
-	bool features_rw;		/* (c) every RO_COMPAT feature is known */
-	bool writable;			/* (a) mounted read-write now */
-	bool super_dirty;		/* (b) */
-	bool groups_dirty;		/* (b) some group's */
-	u32 generation;			/* (a) next inode's */
-	u16 mounted_state;		/* (c) s_state as found */
-	struct ext2_super super;	/* (b) as on disk; last_orphan (o); geometry constant */
-	struct ext2_group *groups;	/* (b) array of ngroups */
-	struct mutex alloc_lock;	/* (c) FS_ALLOC */
-	struct rb_tree windows;		/* (b) reservation windows by start, disjoint */
-	struct list window_lru;		/* (b) oldest first */
-	u32 nwindows;			/* (b) */
-	struct mutex orphan_lock;	/* (c) FS_MISC */
-	struct list orphans;		/* (o) newest first, as the chain on disk */
+	struct mount *mount;	   /* (c) */
+	struct vnode *bdev;	   /* (c) */
+	u32 bsize, bshift;	   /* (c) */
+	u32 bpp;		   /* (c) blocks per page */
+	u32 ptrs_shift;		   /* (c) log2 of block numbers per block */
+	u32 sectors_per_block;	   /* (c) */
+	u32 inode_size, first_ino; /* (c) */
+	u32 ngroups, gdt_blocks;   /* (c) */
+	u64 max_size;		   /* (c) largest file */
+	bool filetype, dir_nlink;  /* (c) features */
+	bool features_rw;	   /* (c) every RO_COMPAT feature is known */
+	bool writable;		   /* (a) mounted read-write now */
+	bool super_dirty;	   /* (b) */
+	bool groups_dirty;	   /* (b) some group's */
+	u32 generation;		   /* (a) next inode's */
+	u16 mounted_state;	   /* (c) s_state as found */
+	struct ext2_super super;   /* (b) as on disk; last_orphan (o); geometry constant */
+	struct ext2_group *groups; /* (b) array of ngroups */
+	struct mutex alloc_lock;   /* (c) FS_ALLOC */
+	struct rb_tree windows;	   /* (b) reservation windows by start, disjoint */
+	struct list window_lru;	   /* (b) oldest first */
+	u32 nwindows;		   /* (b) */
+	struct mutex orphan_lock;  /* (c) FS_MISC */
+	struct list orphans;	   /* (o) newest first, as the chain on disk */
 };
 
 struct ext2_extent {
-	u32 lblk, pblk, len;	/* pblk 0: a hole */
+	u32 lblk, pblk, len; /* pblk 0: a hole */
 };
 
 /* A range of blocks that only its file may allocate from, while the disk is not nearly full. Nothing of it is on the disk. */
 struct ext2_window {
-	struct rb_node node;	/* (b) */
-	struct list lru;	/* (b) */
-	u32 start, end;		/* (b) [start, end); empty: not in the tree */
-	u32 size;		/* (b) of the next window */
-	bool used;		/* (b) since the last write_attr */
+	struct rb_node node; /* (b) */
+	struct list lru;     /* (b) */
+	u32 start, end;	     /* (b) [start, end); empty: not in the tree */
+	u32 size;	     /* (b) of the next window */
+	bool used;	     /* (b) since the last write_attr */
 };
 
-#define EXT2_CACHED_EXTENTS 4
+#define EXT2_CACHED_EXTENTS   4
 #define EXT2_TRACKED_INDIRECT 8
 
 /* Field markings and the corresponding locks:
  * (c) constant   (v) v_lock   (i) lock   (t) times_lock   (o) fs->orphan_lock   (b) fs->alloc_lock   (a) atomic
  */
 struct ext2_node {
-	struct vnode vn;			/* must be first */
-	struct mutex lock;			/* (c) FS_INODE */
-	struct spinlock times_lock;		/* (c) LEAF_FS */
-	struct timespec64 atime, mtime, ctime, btime; /* (t) */
+	struct vnode vn;			       /* must be first */
+	struct mutex lock;			       /* (c) FS_INODE */
+	struct spinlock times_lock;		       /* (c) LEAF_FS */
+	struct timespec64 atime, mtime, ctime, btime;  /* (t) */
 	struct ext2_extent cache[EXT2_CACHED_EXTENTS]; /* (t) mapped extents seen last */
-	u32 cache_next;				/* (t) */
-	u32 block[EXT2_NPTRS];			/* (i) */
-	u64 sectors;				/* (i) of 512 bytes */
-	u32 uid, gid, nlink, flags;		/* (v) */
-	u32 generation, file_acl;		/* (c) until freed */
-	u32 dtime;				/* (i) when deleted */
-	u16 extra_isize;			/* (c) */
-	bool fresh;				/* (i) never written: what the table holds is some older inode */
-	u32 goal_lblk, goal_pblk;		/* (i) last allocation */
-	u32 past_end;				/* (i) blocks below this one may exist beyond the end of file */
-	struct radix_tree unwritten;		/* (i) allocated, never written: unwritten.c */
-	u32 dirty_ind[EXT2_TRACKED_INDIRECT];	/* (i) indirect blocks changed since the last fsync */
-	u32 ndirty_ind;				/* (i) more than fit: all of them */
-	struct ext2_window window;		/* (b) */
-	struct list orphan_link;		/* (o) */
-	bool orphan;				/* (o) */
-	bool dying;				/* (a) in `inactive` or later */
-	struct dir_index *index;		/* (v) made under shared v_lock by compare-and-swap */
+	u32 cache_next;				       /* (t) */
+	u32 block[EXT2_NPTRS];			       /* (i) */
+	u64 sectors;				       /* (i) of 512 bytes */
+	u32 uid, gid, nlink, flags;		       /* (v) */
+	u32 generation, file_acl;		       /* (c) until freed */
+	u32 dtime;				       /* (i) when deleted */
+	u16 extra_isize;			       /* (c) */
+	bool fresh;		  /* (i) never written: what the table holds is some older inode */
+	u32 goal_lblk, goal_pblk; /* (i) last allocation */
+	u32 past_end;		  /* (i) blocks below this one may exist beyond the end of file */
+	struct radix_tree unwritten;	      /* (i) allocated, never written: unwritten.c */
+	u32 dirty_ind[EXT2_TRACKED_INDIRECT]; /* (i) indirect blocks changed since the last fsync */
+	u32 ndirty_ind;			      /* (i) more than fit: all of them */
+	struct ext2_window window;	      /* (b) */
+	struct list orphan_link;	      /* (o) */
+	bool orphan;			      /* (o) */
+	bool dying;			      /* (a) in `inactive` or later */
+	struct dir_index *index;	      /* (v) made under shared v_lock by compare-and-swap */
 };
 
 static inline struct ext2_node *ext2_node(struct vnode *vn)
@@ -138,8 +138,9 @@ void ext2_warn(const struct ext2_fs *fs, const char *fmt, ...) __printf(2, 3);
 void ext2_need_large_file(struct ext2_fs *fs);
 
 /* ---- check.c: at mount, nothing locked ---- */
-int ext2_check_super(struct ext2_fs *fs, u64 device_bytes);	/* 0, -EINVAL, -EUCLEAN; fills geometry */
-int ext2_load_groups(struct ext2_fs *fs);			/* 0, -EIO, -ENOMEM, -EUCLEAN */
+int ext2_check_super(struct ext2_fs *fs,
+		     u64 device_bytes);	  /* 0, -EINVAL, -EUCLEAN; fills geometry */
+int ext2_load_groups(struct ext2_fs *fs); /* 0, -EIO, -ENOMEM, -EUCLEAN */
 bool ext2_group_has_super(const struct ext2_fs *fs, u32 g);
 /* Metadata blocks at the start of group g: superblock copy, descriptors, reserved descriptors. */
 u32 ext2_group_head(const struct ext2_fs *fs, u32 g);
@@ -165,7 +166,7 @@ static inline u32 ext2_itable_blocks(const struct ext2_fs *fs)
 }
 
 /* ---- bitmap.c: bits in little-endian words ---- */
-u32 bitmap_next_zero(const void *map, u32 from, u32 end);	/* end if none */
+u32 bitmap_next_zero(const void *map, u32 from, u32 end); /* end if none */
 u32 bitmap_next_set(const void *map, u32 from, u32 end);
 static inline bool bitmap_test(const void *map, u32 bit)
 {
@@ -180,16 +181,18 @@ void bitmap_clear(void *map, u32 bit, u32 n);
  * -EIO, -EUCLEAN, -EROFS. privileged: may use the blocks reserved for root.
  */
 u32 ext2_alloc_blocks(struct ext2_node *n, u32 goal, u32 want, bool privileged, u32 *got, int *err);
-void ext2_free_blocks(struct ext2_fs *fs, u32 blk, u32 count);	/* complains and goes on if they were free */
-bool ext2_may_use_reserved(const struct ext2_fs *fs);		/* the calling thread */
+void ext2_free_blocks(struct ext2_fs *fs, u32 blk,
+		      u32 count);		      /* complains and goes on if they were free */
+bool ext2_may_use_reserved(const struct ext2_fs *fs); /* the calling thread */
 
 /* ---- window.c: alloc_lock held ---- */
 /* Moves *bit forward out of other files' windows within the group; the end of the free stretch starting there. */
 u32 ext2_window_skip(struct ext2_fs *fs, const struct ext2_node *n, u32 *blk, u32 end);
 void ext2_window_open(struct ext2_fs *fs, struct ext2_node *n, u32 blk, u32 end);
 void ext2_window_close_locked(struct ext2_fs *fs, struct ext2_node *n);
-void ext2_window_close(struct ext2_node *n);	/* takes alloc_lock */
-void ext2_window_age(struct ext2_node *n);	/* takes alloc_lock: closes it unless used since the last call */
+void ext2_window_close(struct ext2_node *n); /* takes alloc_lock */
+void ext2_window_age(
+	struct ext2_node *n); /* takes alloc_lock: closes it unless used since the last call */
 
 /* ---- ialloc.c: takes alloc_lock ---- */
 /* An inode number for a child of dir: sets its bit. 0 with *err as ext2_alloc_blocks. */
@@ -201,20 +204,23 @@ int ext2_node_init_cache(void);
 /* The vnode of an inode number (held), from the cache or the disk. -EUCLEAN, -EIO, -ENOMEM, -ESTALE: not in use. */
 int ext2_iget(struct mount *m, u32 ino, bool want_orphan, struct vnode **out);
 /* A vnode for a new inode (held, in the vnode cache, nlink 0, no blocks). */
-int ext2_new_node(struct ext2_node *dir, u32 mode, u64 rdev, const struct cred *cred, struct ext2_node **out);
-bool ext2_is_fast_link(const struct ext2_node *n);	/* its text is in the inode */
-int ext2_write_node(struct ext2_node *n, bool wait);	/* into the inode table's cached block; takes lock */
-int ext2_sync_node(struct ext2_node *n);		/* that block to the disk */
+int ext2_new_node(struct ext2_node *dir, u32 mode, u64 rdev, const struct cred *cred,
+		  struct ext2_node **out);
+bool ext2_is_fast_link(const struct ext2_node *n); /* its text is in the inode */
+int ext2_write_node(struct ext2_node *n,
+		    bool wait);		 /* into the inode table's cached block; takes lock */
+int ext2_sync_node(struct ext2_node *n); /* that block to the disk */
 void ext2_inactive(struct vnode *vn);
 void ext2_free_vnode(struct vnode *vn);
-void ext2_mark_dirty(struct ext2_node *n);		/* vnode_mark_attr_dirty, unless it is going away */
-void ext2_touch(struct ext2_node *n, u32 which);	/* ATTR_* times := now, marks dirty */
+void ext2_mark_dirty(struct ext2_node *n); /* vnode_mark_attr_dirty, unless it is going away */
+void ext2_touch(struct ext2_node *n, u32 which); /* ATTR_* times := now, marks dirty */
 
 /* ---- orphan.c: takes orphan_lock ---- */
 void ext2_orphan_add(struct ext2_node *n);
 void ext2_orphan_del(struct ext2_node *n);
-u32 ext2_orphan_next(struct ext2_node *n);		/* what its dtime field holds on disk while an orphan; 0 else */
-int ext2_orphans_recover(struct ext2_fs *fs);		/* frees what a crash left; at rw mount */
+u32 ext2_orphan_next(
+	struct ext2_node *n); /* what its dtime field holds on disk while an orphan; 0 else */
+int ext2_orphans_recover(struct ext2_fs *fs); /* frees what a crash left; at rw mount */
 
 /* ---- map.c: node->lock held unless said ---- */
 #define EXT2_DEPTH_MAX 4
@@ -224,24 +230,26 @@ unsigned ext2_path(const struct ext2_fs *fs, u64 lblk, u32 path[EXT2_DEPTH_MAX])
 int ext2_map(struct ext2_node *n, u64 lblk, u32 max, struct ext2_extent *out);
 /* From the cache of extents only; no lock needed. False: not there. */
 bool ext2_map_cached(struct ext2_node *n, u64 lblk, u32 max, struct ext2_extent *out);
-void ext2_map_forget(struct ext2_node *n);	/* empties that cache */
+void ext2_map_forget(struct ext2_node *n); /* empties that cache */
 bool ext2_map_remember(struct ext2_node *n, const struct ext2_extent *e);
 /* The block number at a level of the map, checked: 0 hole; -EUCLEAN through *err. */
 u32 ext2_checked_ptr(struct ext2_node *n, u32 blk, unsigned depth_left, u64 lblk, int *err);
 void ext2_note_indirect(struct ext2_node *n, u32 blk);
-int ext2_sync_indirect(struct ext2_node *n);	/* takes lock */
+int ext2_sync_indirect(struct ext2_node *n); /* takes lock */
 
 /* ---- mapalloc.c: node->lock held ---- */
+#define EXT2_ALLOC_PRIVILEGED 1u /* may use the blocks reserved for root */
+#define EXT2_ALLOC_UNWRITTEN  2u /* nobody promises to write them at once: see unwritten.c */
 /* Gives every block of [lblk, lblk+count) a place. On failure what was allocated stays allocated. */
-int ext2_map_alloc(struct ext2_node *n, u64 lblk, u32 count, bool privileged);
+int ext2_map_alloc(struct ext2_node *n, u64 lblk, u32 count, unsigned flags);
 
 /* ---- unwritten.c: node->lock held ---- */
-/* Gives every block of the page a place, and remembers those that are new. */
-int ext2_alloc_unwritten(struct ext2_node *n, u64 page, bool privileged);
+int ext2_note_unwritten(struct ext2_node *n, u64 lblk, u32 count); /* -ENOMEM */
 /* Is lblk unwritten, and for how many blocks does that hold? At most max. */
 u32 ext2_unwritten_run(const struct ext2_node *n, u64 lblk, u32 max, bool *unwritten);
-void ext2_unwritten_clear(struct ext2_node *n, u64 first, u64 end);	/* blocks [first, end) are being written, or freed */
-int ext2_free_unwritten(struct ext2_node *n);	/* gives them all back; no page of them is dirty */
+void ext2_unwritten_clear(struct ext2_node *n, u64 first,
+			  u64 end);	      /* blocks [first, end) are being written, or freed */
+int ext2_free_unwritten(struct ext2_node *n); /* gives them all back; no page of them is dirty */
 
 /* ---- truncate.c: node->lock held ---- */
 /* Frees the blocks [first, end), with the indirect blocks that become empty. */
@@ -257,15 +265,17 @@ void ext2_unreserve_page(struct ext2_node *n, u64 index);
 /* ---- dir.c: v_lock of the directory held, shared for readers ---- */
 /* Where an entry is. */
 struct ext2_slot {
-	u64 pos;	/* byte offset in the directory */
+	u64 pos; /* byte offset in the directory */
 	u32 ino;
 };
-int ext2_dir_find(struct ext2_node *dir, const char *name, size_t len, struct ext2_slot *out);	/* -ENOENT */
+int ext2_dir_find(struct ext2_node *dir, const char *name, size_t len,
+		  struct ext2_slot *out); /* -ENOENT */
 int ext2_dir_add(struct ext2_node *dir, const char *name, size_t len, u32 ino, u32 mode);
 int ext2_dir_remove(struct ext2_node *dir, const char *name, size_t len, u64 pos);
-int ext2_dir_replace(struct ext2_node *dir, u64 pos, u32 ino, u32 mode);	/* points the entry elsewhere */
+int ext2_dir_replace(struct ext2_node *dir, u64 pos, u32 ino,
+		     u32 mode); /* points the entry elsewhere */
 int ext2_dir_make_empty(struct ext2_node *dir, u32 parent);
-int ext2_dir_is_empty(struct ext2_node *dir);	/* 0 or -ENOTEMPTY, -EIO, -EUCLEAN */
+int ext2_dir_is_empty(struct ext2_node *dir); /* 0 or -ENOTEMPTY, -EIO, -EUCLEAN */
 /* Gives block blk, behind the last, a place and sets the size; got for writing, zero. Of directories and symbolic links. */
 struct dir_block;
 int ext2_append_block(struct ext2_node *n, u64 blk, u64 new_size, struct dir_block *out);
@@ -277,7 +287,7 @@ struct dir_block {
 	u8 *data;
 	u64 blk;
 };
-int ext2_dir_block(struct ext2_node *dir, u64 blk, bool write, struct dir_block *out);	/* -EIO... */
+int ext2_dir_block(struct ext2_node *dir, u64 blk, bool write, struct dir_block *out); /* -EIO... */
 void ext2_dir_block_put(struct dir_block *b);
 /* The entry at off of the block, or NULL after an ext2_error. */
 struct ext2_dirent *ext2_dirent_at(struct ext2_node *dir, const struct dir_block *b, u32 off);
@@ -292,7 +302,8 @@ static inline u32 ext2_dirent_space(const struct ext2_dirent *d)
 }
 
 /* ---- dirindex.c: the same locks; every function but the first does nothing when there is no index ---- */
-int dir_index_want(struct ext2_node *dir);	/* makes it when the directory is big; no index on lack of memory */
+int dir_index_want(
+	struct ext2_node *dir); /* makes it when the directory is big; no index on lack of memory */
 void dir_index_free(struct ext2_node *dir);
 int dir_index_find(struct ext2_node *dir, const char *name, size_t len, struct ext2_slot *out);
 void dir_index_insert(struct ext2_node *dir, const char *name, size_t len, u64 pos);
@@ -305,12 +316,13 @@ u64 dir_index_room(struct ext2_node *dir, u32 need);
 int ext2_fallocate(struct vnode *vn, int mode, u64 off, u64 len);
 extern const struct vnode_ops ext2_dir_ops, ext2_file_ops, ext2_link_ops, ext2_special_ops;
 int ext2_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **out);
-int ext2_create(struct vnode *dir, const char *name, size_t len, u32 mode, u64 rdev, const char *target,
-		const struct cred *cred, struct vnode **out);
+int ext2_create(struct vnode *dir, const char *name, size_t len, u32 mode, u64 rdev,
+		const char *target, const struct cred *cred, struct vnode **out);
 int ext2_link(struct vnode *dir, const char *name, size_t len, struct vnode *target);
 int ext2_unlink(struct vnode *dir, const char *name, size_t len, struct vnode *vn);
-int ext2_rename(struct vnode *odir, const char *oname, size_t olen, struct vnode *vn, struct vnode *ndir,
-		const char *nname, size_t nlen, struct vnode *target, unsigned flags);
+int ext2_rename(struct vnode *odir, const char *oname, size_t olen, struct vnode *vn,
+		struct vnode *ndir, const char *nname, size_t nlen, struct vnode *target,
+		unsigned flags);
 /* Data and attributes for one more or one fewer link; v_lock of n held. */
 void ext2_link_count(struct ext2_node *n, int by);
 

@@ -19,8 +19,8 @@ static u32 spread_group(const struct ext2_fs *fs, u32 seed)
 		u32 g = (seed + k) % fs->ngroups;
 		const struct ext2_group *gr = &fs->groups[g];
 
-		if (!gr->free_inodes || gr->free_inodes < avg_inodes || gr->free_blocks < avg_blocks ||
-		    gr->used_dirs >= fewest)
+		if (!gr->free_inodes || gr->free_inodes < avg_inodes ||
+		    gr->free_blocks < avg_blocks || gr->used_dirs >= fewest)
 			continue;
 		best = g;
 		fewest = gr->used_dirs;
@@ -117,8 +117,8 @@ static u32 take_inode(struct ext2_fs *fs, u32 k, bool is_dir, int *err)
 		g->inode_hint = bit + 1;
 		count_inodes(fs, g, -1, is_dir);
 	} else {
-		*err = ext2_error(fs, "group %u: %u inodes should be free but the bitmap is full", k,
-				  g->free_inodes);
+		*err = ext2_error(fs, "group %u: %u inodes should be free but the bitmap is full",
+				  k, g->free_inodes);
 	}
 	meta_put(&m);
 	return *err ? 0 : k * fs->super.inodes_per_group + bit + 1;
@@ -143,7 +143,8 @@ u32 ext2_alloc_ino(struct ext2_node *dir, bool is_dir, int *err)
 
 void ext2_free_ino(struct ext2_fs *fs, u32 ino, bool is_dir)
 {
-	u32 k = (ino - 1) / fs->super.inodes_per_group, bit = (ino - 1) % fs->super.inodes_per_group;
+	u32 k = (ino - 1) / fs->super.inodes_per_group,
+	    bit = (ino - 1) % fs->super.inodes_per_group;
 	struct ext2_group *g = &fs->groups[k];
 	struct meta m;
 

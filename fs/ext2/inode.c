@@ -166,7 +166,8 @@ static void node_destroy(struct ext2_node *n)
 	kmem_cache_free(node_cache, n);
 }
 
-static void node_from_disk(struct ext2_node *n, const struct ext2_fs *fs, const struct ext2_dinode *d)
+static void node_from_disk(struct ext2_node *n, const struct ext2_fs *fs,
+			   const struct ext2_dinode *d)
 {
 	bool extra;
 
@@ -188,7 +189,8 @@ static void node_from_disk(struct ext2_node *n, const struct ext2_fs *fs, const 
 }
 
 /* Special files and links within the inode have no page cache. */
-static void init_vnode(struct ext2_node *n, struct mount *m, u64 ino, u32 mode, u64 size, bool pages)
+static void init_vnode(struct ext2_node *n, struct mount *m, u64 ino, u32 mode, u64 size,
+		       bool pages)
 {
 	vnode_init(&n->vn, m, ino, mode, ops_for(mode), pages ? &ext2_pager : NULL, size);
 	if (!pages)
@@ -219,8 +221,10 @@ static int read_node(struct mount *m, u32 ino, bool want_orphan, struct ext2_nod
 		err = -ESTALE;
 	else
 		err = check_dinode(fs, ino, d);
-	if (!err && (d->mode & S_IFMT) == S_IFLNK && !wants_pages(d, fs) && d->size >= sizeof(n->block))
-		err = ext2_error(fs, "inode %u: bad length %u of a short symbolic link", ino, d->size);
+	if (!err && (d->mode & S_IFMT) == S_IFLNK && !wants_pages(d, fs) &&
+	    d->size >= sizeof(n->block))
+		err = ext2_error(fs, "inode %u: bad length %u of a short symbolic link", ino,
+				 d->size);
 	if (!err) {
 		node_from_disk(n, fs, d);
 		init_vnode(n, m, ino, d->mode, size_from_disk(d), wants_pages(d, fs));
@@ -236,7 +240,8 @@ int ext2_iget(struct mount *m, u32 ino, bool want_orphan, struct vnode **out)
 	struct vnode *other;
 	int err;
 
-	if (ino == 0 || ino > fs->super.inodes_count || (ino < fs->first_ino && ino != EXT2_ROOT_INO))
+	if (ino == 0 || ino > fs->super.inodes_count ||
+	    (ino < fs->first_ino && ino != EXT2_ROOT_INO))
 		return ext2_error(fs, "reference to impossible inode %u", ino);
 	*out = vnode_find(m, ino);
 	if (*out)
@@ -261,7 +266,8 @@ int ext2_iget(struct mount *m, u32 ino, bool want_orphan, struct vnode **out)
 	return 0;
 }
 
-static void set_owner(struct ext2_node *n, const struct ext2_node *dir, u32 *mode, const struct cred *cred)
+static void set_owner(struct ext2_node *n, const struct ext2_node *dir, u32 *mode,
+		      const struct cred *cred)
 {
 	n->uid = cred ? cred->fsuid : 0;
 	n->gid = cred ? cred->fsgid : 0;
@@ -288,7 +294,8 @@ static void fill_new_node(struct ext2_node *n, struct ext2_node *dir, u32 mode, 
 		rdev_to_disk(rdev, n->block);
 }
 
-int ext2_new_node(struct ext2_node *dir, u32 mode, u64 rdev, const struct cred *cred, struct ext2_node **out)
+int ext2_new_node(struct ext2_node *dir, u32 mode, u64 rdev, const struct cred *cred,
+		  struct ext2_node **out)
 {
 	struct ext2_fs *fs = ext2_fs(&dir->vn);
 	bool is_dir = (mode & S_IFMT) == S_IFDIR, special;
@@ -384,7 +391,8 @@ static int write_locked(struct ext2_node *n)
 /* Blocks reserved for a write beyond the end that then did not happen must not be seen on the disk: but a writer may be at it. */
 static void trim_if_quiet(struct ext2_node *n)
 {
-	if (!READ_ONCE(n->past_end) || (n->vn.mode & S_IFMT) != S_IFREG || rw_held_write(&n->vn.v_lock))
+	if (!READ_ONCE(n->past_end) || (n->vn.mode & S_IFMT) != S_IFREG ||
+	    rw_held_write(&n->vn.v_lock))
 		return;
 	if (!rw_trylock_read(&n->vn.v_lock))
 		return;
@@ -421,7 +429,8 @@ int ext2_sync_node(struct ext2_node *n)
 	u32 g = (ino - 1) / fs->super.inodes_per_group, k = (ino - 1) % fs->super.inodes_per_group;
 	u64 off = (u64)k * fs->inode_size;
 
-	return meta_sync_range(fs->bdev, fs->groups[g].inode_table + (off >> fs->bshift), 1, fs->bsize, true);
+	return meta_sync_range(fs->bdev, fs->groups[g].inode_table + (off >> fs->bshift), 1,
+			       fs->bsize, true);
 }
 
 /* A vnode that is on its way out must not come back through the list of dirty ones. */
@@ -509,7 +518,7 @@ void ext2_inactive(struct vnode *vn)
 
 	WRITE_ONCE(n->dying, true);
 	if (!fs)
-		return;	/* the root, after its file system was unmounted */
+		return; /* the root, after its file system was unmounted */
 	if (READ_ONCE(fs->writable)) {
 		if (n->nlink == 0 && n->dtime == 0 && ext2_writable(fs))
 			free_contents(n);
@@ -532,7 +541,7 @@ void ext2_free_vnode(struct vnode *vn)
 	struct ext2_fs *fs = ext2_fs(vn);
 
 	if (fs)
-		ext2_orphan_del(n);	/* still there if it could not be freed */
+		ext2_orphan_del(n); /* still there if it could not be freed */
 	if (fs && n->nlink == 0 && n->dtime && ext2_writable(fs))
 		ext2_free_ino(fs, (u32)vn->ino, (vn->mode & S_IFMT) == S_IFDIR);
 	dir_index_free(n);

@@ -49,8 +49,8 @@ u32 ext2_checked_ptr(struct ext2_node *n, u32 blk, unsigned depth_left, u64 lblk
 
 	if (!blk || ext2_data_blocks_ok(fs, blk, 1))
 		return blk;
-	*err = ext2_error(fs, "inode %u: bad block number %u (level %u) at block %lu", (u32)n->vn.ino, blk,
-			  depth_left, (unsigned long)lblk);
+	*err = ext2_error(fs, "inode %u: bad block number %u (level %u) at block %lu",
+			  (u32)n->vn.ino, blk, depth_left, (unsigned long)lblk);
 	return 0;
 }
 
@@ -80,15 +80,16 @@ static int check_run(struct ext2_node *n, const struct ext2_extent *e)
 			part = MIN(part, left);
 		}
 		if (!part || !ext2_data_blocks_ok(fs, blk, part))
-			return ext2_error(fs, "inode %u: bad block number %u at block %u", (u32)n->vn.ino, blk,
-					  e->lblk + (e->len - left));
+			return ext2_error(fs, "inode %u: bad block number %u at block %u",
+					  (u32)n->vn.ino, blk, e->lblk + (e->len - left));
 		blk += part;
 		left -= part;
 	}
 	return 0;
 }
 
-static int finish_extent(struct ext2_node *n, const u32 *ptrs, u32 room, u32 max, struct ext2_extent *out)
+static int finish_extent(struct ext2_node *n, const u32 *ptrs, u32 room, u32 max,
+			 struct ext2_extent *out)
 {
 	u32 len = run_length(ptrs, MIN(room, max));
 
@@ -103,8 +104,8 @@ static int finish_extent(struct ext2_node *n, const u32 *ptrs, u32 room, u32 max
 }
 
 /* No block of numbers at this level: a hole as wide as what it would map from here on. */
-static void finish_hole(const struct ext2_fs *fs, const u32 *path, unsigned level, unsigned depth, u32 max,
-			struct ext2_extent *out)
+static void finish_hole(const struct ext2_fs *fs, const u32 *path, unsigned level, unsigned depth,
+			u32 max, struct ext2_extent *out)
 {
 	u64 before = 0, whole = 1, left;
 	unsigned k;
@@ -143,8 +144,8 @@ int ext2_map(struct ext2_node *n, u64 lblk, u32 max, struct ext2_extent *out)
 		if (err)
 			return err;
 		if (k == depth - 1) {
-			err = finish_extent(n, (u32 *)m.data + path[k], (1u << fs->ptrs_shift) - path[k],
-					    max, out);
+			err = finish_extent(n, (u32 *)m.data + path[k],
+					    (1u << fs->ptrs_shift) - path[k], max, out);
 			meta_put(&m);
 			return err;
 		}

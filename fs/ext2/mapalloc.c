@@ -15,9 +15,9 @@ struct branch {
 	struct ext2_fs *fs;
 	u32 path[EXT2_DEPTH_MAX];
 	unsigned depth;
-	unsigned level;			/* of the first missing pointer: path[level] in parent */
-	u32 parent;			/* existing indirect block that holds it; 0: node->block */
-	u32 ind[EXT2_DEPTH_MAX];	/* new indirect blocks, top first */
+	unsigned level;		 /* of the first missing pointer: path[level] in parent */
+	u32 parent;		 /* existing indirect block that holds it; 0: node->block */
+	u32 ind[EXT2_DEPTH_MAX]; /* new indirect blocks, top first */
 	unsigned ninds;
 	bool privileged;
 };
@@ -182,7 +182,18 @@ undo:
 	return err;
 }
 
-int ext2_map_alloc(struct ext2_node *n, u64 lblk, u32 count, bool privileged)
+/* The hole at lblk, of *len blocks: how many of them have a place now. */
+static int alloc_hole(struct ext2_node *n, u64 lblk, unsigned flags, u32 *len)
+{
+	int err = alloc_run(n, lblk, *len, flags & EXT2_ALLOC_PRIVILEGED, len);
+
+	if (err || !(flags & EXT2_ALLOC_UNWRITTEN) || !ext2_note_unwritten(n, lblk, *len))
+		return err;
+	ext2_free_range(n, lblk, lblk + *len);
+	return -ENOMEM;
+}
+
+int ext2_map_alloc(struct ext2_node *n, u64 lblk, u32 count, unsigned flags)
 {
 	u64 end = lblk + count;
 	struct ext2_extent e;
@@ -191,7 +202,7 @@ int ext2_map_alloc(struct ext2_node *n, u64 lblk, u32 count, bool privileged)
 	while (lblk < end) {
 		err = ext2_map(n, lblk, (u32)(end - lblk), &e);
 		if (!err && !e.pblk)
-			err = alloc_run(n, lblk, e.len, privileged, &e.len);
+			err = alloc_hole(n, lblk, flags, &e.len);
 		if (err)
 			return err;
 		lblk += e.len;

@@ -70,8 +70,9 @@ int ext2_lookup(struct vnode *vn, const char *name, size_t len, struct vnode **o
 		return err;
 	err = ext2_iget(vn->mount, slot.ino, false, out);
 	if (err == -ESTALE)
-		err = ext2_error(fs, "directory inode %u: an entry names inode %u, which is deleted", (u32)vn->ino,
-				 slot.ino);
+		err = ext2_error(fs,
+				 "directory inode %u: an entry names inode %u, which is deleted",
+				 (u32)vn->ino, slot.ino);
 	return err;
 }
 
@@ -109,8 +110,8 @@ static int make_contents(struct ext2_node *dir, struct ext2_node *n, const char 
 	return 0;
 }
 
-int ext2_create(struct vnode *vn, const char *name, size_t len, u32 mode, u64 rdev, const char *target,
-		const struct cred *cred, struct vnode **out)
+int ext2_create(struct vnode *vn, const char *name, size_t len, u32 mode, u64 rdev,
+		const char *target, const struct cred *cred, struct vnode **out)
 {
 	struct ext2_node *dir = ext2_node(vn), *n;
 	int err;
@@ -130,7 +131,7 @@ int ext2_create(struct vnode *vn, const char *name, size_t len, u32 mode, u64 rd
 	if (!err)
 		err = ext2_dir_add(dir, name, len, (u32)n->vn.ino, mode);
 	if (err) {
-		vnode_drop(&n->vn);	/* no links: frees all */
+		vnode_drop(&n->vn); /* no links: frees all */
 		return err;
 	}
 	n->nlink = is_dir(n) ? 2 : 1;
@@ -176,7 +177,8 @@ static void drop_name(struct ext2_node *dir, struct ext2_node *n)
 		ext2_mark_dirty(dir);
 	} else {
 		if (n->nlink == 0)
-			ext2_error(ext2_fs(&n->vn), "inode %u: more names than links", (u32)n->vn.ino);
+			ext2_error(ext2_fs(&n->vn), "inode %u: more names than links",
+				   (u32)n->vn.ino);
 		else
 			n->nlink--;
 	}
@@ -209,12 +211,13 @@ int ext2_unlink(struct vnode *vn, const char *name, size_t len, struct vnode *ta
  * (v) on the renaming thread's stack; the VFS holds v_lock of every node in it
  */
 struct renaming {
-	struct ext2_node *odir, *ndir;	/* (v) */
-	struct ext2_node *n, *target;	/* (v) target may be NULL */
-	const char *oname, *nname;	/* (v) */
-	size_t olen, nlen;		/* (v) */
-	struct ext2_slot from, to;	/* (v) their entries; to only with a target */
-	struct ext2_slot up, target_up;	/* (v) their ".." entries if directories that change parent */
+	struct ext2_node *odir, *ndir; /* (v) */
+	struct ext2_node *n, *target;  /* (v) target may be NULL */
+	const char *oname, *nname;     /* (v) */
+	size_t olen, nlen;	       /* (v) */
+	struct ext2_slot from, to;     /* (v) their entries; to only with a target */
+	struct ext2_slot up,
+		target_up; /* (v) their ".." entries if directories that change parent */
 };
 
 static bool changes_parent(const struct renaming *r, const struct ext2_node *n)
@@ -322,8 +325,9 @@ static int rename_over(struct renaming *r)
 	return err;
 }
 
-int ext2_rename(struct vnode *odir, const char *oname, size_t olen, struct vnode *vn, struct vnode *ndir,
-		const char *nname, size_t nlen, struct vnode *target, unsigned flags)
+int ext2_rename(struct vnode *odir, const char *oname, size_t olen, struct vnode *vn,
+		struct vnode *ndir, const char *nname, size_t nlen, struct vnode *target,
+		unsigned flags)
 {
 	struct renaming r = {
 		.odir = ext2_node(odir),

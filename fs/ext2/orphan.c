@@ -52,7 +52,8 @@ static struct vnode *previous_orphan(struct ext2_fs *fs, struct ext2_node *n)
 {
 	if (fs->orphans.next == &n->orphan_link)
 		return NULL;
-	return vnode_find(fs->mount, list_entry(n->orphan_link.prev, struct ext2_node, orphan_link)->vn.ino);
+	return vnode_find(fs->mount,
+			  list_entry(n->orphan_link.prev, struct ext2_node, orphan_link)->vn.ino);
 }
 
 void ext2_orphan_del(struct ext2_node *n)
@@ -121,7 +122,7 @@ static int recover_one(struct ext2_fs *fs, u32 ino, u32 *next)
 		err = finish_truncate(n);
 	else
 		ext2_warn(fs, "freeing orphan inode %u", ino);
-	vnode_drop(vn);	/* the last one: frees it if it has no links */
+	vnode_drop(vn); /* the last one: frees it if it has no links */
 	return err;
 }
 

@@ -24,7 +24,7 @@ struct batch {
 	u32 npages;
 	bool write, wait;
 	u32 nruns;
-	struct ext2_extent run[BATCH_RUNS];	/* lblk counts from the first page's first block */
+	struct ext2_extent run[BATCH_RUNS]; /* lblk counts from the first page's first block */
 	u8 parts[BATCH_PAGES];
 };
 
@@ -69,7 +69,7 @@ static int next_run(struct batch *b, u64 lblk, u32 max, struct ext2_extent *e)
 		e->pblk = 0;
 	if (err || e->pblk || !b->write)
 		return err;
-	err = ext2_map_alloc(b->n, lblk, e->len, true);
+	err = ext2_map_alloc(b->n, lblk, e->len, EXT2_ALLOC_PRIVILEGED);
 	if (!err) {
 		ext2_mark_dirty(b->n);
 		err = ext2_map(b->n, lblk, max, e);
@@ -122,7 +122,9 @@ static int lock_and_find(struct batch *b, u32 nblocks)
 	struct ext2_extent *e = &b->run[0];
 	int err;
 
-	if (!READ_ONCE(b->n->unwritten.count) && ext2_map_cached(b->n, b->frames[0]->index * b->fs->bpp, nblocks, e) && e->len == nblocks) {
+	if (!READ_ONCE(b->n->unwritten.count) &&
+	    ext2_map_cached(b->n, b->frames[0]->index * b->fs->bpp, nblocks, e) &&
+	    e->len == nblocks) {
 		e->lblk = 0;
 		b->nruns = 1;
 		return 0;
@@ -410,19 +412,18 @@ static int ext2_reserve(struct vm_object *o, u64 index, size_t npages)
 	struct ext2_node *n = ext2_node(vnode_of_object(o));
 	struct ext2_fs *fs = ext2_fs(&n->vn);
 	u64 lblk = index * fs->bpp, limit = fs->max_size >> fs->bshift;
-	u64 count = npages * fs->bpp, sectors, page;
-	bool privileged;
-	int err = 0;
+	u64 count = npages * fs->bpp, sectors;
+	unsigned flags;
+	int err;
 
 	if (lblk + count > limit)
 		return -EFBIG;
 	if (all_cached(n, lblk, (u32)count))
 		return 0;
-	privileged = ext2_may_use_reserved(fs);
+	flags = EXT2_ALLOC_UNWRITTEN | (ext2_may_use_reserved(fs) ? EXT2_ALLOC_PRIVILEGED : 0);
 	mutex_lock(&n->lock);
 	sectors = n->sectors;
-	for (page = index; page < index + npages && !err; page++)
-		err = ext2_alloc_unwritten(n, page, privileged);
+	err = ext2_map_alloc(n, lblk, (u32)count, flags);
 	if (n->sectors != sectors) {
 		if (lblk + count > ext2_blocks_of(fs, ext2_size(n)))
 			n->past_end = MAX(n->past_end, (u32)(lblk + count));

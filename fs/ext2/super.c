@@ -7,6 +7,7 @@
 
 #include "drivers/block/block.h"
 #include "fs/ext2/ext2.h"
+#include "kernel/boot/init.h"
 
 static void report(const struct ext2_fs *fs, const char *kind, const char *fmt, va_list ap)
 {
@@ -35,7 +36,7 @@ int ext2_error(struct ext2_fs *fs, const char *fmt, ...)
 	if (!__atomic_exchange_n(&fs->mount->readonly_by_error, true, __ATOMIC_SEQ_CST) &&
 	    READ_ONCE(fs->writable))
 		ext2_warn(fs, "no more writing until it was checked");
-	__atomic_fetch_or(&fs->super.state, EXT2_ERROR_FS, __ATOMIC_RELAXED);
+	WRITE_ONCE(fs->super.state, fs->super.state | EXT2_ERROR_FS);
 	WRITE_ONCE(fs->super_dirty, true);
 	return -EUCLEAN;
 }
@@ -55,7 +56,8 @@ static int write_groups(struct ext2_fs *fs)
 
 		if (!g->dirty)
 			continue;
-		err = meta_get(fs->bdev, fs->super.first_data_block + 1 + k / per_block, fs->bsize, &m);
+		err = meta_get(fs->bdev, fs->super.first_data_block + 1 + k / per_block, fs->bsize,
+			       &m);
 		if (err)
 			return err;
 		d = (struct ext2_gdesc *)m.data + k % per_block;
@@ -144,6 +146,8 @@ static int start_writing(struct ext2_fs *fs)
 	err = ext2_sync(fs->mount, true);
 	if (!err)
 		err = ext2_orphans_recover(fs);
+	if (!err)
+		err = ext2_sync(fs->mount, true);
 	if (err)
 		WRITE_ONCE(fs->writable, false);
 	return err;
@@ -374,3 +378,9 @@ const struct fs_type ext2_fs_type = {
 	.mount = ext2_mount,
 	.ops = &ext2_fs_ops,
 };
+
+static void ext2_register(void)
+{
+	fs_register(&ext2_fs_type);
+}
+INITCALL(FS, ext2_register);

@@ -10,8 +10,8 @@
 struct freeing {
 	struct ext2_node *n;
 	struct ext2_fs *fs;
-	u64 first, end;		/* blocks of the file to free */
-	u32 blk, len;		/* run not yet given back */
+	u64 first, end; /* blocks of the file to free */
+	u32 blk, len;	/* run not yet given back */
 	int err;
 };
 
@@ -22,7 +22,8 @@ static void flush_run(struct freeing *f)
 	if (!f->len)
 		return;
 	if (f->n->sectors < sectors) {
-		f->err = ext2_error(f->fs, "inode %u: its count of blocks is too small", (u32)f->n->vn.ino);
+		f->err = ext2_error(f->fs, "inode %u: its count of blocks is too small",
+				    (u32)f->n->vn.ino);
 		sectors = f->n->sectors;
 	}
 	f->n->sectors -= sectors;

@@ -29,50 +29,20 @@ static int set_mask(struct ext2_node *n, u64 page, u32 mask)
 	return 0;
 }
 
-/* Blocks of the page that have a place. */
-static int mapped_mask(struct ext2_node *n, u64 page, u32 *mask)
+int ext2_note_unwritten(struct ext2_node *n, u64 lblk, u32 count)
 {
-	u32 bpp = ext2_fs(&n->vn)->bpp, k;
-	struct ext2_extent e;
+	u32 bpp = ext2_fs(&n->vn)->bpp, in_page, part;
 	int err;
 
-	*mask = 0;
-	for (k = 0; k < bpp; k += e.len) {
-		err = ext2_map(n, page * bpp + k, bpp - k, &e);
+	for (; count; count -= part, lblk += part) {
+		in_page = (u32)(lblk % bpp);
+		part = MIN(bpp - in_page, count);
+		err = set_mask(n, lblk / bpp,
+			       mask_at(n, lblk / bpp) | ((1u << part) - 1) << in_page);
 		if (err)
 			return err;
-		if (e.pblk)
-			*mask |= ((1u << e.len) - 1) << k;
 	}
 	return 0;
-}
-
-static int free_mask(struct ext2_node *n, u64 page, u32 mask)
-{
-	u32 bpp = ext2_fs(&n->vn)->bpp, k;
-	int err = 0;
-
-	for (k = 0; k < bpp && !err; k++)
-		if (mask >> k & 1)
-			err = ext2_free_range(n, page * bpp + k, page * bpp + k + 1);
-	return err;
-}
-
-int ext2_alloc_unwritten(struct ext2_node *n, u64 page, bool privileged)
-{
-	u32 bpp = ext2_fs(&n->vn)->bpp, all = (1u << bpp) - 1, before, after = all;
-	int err;
-
-	err = mapped_mask(n, page, &before);
-	if (err || before == all)
-		return err;
-	err = ext2_map_alloc(n, page * bpp, bpp, privileged);
-	if (err && mapped_mask(n, page, &after))
-		return err;
-	if (after == before || !set_mask(n, page, mask_at(n, page) | (after & ~before)))
-		return err;
-	free_mask(n, page, after & ~before);
-	return -ENOMEM;
 }
 
 u32 ext2_unwritten_run(const struct ext2_node *n, u64 lblk, u32 max, bool *unwritten)
@@ -124,6 +94,17 @@ void ext2_unwritten_clear(struct ext2_node *n, u64 first, u64 end)
 		clear_in_page(n, last, 0, (u32)(end % bpp));
 	if (page < last)
 		radix_remove_range(&n->unwritten, page, last - 1, forget_word, NULL);
+}
+
+static int free_mask(struct ext2_node *n, u64 page, u32 mask)
+{
+	u32 bpp = ext2_fs(&n->vn)->bpp, k;
+	int err = 0;
+
+	for (k = 0; k < bpp && !err; k++)
+		if (mask >> k & 1)
+			err = ext2_free_range(n, page * bpp + k, page * bpp + k + 1);
+	return err;
 }
 
 int ext2_free_unwritten(struct ext2_node *n)

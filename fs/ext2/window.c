@@ -8,9 +8,9 @@
 
 #include "fs/ext2/ext2.h"
 
-#define WINDOWS_MAX	256
-#define WINDOW_FIRST	8
-#define WINDOW_LARGEST	512
+#define WINDOWS_MAX    256
+#define WINDOW_FIRST   8
+#define WINDOW_LARGEST 512
 
 static struct ext2_window *window_of(struct rb_node *r)
 {
@@ -86,7 +86,10 @@ void ext2_window_open(struct ext2_fs *fs, struct ext2_node *n, u32 blk, u32 end)
 	w->used = true;
 	if (blk >= w->start && blk < w->end)
 		return;
-	if (blk == w->end && w->end)
+	if (w->end - w->start < w->size || !w->size)
+		w->size = MAX(w->size,
+			      (u32)WINDOW_FIRST); /* it ended only because there was no room */
+	else if (blk == w->end)
 		w->size = MIN(w->size * 2, (u32)WINDOW_LARGEST);
 	else
 		w->size = WINDOW_FIRST;
@@ -103,6 +106,7 @@ void ext2_window_open(struct ext2_fs *fs, struct ext2_node *n, u32 blk, u32 end)
 void ext2_window_close_locked(struct ext2_fs *fs, struct ext2_node *n)
 {
 	window_remove(fs, &n->window);
+	n->window.size = 0;
 }
 
 void ext2_window_close(struct ext2_node *n)

@@ -93,7 +93,8 @@ static void flow_changed(struct ldisc *l)
 
 static void signal_typed(struct ldisc *l, enum ldisc_signal s)
 {
-	static const int sigs[] = {[LDISC_INTR] = SIGINT, [LDISC_QUIT] = SIGQUIT, [LDISC_SUSP] = SIGTSTP};
+	static const int sigs[] = {
+		[LDISC_INTR] = SIGINT, [LDISC_QUIT] = SIGQUIT, [LDISC_SUSP] = SIGTSTP};
 
 	tty_signal_foreground(container_of(l, struct tty, ld), sigs[s]);
 }
@@ -128,7 +129,8 @@ static u64 rx_pending(struct tty *t)
 
 static bool work_to_do(struct tty *t)
 {
-	return (rx_pending(t) && !READ_ONCE(t->throttled)) || __atomic_load_n(&t->tx_ready, __ATOMIC_ACQUIRE);
+	return (rx_pending(t) && !READ_ONCE(t->throttled)) ||
+	       __atomic_load_n(&t->tx_ready, __ATOMIC_ACQUIRE);
 }
 
 /* Feeds the discipline as much as it takes. */

@@ -239,7 +239,8 @@ long tty_job_ioctl(struct tty *t, unsigned cmd, u64 arg)
 	case TIOCSPGRP:
 		return set_pgrp(t, arg);
 	case TIOCGPGRP:
-		return tty_is_current(t) ? put_user_u32((u32)READ_ONCE(t->pgrp), (u32 __user *)arg) : -ENOTTY;
+		return tty_is_current(t) ? put_user_u32((u32)READ_ONCE(t->pgrp), (u32 __user *)arg)
+					 : -ENOTTY;
 	case TIOCGSID:
 		if (!tty_is_current(t) || !READ_ONCE(t->session))
 			return -ENOTTY;

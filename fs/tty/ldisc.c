@@ -45,7 +45,8 @@ static bool is_cntrl(u8 c)
 
 static bool is_alnum(u8 c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c >= 128;
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       c == '_' || c >= 128;
 }
 
 static bool is_continuation(const struct ldisc *l, u8 c)
@@ -504,8 +505,9 @@ size_t ldisc_read(struct ldisc *l, u8 *buf, size_t n, bool *line_end)
 void ldisc_init(struct ldisc *l)
 {
 	static const u8 cc[TTY_NCCS] = {
-		[VINTR] = 3,	 [VQUIT] = 28, [VERASE] = 127, [VKILL] = 21,	[VEOF] = 4,	 [VMIN] = 1,	[VSTART] = 17,
-		[VSTOP] = 19,	 [VSUSP] = 26, [VREPRINT] = 18, [VDISCARD] = 15, [VWERASE] = 23, [VLNEXT] = 22,
+		[VINTR] = 3,	 [VQUIT] = 28,	 [VERASE] = 127, [VKILL] = 21, [VEOF] = 4,
+		[VMIN] = 1,	 [VSTART] = 17,	 [VSTOP] = 19,	 [VSUSP] = 26, [VREPRINT] = 18,
+		[VDISCARD] = 15, [VWERASE] = 23, [VLNEXT] = 22,
 	};
 
 	memset(l, 0, sizeof(*l));

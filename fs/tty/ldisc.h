@@ -51,11 +51,11 @@ enum {
 #define TABDLY 0014000u
 #define XTABS  0014000u
 /* c_cflag */
-#define CS8	 0000060u
-#define CREAD	 0000200u
-#define HUPCL	 0002000u
-#define CLOCAL	 0004000u
-#define B115200	 0010002u
+#define CS8	0000060u
+#define CREAD	0000200u
+#define HUPCL	0002000u
+#define CLOCAL	0004000u
+#define B115200 0010002u
 /* c_lflag */
 #define ISIG	0000001u
 #define ICANON	0000002u
@@ -95,24 +95,26 @@ struct ldisc {
 	bool lnext;	  /* the next byte is taken literally */
 	bool stopped;	  /* output is, by STOP or TCOOFF */
 	/* what the terminal does; called from ldisc_input and ldisc_opost */
-	void (*out)(struct ldisc *l, u8 c);			  /* shows c; may drop it when there is no room */
-	void (*signal)(struct ldisc *l, enum ldisc_signal s);	  /* to the foreground group */
-	void (*flush_output)(struct ldisc *l);			  /* forgets what was not sent yet */
-	void (*flow)(struct ldisc *l);				  /* `stopped` has changed */
+	void (*out)(struct ldisc *l, u8 c); /* shows c; may drop it when there is no room */
+	void (*signal)(struct ldisc *l, enum ldisc_signal s); /* to the foreground group */
+	void (*flush_output)(struct ldisc *l);		      /* forgets what was not sent yet */
+	void (*flow)(struct ldisc *l);			      /* `stopped` has changed */
 };
 
-void ldisc_init(struct ldisc *l);	/* default settings, empty; the caller sets the functions */
+void ldisc_init(struct ldisc *l); /* default settings, empty; the caller sets the functions */
 void ldisc_input(struct ldisc *l, const u8 *p, size_t n); /* at most ldisc_room() bytes */
 /* How many bytes input can take now. 0: somebody must read first. */
 size_t ldisc_room(const struct ldisc *l);
 /* Bytes that a read could get now: in canonical mode up to the end of the complete lines. */
 size_t ldisc_avail(const struct ldisc *l);
-bool ldisc_readable(const struct ldisc *l);	/* a read would not wait: a line, an end of file, or any byte */
+bool ldisc_readable(
+	const struct ldisc *l); /* a read would not wait: a line, an end of file, or any byte */
 /* Takes at most n bytes out; *line_end: a line (or end of file) ended, so a canonical read is over. */
 size_t ldisc_read(struct ldisc *l, u8 *buf, size_t n, bool *line_end);
 void ldisc_flush_input(struct ldisc *l);
 void ldisc_set_termios(struct ldisc *l, const struct termios_k *t);
-void ldisc_opost(struct ldisc *l, u8 c);	/* a byte written by a program: at most LDISC_OPOST_MAX calls of out */
+void ldisc_opost(struct ldisc *l,
+		 u8 c); /* a byte written by a program: at most LDISC_OPOST_MAX calls of out */
 #define LDISC_OPOST_MAX 8u
 void ldisc_set_stopped(struct ldisc *l, bool stopped);
 

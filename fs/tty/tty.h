@@ -17,17 +17,20 @@ struct tty;
  * and LOCK_SIGNAL, and must not call back into tty.
  */
 struct tty_hooks {
-	s32 (*current_pgrp)(void);	    /* process group of the current process */
-	s32 (*current_sid)(void);	    /* its session */
-	bool (*is_session_leader)(void);    /* it leads that session */
-	struct tty *(*current_ctty)(void);  /* its session's terminal, tty_hold done under the lock; NULL: none */
-	void (*set_ctty)(struct tty *t);    /* the current process's session gets t (NULL: none); just stores it */
-	void (*clear_ctty)(s32 sid);	    /* session sid (if it still exists) has no terminal any more */
-	int (*signal_pgrp)(s32 pgid, int sig);	  /* kernel's own: no permission check. 0, -ESRCH */
-	int (*signal_leader)(s32 sid, int sig);	  /* to the leader of session sid. 0, -ESRCH */
-	bool (*pgrp_orphaned)(s32 pgid);	  /* POSIX orphaned process group */
+	s32 (*current_pgrp)(void);	 /* process group of the current process */
+	s32 (*current_sid)(void);	 /* its session */
+	bool (*is_session_leader)(void); /* it leads that session */
+	struct tty *(*current_ctty)(
+		void); /* its session's terminal, tty_hold done under the lock; NULL: none */
+	void (*set_ctty)(
+		struct tty
+			*t); /* the current process's session gets t (NULL: none); just stores it */
+	void (*clear_ctty)(s32 sid); /* session sid (if it still exists) has no terminal any more */
+	int (*signal_pgrp)(s32 pgid, int sig);	/* kernel's own: no permission check. 0, -ESRCH */
+	int (*signal_leader)(s32 sid, int sig); /* to the leader of session sid. 0, -ESRCH */
+	bool (*pgrp_orphaned)(s32 pgid);	/* POSIX orphaned process group */
 	bool (*pgrp_in_session)(s32 pgid, s32 sid); /* exists, and belongs to sid */
-	bool (*sig_ignored_or_blocked)(int sig);  /* by the current thread */
+	bool (*sig_ignored_or_blocked)(int sig);    /* by the current thread */
 };
 void tty_set_hooks(const struct tty_hooks *h);
 
@@ -40,9 +43,10 @@ void tty_init(void);
  */
 void tty_hold(struct tty *t);
 void tty_drop(struct tty *t);
-void tty_leader_exit(s32 sid); /* the leader of sid exits: its terminal (if any) is given up, the foreground
+void tty_leader_exit(
+	s32 sid); /* the leader of sid exits: its terminal (if any) is given up, the foreground
 				* group gets SIGHUP and SIGCONT; calls clear_ctty */
-void tty_vhangup(void);	       /* vhangup(2): current's terminal is hung up */
+void tty_vhangup(void);		    /* vhangup(2): current's terminal is hung up */
 u64 tty_devno(const struct tty *t); /* st_rdev, for /proc/PID/stat */
 s32 tty_pgrp(const struct tty *t);  /* foreground group, 0: none; for tpgid */
 

@@ -1,253 +1,219 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Descriptor tables: an array of files that grows, with bitmaps of the numbers in use and of those to be closed by exec.
+ * Descriptor tables: an array of files that doubles when needed, and bitmaps of used numbers in two levels, so that the
+ * lowest free number is found by looking at one bit per 64 and then at one word.
  *
- * A second-level bitmap has a bit for each full word of the first, so the lowest free number is found in O(n / 4096) steps.  Lookups take the table's
- * spin lock for a few instructions and hold the file.  A number may be reserved before there is a file (fd_get does not find it then).
+ * A number is used (bit in `open`) from fd_reserve on; its file may come later.  `full` has a bit for each word of `open` without a free bit.
  *
- * Locks: lock (FILES).  Files are dropped after it is released.
+ * Locks: `lock` (FILES), short sections; files are dropped and memory is allocated outside it.
  */
 #include "fs/vfs/vfs_internal.h"
 
-#define FD_FIRST 64
-#define FD_MOST	 (1u << 20)
+#define FDS_MIN 64u
+#define FDS_MAX (1u << 20)
 
 /* Field markings and the corresponding locks:
- * (l) lock   (a) atomic   (c) constant
+ * (a) atomic   (c) constant   (l) lock
  */
 struct fdtable {
-	struct spinlock lock;	/* (c) FILES */
 	u32 refs;		/* (a) */
-	u32 size;		/* (l) slots, a multiple of 64 */
-	struct file **files;	/* (l) NULL: free, or reserved */
-	u64 *used;		/* (l) */
+	struct spinlock lock;	/* (c) FILES */
+	u32 size;		/* (l) numbers in the arrays: a power of two >= 64 */
+	struct file **files;	/* (l) */
+	u64 *open;		/* (l) */
 	u64 *cloexec;		/* (l) */
-	u64 *full;		/* (l) a bit for each word of used that is ~0 */
+	u64 *full;		/* (l) */
 };
+
+static struct kmem_cache *cache;
 
 void fdtable_init(void)
 {
+	cache = kmem_cache_create("fdtable", sizeof(struct fdtable), 0);
+	ASSERT(cache);
 }
 
-/* One allocation holds the four arrays. */
-static size_t arrays_size(u32 size)
+/* The arrays of one size, in one piece of memory that starts with files. */
+struct arrays {
+	struct file **files;
+	u64 *open, *cloexec, *full;
+	u32 size;
+};
+
+static size_t words(u32 bits)
 {
-	return size * sizeof(struct file *) + size / 64 * 16 + DIV_ROUND_UP(size / 64, 64) * 8;
+	return DIV_ROUND_UP(bits, 64u);
 }
 
-static void arrays_set(struct fdtable *t, void *p, u32 size)
+static bool arrays_alloc(struct arrays *a, u32 size)
 {
-	t->files = p;
-	t->used = (u64 *)(t->files + size);
-	t->cloexec = t->used + size / 64;
-	t->full = t->cloexec + size / 64;
-	t->size = size;
+	size_t w = words(size), fw = words((u32)w);
+
+	a->files = kzalloc(size * sizeof(*a->files) + (2 * w + fw) * sizeof(u64));
+	if (!a->files)
+		return false;
+	a->open = (u64 *)(a->files + size);
+	a->cloexec = a->open + w;
+	a->full = a->cloexec + w;
+	a->size = size;
+	return true;
 }
 
-static struct fdtable *table_new(u32 size)
+static void arrays_set(struct fdtable *t, const struct arrays *a)
 {
-	struct fdtable *t = kzalloc(sizeof(*t));
-	void *p = kzalloc(arrays_size(size));
+	t->files = a->files;
+	t->open = a->open;
+	t->cloexec = a->cloexec;
+	t->full = a->full;
+	t->size = a->size;
+}
 
-	if (!t || !p) {
-		kfree(t);
-		kfree(p);
+static struct fdtable *create(u32 size)
+{
+	struct fdtable *t = kmem_cache_alloc(cache, KM_ZERO);
+	struct arrays a;
+
+	if (!t)
+		return NULL;
+	if (!arrays_alloc(&a, size)) {
+		kmem_cache_free(cache, t);
 		return NULL;
 	}
-	spin_init(&t->lock, LOCK_FILES, "fdtable");
 	t->refs = 1;
-	arrays_set(t, p, size);
+	spin_init(&t->lock, LOCK_FILES, "descriptors");
+	arrays_set(t, &a);
 	return t;
 }
 
 struct fdtable *fdtable_create(void)
 {
-	return table_new(FD_FIRST);
+	return create(FDS_MIN);
 }
 
-void fdtable_hold(struct fdtable *t)
+/* ---- bits ---- */
+
+static bool bit(const u64 *map, u32 n)
 {
-	__atomic_fetch_add(&t->refs, 1, __ATOMIC_RELAXED);
+	return map[n / 64] >> n % 64 & 1;
 }
 
-/* The number of slots that holds every descriptor in use; locked. */
-static u32 slots_needed(const struct fdtable *t)
+static void set_bit(u64 *map, u32 n, bool on)
 {
-	u32 w = t->size / 64;
-
-	while (w > FD_FIRST / 64 && !t->used[w - 1])
-		w--;
-	return w * 64;
-}
-
-static void copy_into(struct fdtable *n, const struct fdtable *t, u32 size)
-{
-	for (u32 w = 0; w < size / 64; w++) {
-		for (u64 left = t->used[w]; left; left &= left - 1) {
-			u32 fd = w * 64 + __builtin_ctzl(left);
-
-			if (!t->files[fd])
-				continue;	/* reserved by another thread: not ours to inherit */
-			n->files[fd] = t->files[fd];
-			file_hold(n->files[fd]);
-			n->used[w] |= 1UL << (fd & 63);
-			n->cloexec[w] |= t->cloexec[w] & (1UL << (fd & 63));
-		}
-		if (n->used[w] == ~0UL)
-			n->full[w / 64] |= 1UL << (w & 63);
-	}
-}
-
-struct fdtable *fdtable_copy(struct fdtable *t)
-{
-	struct fdtable *n;
-	u32 size;
-
-	for (;;) {
-		spin_lock(&t->lock);
-		size = slots_needed(t);
-		spin_unlock(&t->lock);
-		n = table_new(size);
-		if (!n)
-			return NULL;
-		spin_lock(&t->lock);
-		if (slots_needed(t) <= size)
-			break;
-		spin_unlock(&t->lock);
-		fdtable_drop(n);
-	}
-	copy_into(n, t, size);
-	spin_unlock(&t->lock);
-	return n;
-}
-
-void fdtable_drop(struct fdtable *t)
-{
-	if (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) > 0)
-		return;
-	for (u32 fd = 0; fd < t->size; fd++)
-		if (t->files[fd]) {
-			flock_owner_closed(t->files[fd], t);
-			file_drop(t->files[fd]);
-		}
-	kfree(t->files);
-	kfree(t);
-}
-
-/* ---- numbers; locked ---- */
-
-static void mark(struct fdtable *t, u32 fd, bool cloexec)
-{
-	u64 bit = 1UL << (fd & 63);
-
-	t->used[fd / 64] |= bit;
-	if (cloexec)
-		t->cloexec[fd / 64] |= bit;
+	if (on)
+		map[n / 64] |= 1UL << n % 64;
 	else
-		t->cloexec[fd / 64] &= ~bit;
-	if (t->used[fd / 64] == ~0UL)
-		t->full[fd / 4096] |= 1UL << (fd / 64 & 63);
+		map[n / 64] &= ~(1UL << n % 64);
 }
 
-static void unmark(struct fdtable *t, u32 fd)
+static void mark(struct fdtable *t, u32 fd, bool used, bool cloexec)
 {
-	t->used[fd / 64] &= ~(1UL << (fd & 63));
-	t->cloexec[fd / 64] &= ~(1UL << (fd & 63));
-	t->full[fd / 4096] &= ~(1UL << (fd / 64 & 63));
+	set_bit(t->open, fd, used);
+	set_bit(t->cloexec, fd, used && cloexec);
+	set_bit(t->full, fd / 64, t->open[fd / 64] == ~0UL);
 }
 
-/* The lowest free number >= min; may be t->size or more: then the table must grow. */
+/* The lowest free number >= min within size, or size. */
 static u32 lowest_free(const struct fdtable *t, u32 min)
 {
-	u32 w = min / 64, words = t->size / 64;
+	u32 w = min / 64, nwords = t->size / 64;
 	u64 free;
 
 	if (min >= t->size)
-		return min;
-	free = ~t->used[w] & (~0UL << (min & 63));
-	while (!free) {
-		u64 open;
+		return t->size;
+	free = ~t->open[w] & (~0UL << min % 64);
+	if (free)
+		return w * 64 + (u32)__builtin_ctzl(free);
+	for (w++; w < nwords; w = ALIGN_DOWN(w, 64u) + 64) {
+		u64 room = ~t->full[w / 64] & (~0UL << w % 64);
 
-		w++;
-		open = w < words ? ~t->full[w / 64] & (~0UL << (w & 63)) : 0;
-		while (!open && ALIGN_DOWN(w, 64) + 64 < words) {
-			w = ALIGN_DOWN(w, 64) + 64;
-			open = ~t->full[w / 64];
-		}
-		if (!open)
-			return t->size;
-		w = ALIGN_DOWN(w, 64) + __builtin_ctzl(open);
-		if (w >= words)
-			return t->size;
-		free = ~t->used[w];
+		if (!room)
+			continue;
+		w = ALIGN_DOWN(w, 64u) + (u32)__builtin_ctzl(room);
+		return w < nwords ? w * 64 + (u32)__builtin_ctzl(~t->open[w]) : t->size;
 	}
-	return w * 64 + __builtin_ctzl(free);
+	return t->size;
 }
 
-/* Makes room for fd; the lock is dropped meanwhile. 0 or -ENOMEM. */
+/* ---- growth ---- */
+
+static void copy_arrays(const struct fdtable *t, const struct arrays *a)
+{
+	memcpy(a->files, t->files, t->size * sizeof(*t->files));
+	memcpy(a->open, t->open, words(t->size) * sizeof(u64));
+	memcpy(a->cloexec, t->cloexec, words(t->size) * sizeof(u64));
+	memcpy(a->full, t->full, words((u32)words(t->size)) * sizeof(u64));
+}
+
+/* Makes room for number fd; the lock is not held. 0, -ENOMEM, -EMFILE. */
 static int grow(struct fdtable *t, u32 fd)
 {
-	u32 size = t->size, old;
-	struct file **gone;
-	void *p;
+	u32 size = FDS_MIN;
+	struct arrays a;
+	void *old;
 
+	if (fd >= FDS_MAX)
+		return -EMFILE;
 	while (size <= fd)
 		size *= 2;
-	spin_unlock(&t->lock);
-	p = kzalloc(arrays_size(size));
-	spin_lock(&t->lock);
-	if (!p)
+	if (!arrays_alloc(&a, size))
 		return -ENOMEM;
-	old = t->size;
-	if (old > fd) {
-		gone = p;	/* somebody else made it larger */
+	spin_lock(&t->lock);
+	if (t->size >= size) {
+		old = a.files;
 	} else {
-		struct fdtable was = *t;
-
-		arrays_set(t, p, size);
-		memcpy(t->files, was.files, old * sizeof(struct file *));
-		memcpy(t->used, was.used, old / 8);
-		memcpy(t->cloexec, was.cloexec, old / 8);
-		memcpy(t->full, was.full, DIV_ROUND_UP(old / 64, 64) * 8);
-		gone = was.files;
+		copy_arrays(t, &a);
+		old = t->files;
+		arrays_set(t, &a);
 	}
 	spin_unlock(&t->lock);
-	kfree(gone);
-	spin_lock(&t->lock);
+	kfree(old);
 	return 0;
+}
+
+/* ---- numbers ---- */
+
+/* Takes the lowest free number >= min, with its file if there is one already. */
+static int take(struct fdtable *t, struct file *f, int min, bool cloexec, u64 limit)
+{
+	if (min < 0)
+		return -EINVAL;
+	for (;;) {
+		u32 fd;
+		int err;
+
+		spin_lock(&t->lock);
+		fd = lowest_free(t, (u32)min);
+		if (fd >= limit || fd >= FDS_MAX) {
+			spin_unlock(&t->lock);
+			return -EMFILE;
+		}
+		if (likely(fd < t->size)) {
+			mark(t, fd, true, cloexec);
+			t->files[fd] = f;
+			spin_unlock(&t->lock);
+			return (int)fd;
+		}
+		spin_unlock(&t->lock);
+		err = grow(t, MAX(fd, (u32)min));
+		if (err)
+			return err;
+	}
+}
+
+int fd_alloc(struct fdtable *t, struct file *f, int min, bool cloexec, u64 limit)
+{
+	return take(t, f, min, cloexec, limit);
 }
 
 int fd_reserve(struct fdtable *t, int min, bool cloexec, u64 limit)
 {
-	u32 fd;
-	int err = 0;
-
-	if (min < 0)
-		return -EINVAL;
-	limit = MIN(limit, (u64)FD_MOST);
-	spin_lock(&t->lock);
-	for (;;) {
-		fd = lowest_free(t, min);
-		if (fd >= limit) {
-			err = -EMFILE;
-			break;
-		}
-		if (fd < t->size) {
-			mark(t, fd, cloexec);
-			break;
-		}
-		err = grow(t, fd);
-		if (err)
-			break;
-	}
-	spin_unlock(&t->lock);
-	return err ? err : (int)fd;
+	return take(t, NULL, min, cloexec, limit);
 }
 
 void fd_install(struct fdtable *t, int fd, struct file *f)
 {
 	spin_lock(&t->lock);
-	ASSERT((u32)fd < t->size && !t->files[fd]);
+	ASSERTF((u32)fd < t->size && bit(t->open, (u32)fd) && !t->files[fd], "descriptor %d", fd);
 	t->files[fd] = f;
 	spin_unlock(&t->lock);
 }
@@ -255,18 +221,9 @@ void fd_install(struct fdtable *t, int fd, struct file *f)
 void fd_unreserve(struct fdtable *t, int fd)
 {
 	spin_lock(&t->lock);
-	ASSERT((u32)fd < t->size && !t->files[fd]);
-	unmark(t, fd);
+	ASSERTF((u32)fd < t->size && bit(t->open, (u32)fd) && !t->files[fd], "descriptor %d", fd);
+	mark(t, (u32)fd, false, false);
 	spin_unlock(&t->lock);
-}
-
-int fd_alloc(struct fdtable *t, struct file *f, int min, bool cloexec, u64 limit)
-{
-	int fd = fd_reserve(t, min, cloexec, limit);
-
-	if (fd >= 0)
-		fd_install(t, fd, f);
-	return fd;
 }
 
 struct file *fd_get(struct fdtable *t, int fd)
@@ -274,117 +231,200 @@ struct file *fd_get(struct fdtable *t, int fd)
 	struct file *f = NULL;
 
 	spin_lock(&t->lock);
-	if ((u32)fd < t->size && (f = t->files[fd]))
-		file_hold(f);
+	if (likely((u32)fd < t->size)) {
+		f = t->files[fd];
+		if (f)
+			file_hold(f);
+	}
 	spin_unlock(&t->lock);
 	return f;
 }
 
-int fd_close(struct fdtable *t, int fd)
+/* Takes the file out; NULL: there is none. */
+static struct file *remove(struct fdtable *t, u32 fd)
 {
 	struct file *f = NULL;
 
 	spin_lock(&t->lock);
-	if ((u32)fd < t->size && (f = t->files[fd])) {
+	if (fd < t->size && t->files[fd]) {
+		f = t->files[fd];
 		t->files[fd] = NULL;
-		unmark(t, fd);
+		mark(t, fd, false, false);
 	}
 	spin_unlock(&t->lock);
+	return f;
+}
+
+/* A descriptor is gone: so are its table's record locks on the file. */
+static void close_file(struct fdtable *t, struct file *f)
+{
+	if (READ_ONCE(f->vnode->locks))
+		flock_owner_closed(f, t);
+	file_drop(f);
+}
+
+int fd_close(struct fdtable *t, int fd)
+{
+	struct file *f = fd < 0 ? NULL : remove(t, (u32)fd);
+
 	if (!f)
 		return -EBADF;
-	flock_owner_closed(f, t);
-	file_drop(f);
+	close_file(t, f);
+	return 0;
+}
+
+/* Puts f at number to, in place of what was there. Lock held; the old file in *old. */
+static int put_at(struct fdtable *t, struct file *f, u32 to, bool cloexec, struct file **old)
+{
+	*old = t->files[to];
+	if (!*old && bit(t->open, to))
+		return -EBUSY; /* reserved by an open under way */
+	t->files[to] = f;
+	file_hold(f);
+	mark(t, to, true, cloexec);
 	return 0;
 }
 
 int fd_dup_to(struct fdtable *t, int from, int to, bool cloexec, u64 limit)
 {
 	struct file *f, *old = NULL;
-	int err = 0;
+	int err;
 
-	if (to < 0 || (u64)to >= MIN(limit, (u64)FD_MOST))
+	if (to < 0 || (u64)to >= limit)
 		return -EBADF;
-	f = fd_get(t, from);
-	if (!f)
-		return -EBADF;
-	spin_lock(&t->lock);
-	if ((u32)to >= t->size)
-		err = grow(t, to);
-	if (!err && !t->files[to] && (t->used[to / 64] & (1UL << (to & 63))))
-		err = -EBUSY;	/* reserved by another thread's open (dup2(2)) */
-	if (!err) {
-		old = t->files[to];
-		t->files[to] = f;
-		mark(t, to, cloexec);
+	for (;;) {
+		spin_lock(&t->lock);
+		f = from >= 0 && (u32)from < t->size ? t->files[from] : NULL;
+		if (!f || from == to) {
+			spin_unlock(&t->lock);
+			return f ? to : -EBADF;
+		}
+		if ((u32)to < t->size)
+			break;
+		spin_unlock(&t->lock);
+		err = grow(t, (u32)to);
+		if (err)
+			return err;
 	}
+	err = put_at(t, f, (u32)to, cloexec, &old);
 	spin_unlock(&t->lock);
 	if (err)
-		file_drop(f);
-	if (old) {
-		flock_owner_closed(old, t);
-		file_drop(old);
-	}
-	return err ? err : to;
+		return err;
+	if (old)
+		close_file(t, old);
+	return to;
 }
 
 int fd_cloexec(struct fdtable *t, int fd, int set)
 {
-	int ret = -EBADF;
+	int was = -EBADF;
 
 	spin_lock(&t->lock);
-	if ((u32)fd < t->size && t->files[fd]) {
-		u64 bit = 1UL << (fd & 63);
-
-		ret = !!(t->cloexec[fd / 64] & bit);
-		if (set > 0)
-			t->cloexec[fd / 64] |= bit;
-		else if (set == 0)
-			t->cloexec[fd / 64] &= ~bit;
+	if (fd >= 0 && (u32)fd < t->size && t->files[fd]) {
+		was = bit(t->cloexec, (u32)fd);
+		if (set >= 0)
+			set_bit(t->cloexec, (u32)fd, set);
 	}
 	spin_unlock(&t->lock);
-	return ret;
+	return was;
+}
+
+/* First number >= from whose bit is set in map, or -1. Lock held. */
+static int next_set(const struct fdtable *t, const u64 *map, u32 from)
+{
+	u64 w;
+
+	if (from >= t->size)
+		return -1;
+	w = map[from / 64] & (~0UL << from % 64);
+	for (u32 i = from / 64;; w = map[i]) {
+		if (w)
+			return (int)(i * 64 + (u32)__builtin_ctzl(w));
+		if (++i == t->size / 64)
+			return -1;
+	}
 }
 
 int fd_next(struct fdtable *t, int from)
 {
-	int found = -1;
+	int fd;
 
 	spin_lock(&t->lock);
-	for (u32 fd = MAX(from, 0); fd < t->size; fd++)
-		if (t->files[fd]) {
-			found = fd;
-			break;
-		}
+	for (fd = MAX(from, 0); (fd = next_set(t, t->open, (u32)fd)) >= 0 && !t->files[fd]; fd++)
+		;
 	spin_unlock(&t->lock);
-	return found;
+	return fd;
 }
 
-/* The lowest descriptor with close-on-exec set, taken out; NULL: none left. */
-static struct file *take_cloexec(struct fdtable *t)
+/* ---- tables ---- */
+
+static void copy_files(struct fdtable *to, const struct fdtable *from)
 {
-	struct file *f = NULL;
+	struct arrays a = { .files = to->files, .open = to->open, .cloexec = to->cloexec, .full = to->full };
 
-	spin_lock(&t->lock);
-	for (u32 w = 0; w < t->size / 64 && !f; w++)
-		for (u64 left = t->cloexec[w]; left && !f; left &= left - 1) {
-			u32 fd = w * 64 + __builtin_ctzl(left);
+	copy_arrays(from, &a);
+	for (int fd = 0; (fd = next_set(to, to->open, (u32)fd)) >= 0; fd++) {
+		if (to->files[fd])
+			file_hold(to->files[fd]);
+		else
+			mark(to, (u32)fd, false, false);
+	}
+}
 
-			f = t->files[fd];
-			if (!f)
-				continue;
-			t->files[fd] = NULL;
-			unmark(t, fd);
-		}
+struct fdtable *fdtable_copy(struct fdtable *t)
+{
+	struct fdtable *c;
+
+	for (;;) {
+		u32 size = READ_ONCE(t->size);
+
+		c = create(size);
+		if (!c)
+			return NULL;
+		spin_lock(&t->lock);
+		if (t->size == size)
+			break;
+		spin_unlock(&t->lock);
+		fdtable_drop(c);
+	}
+	copy_files(c, t);
 	spin_unlock(&t->lock);
-	return f;
+	return c;
+}
+
+void fdtable_hold(struct fdtable *t)
+{
+	__atomic_fetch_add(&t->refs, 1, __ATOMIC_RELAXED);
+}
+
+void fdtable_drop(struct fdtable *t)
+{
+	struct file *f;
+
+	if (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	for (int fd = 0; (fd = next_set(t, t->open, (u32)fd)) >= 0; fd++) {
+		f = remove(t, (u32)fd);
+		if (f)
+			close_file(t, f);
+	}
+	kfree(t->files);
+	kmem_cache_free(cache, t);
 }
 
 void fdtable_close_exec(struct fdtable *t)
 {
 	struct file *f;
+	int fd = 0;
 
-	while ((f = take_cloexec(t))) {
-		flock_owner_closed(f, t);
-		file_drop(f);
+	for (;;) {
+		spin_lock(&t->lock);
+		fd = next_set(t, t->cloexec, (u32)fd);
+		spin_unlock(&t->lock);
+		if (fd < 0)
+			return;
+		f = remove(t, (u32)fd++);
+		if (f)
+			close_file(t, f);
 	}
 }

@@ -67,7 +67,7 @@ static struct file *new_file(const struct open *o, const struct path *p)
 {
 	struct file *f;
 
-	f = file_alloc(path_vnode(p), NULL, o->flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC), o->c->cred);
+	f = file_alloc(path_vnode(p), NULL, o->flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC), o->c->cred);
 	if (!f)
 		return NULL;
 	path_hold(p);

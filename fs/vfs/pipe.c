@@ -1,470 +1,495 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Pipes and fifos: a ring of page frames between readers and writers.
+ * Pipes and fifos.  A pipe is a ring of bytes laid over frames:
  *
- * `head` and `tail` count bytes written and read since the beginning; byte b lies in page (b / PAGE_SIZE) % npages.  A page is
- * allocated when the first byte enters it and freed when the last has left, but one is kept for the next writer.  A write of at most PIPE_BUF bytes is
- * atomic: it waits until all of it fits.
+ *	position p lies in frames[p / PAGE_SIZE % nframes] at p % PAGE_SIZE;   head <= tail <= head + capacity
  *
- * Locks: lock (PIPE), held over user copies.  Readers sleep on `readable`, writers on `writable`.
+ * head and tail only grow.  A frame exists while a byte lies in it; the last one given up stays as a spare, so that small messages
+ * allocate nothing.  A write of at most PIPE_BUF bytes happens whole or waits; a longer one goes in as room appears.
+ *
+ * Locks: `lock` (PIPE, sleeping) guards the ring and the counts, and is held while bytes are copied from and to the user: a fault takes
+ * only locks that come after it.  v_lock guards vn->pipe and `files` of fifos.
  */
 #include "fs/vfs/vfs_internal.h"
 
-#define PIPE_BUF      PAGE_SIZE
-#define PIPE_PAGES    16u
-#define PIPE_MAX_SIZE (1u << 20)
-#define FIONREAD      0x541b
+#define PIPE_BUF	4096u
+#define PIPE_FRAMES	16u
+#define PIPE_MAX_FRAMES 256u	/* for those without CAP_SYS_RESOURCE: 1 MiB */
+#define PIPE_LIMIT_FRAMES (1u << 19)
 
 /* Field markings and the corresponding locks:
- * (l) lock   (c) constant
+ * (l) lock   (c) constant   (v) v_lock of the fifo
  */
 struct pipe {
 	struct mutex lock;	/* (c) PIPE */
-	struct waitq readable, writable; /* (c) */
-	struct frame **pages;	/* (l) */
-	u32 npages;		/* (l) a power of two */
+	struct waitq rd, wr;	/* (c) readers wait for bytes, writers for room; both for the other end of a fifo */
 	u64 head, tail;		/* (l) */
+	u32 nframes;		/* (l) power of two */
+	struct frame **frames;	/* (l) */
 	struct frame *spare;	/* (l) */
 	u32 readers, writers;	/* (l) open ends */
-	u64 opened_r, opened_w;	/* (l) opens so far: a fifo's open waits for the other side to come, even if it goes again */
-	u32 users;		/* (l) fifos: files open */
-	struct waitq opening;	/* (c) */
+	u64 readers_ever, writers_ever; /* (l) opens so far: whoever waits in open sees a short visit too */
+	u32 files;		/* (v) of a fifo */
 };
 
-static const struct file_ops pipe_ops;
-static const struct vnode_ops pipe_vnode_ops;
-static u64 next_ino = 1;	/* atomic */
+/* An anonymous pipe's vnode.
+ * Field markings and the corresponding locks:
+ * (c) constant
+ */
+struct pipe_vnode {
+	struct vnode vn;	/* (c) */
+	struct timespec64 born;	/* (c) */
+	u32 uid, gid;		/* (c) */
+};
+
+static struct kmem_cache *pipe_cache, *vnode_cache;
+static u64 next_ino;		/* (a) */
+static u64 pipe_devno;
+
+static const struct file_ops pipe_file_ops;
 
 void pipe_init(void)
 {
+	pipe_cache = kmem_cache_create("pipe", sizeof(struct pipe), 0);
+	vnode_cache = kmem_cache_create("pipe_vnode", sizeof(struct pipe_vnode), 0);
+	ASSERT(pipe_cache && vnode_cache);
+	pipe_devno = anon_mount->devno;
 }
 
-static struct pipe *pipe_new(void)
+/* ---- the ring ---- */
+
+static inline u64 capacity(const struct pipe *p)
 {
-	struct pipe *p = kzalloc(sizeof(*p));
+	return (u64)p->nframes * PAGE_SIZE;
+}
+static inline u64 used(const struct pipe *p)
+{
+	return p->tail - p->head;
+}
+static inline u64 room(const struct pipe *p)
+{
+	return capacity(p) - used(p);
+}
+static inline struct frame **slot(struct pipe *p, u64 pos)
+{
+	return &p->frames[pos >> PAGE_SHIFT & (p->nframes - 1)];
+}
+
+static struct pipe *pipe_alloc(void)
+{
+	struct pipe *p = kmem_cache_alloc(pipe_cache, KM_ZERO);
 
 	if (!p)
 		return NULL;
-	p->pages = kzalloc(PIPE_PAGES * sizeof(*p->pages));
-	if (!p->pages) {
-		kfree(p);
+	p->nframes = PIPE_FRAMES;
+	p->frames = kzalloc(PIPE_FRAMES * sizeof(*p->frames));
+	if (!p->frames) {
+		kmem_cache_free(pipe_cache, p);
 		return NULL;
 	}
-	p->npages = PIPE_PAGES;
 	mutex_init(&p->lock, LOCK_PIPE, "pipe");
-	waitq_init(&p->readable);
-	waitq_init(&p->writable);
-	waitq_init(&p->opening);
+	waitq_init(&p->rd);
+	waitq_init(&p->wr);
 	return p;
 }
 
 static void pipe_free(struct pipe *p)
 {
-	for (u32 i = 0; i < p->npages; i++)
-		if (p->pages[i])
-			frame_free(p->pages[i]);
+	for (u32 i = 0; i < p->nframes; i++) {
+		if (p->frames[i])
+			frame_free(p->frames[i]);
+	}
 	if (p->spare)
 		frame_free(p->spare);
-	kfree(p->pages);
-	kfree(p);
+	kfree(p->frames);
+	kmem_cache_free(pipe_cache, p);
 }
 
-static u64 pipe_used(const struct pipe *p)
+/* The frame for position tail, made if there is none. */
+static struct frame *tail_frame(struct pipe *p)
 {
-	return p->head - p->tail;
+	struct frame **s = slot(p, p->tail);
+
+	if (!*s) {
+		*s = p->spare ? p->spare : frame_alloc(0);
+		p->spare = NULL;
+	}
+	return *s;
 }
 
-static u64 pipe_room(const struct pipe *p)
+static void give_up(struct pipe *p, struct frame **s)
 {
-	return (u64)p->npages * PAGE_SIZE - pipe_used(p);
-}
+	struct frame *f = *s;
 
-static struct frame **page_of(struct pipe *p, u64 pos)
-{
-	return &p->pages[(pos >> PAGE_SHIFT) & (p->npages - 1)];
-}
-
-/* ---- reading ---- */
-
-static void page_done(struct pipe *p, struct frame **slot)
-{
-	if (p->spare)
-		frame_free(*slot);
+	*s = NULL;
+	if (!p->spare)
+		p->spare = f;
 	else
-		p->spare = *slot;
-	*slot = NULL;
+		frame_free(f);
 }
 
-/* Moves what is there, at most what is asked. -EFAULT only if nothing could be moved. */
-static ssize_t take(struct pipe *p, struct uio *u)
+/* head has moved from `from`: frames without a byte left are given up. */
+static void advance_head(struct pipe *p, u64 n)
+{
+	struct frame **s = slot(p, p->head);
+	bool page_done = (p->head + n) >> PAGE_SHIFT != p->head >> PAGE_SHIFT;
+
+	p->head += n;
+	/* a full ring's tail may lie in the first bytes of the same frame */
+	if (p->head == p->tail) {
+		if (*s)
+			give_up(p, s);
+		p->head = p->tail = ALIGN_UP(p->tail, PAGE_SIZE);
+	} else if (page_done && slot(p, p->tail) != s) {
+		give_up(p, s);
+	} else if (page_done && (p->tail & PAGE_MASK) == 0) {
+		give_up(p, s);
+	}
+}
+
+/* Moves what is there to the user, up to the uio's end. Bytes, or -EFAULT. */
+static ssize_t ring_read(struct pipe *p, struct uio *u)
 {
 	ssize_t done = 0;
 
-	while (u->left && pipe_used(p)) {
-		struct frame **slot = page_of(p, p->tail);
-		size_t off = p->tail & PAGE_MASK, n = MIN(MIN(PAGE_SIZE - off, pipe_used(p)), u->left), moved;
+	while (u->left && used(p)) {
+		u64 off = p->head & PAGE_MASK;
+		size_t n = MIN(MIN(PAGE_SIZE - off, used(p)), u->left), got;
 
-		moved = uio_to(u, (u8 *)frame_va(*slot) + off, n);
-		p->tail += moved;
-		done += moved;
-		if ((moved && !(p->tail & PAGE_MASK)) || !pipe_used(p)) {
-			page_done(p, slot);
-			if (!pipe_used(p))	/* empty: start at a page's beginning, so that a page's worth fits one page */
-				p->head = p->tail = ALIGN_UP(p->tail, PAGE_SIZE);
-		}
-		if (moved < n)
+		got = uio_to(u, (char *)frame_va(*slot(p, p->head)) + off, n);
+		if (got)
+			advance_head(p, got);
+		done += (ssize_t)got;
+		if (got < n)
 			return done ? done : -EFAULT;
 	}
 	return done;
+}
+
+/* Moves at most n bytes, for which there is room, into the ring. */
+static ssize_t ring_write(struct pipe *p, struct uio *u, u64 n)
+{
+	ssize_t done = 0;
+
+	while (n) {
+		u64 off = p->tail & PAGE_MASK;
+		size_t part = MIN(PAGE_SIZE - off, n), got;
+		struct frame *f = tail_frame(p);
+
+		if (!f)
+			return done ? done : -ENOMEM;
+		got = uio_from(u, (char *)frame_va(f) + off, part);
+		p->tail += got;
+		done += (ssize_t)got;
+		n -= got;
+		if (got < part) {
+			if (!off && !got) /* made for nothing */
+				give_up(p, slot(p, p->tail));
+			return done ? done : -EFAULT;
+		}
+	}
+	return done;
+}
+
+/* ---- read and write ---- */
+
+static struct pipe *pipe_of(struct file *f)
+{
+	return f->data;
 }
 
 static ssize_t pipe_read(struct file *f, struct uio *u, u64 *pos __unused)
 {
-	struct pipe *p = f->data;
-	ssize_t n;
+	struct pipe *p = pipe_of(f);
+	ssize_t n = 0;
 	bool was_full;
+	int err;
 
 	if (!u->left)
 		return 0;
 	mutex_lock(&p->lock);
-	while (!pipe_used(p)) {
-		int err;
-
-		if (!p->writers) {
-			mutex_unlock(&p->lock);
-			return 0;
-		}
-		if (f->flags & O_NONBLOCK) {
-			mutex_unlock(&p->lock);
-			return -EAGAIN;
-		}
-		err = wait_event_mutex(&p->readable, &p->lock, pipe_used(p) || !p->writers, WAIT_INTR);
-		if (err) {
-			mutex_unlock(&p->lock);
-			return -ERESTARTSYS;
-		}
+	while (!used(p)) {
+		if (!p->writers)
+			goto out;
+		n = -EAGAIN;
+		if (f->flags & O_NONBLOCK)
+			goto out;
+		err = wait_event_mutex(&p->rd, &p->lock, used(p) || !p->writers, WAIT_INTR);
+		n = err ? -ERESTARTSYS : 0;
+		if (err)
+			goto out;
 	}
-	was_full = pipe_room(p) < PIPE_BUF;
-	n = take(p, u);
+	was_full = room(p) < PIPE_BUF;
+	n = ring_read(p, u);
+	if (was_full && n > 0)
+		waitq_wake_all(&p->wr);
+out:
 	mutex_unlock(&p->lock);
-	if (was_full || !waitq_empty(&p->writable))
-		waitq_wake_all(&p->writable);
 	return n;
 }
 
-/* ---- writing ---- */
-
-static struct frame *fresh_page(struct pipe *p)
+/* Room for the next piece: all of a short write, anything of a long one. */
+static bool has_room(const struct pipe *p, u64 n)
 {
-	struct frame *f = p->spare;
-
-	p->spare = NULL;
-	return f ? f : frame_alloc(0);
+	return room(p) >= (n <= PIPE_BUF ? n : 1);
 }
 
-/* Moves as much as there is room for. */
-static ssize_t put(struct pipe *p, struct uio *u)
+static ssize_t write_locked(struct file *f, struct pipe *p, struct uio *u)
 {
-	ssize_t done = 0;
+	bool atomic = u->left <= PIPE_BUF;
+	ssize_t done = 0, n;
+	int err;
 
-	while (u->left && pipe_room(p)) {
-		struct frame **slot = page_of(p, p->head);
-		size_t off = p->head & PAGE_MASK, n = MIN(MIN(PAGE_SIZE - off, pipe_room(p)), u->left), moved;
+	while (u->left) {
+		u64 want = atomic ? u->left : PIPE_BUF + 1;
 
-		if (!*slot) {
-			*slot = fresh_page(p);
-			if (!*slot)
-				return done ? done : -ENOMEM;
+		if (!p->readers)
+			return done ? done : -EPIPE;
+		if (!has_room(p, want)) {
+			if (f->flags & O_NONBLOCK)
+				return done ? done : -EAGAIN;
+			err = wait_event_mutex(&p->wr, &p->lock, has_room(p, want) || !p->readers, WAIT_INTR);
+			if (err)
+				return done ? done : -ERESTARTSYS;
+			continue;
 		}
-		moved = uio_from(u, (u8 *)frame_va(*slot) + off, n);
-		p->head += moved;
-		done += moved;
-		if (moved < n) {
-			if (!moved && !off)
-				page_done(p, slot);
-			return done ? done : -EFAULT;
-		}
+		bool was_empty = !used(p);
+
+		n = ring_write(p, u, MIN(u->left, room(p)));
+		if (n > 0 && was_empty)
+			waitq_wake_all(&p->rd);
+		if (n < 0)
+			return done ? done : n;
+		done += n;
 	}
 	return done;
 }
 
-static ssize_t broken(ssize_t done)
-{
-	if (!done && vfs_hooks.raise)
-		vfs_hooks.raise(VFS_SIGPIPE);
-	return done ? done : -EPIPE;
-}
-
-/* Room enough to go on: all of a small write, or any byte of a large one. */
-static bool may_put(const struct pipe *p, u64 left, bool atomic)
-{
-	return pipe_room(p) >= (atomic ? left : 1);
-}
-
 static ssize_t pipe_write(struct file *f, struct uio *u, u64 *pos __unused)
 {
-	struct pipe *p = f->data;
-	bool atomic = u->left <= PIPE_BUF;
-	ssize_t done = 0, n = 0;
+	struct pipe *p = pipe_of(f);
+	ssize_t n;
 
 	if (!u->left)
 		return 0;
 	mutex_lock(&p->lock);
-	while (u->left) {
-		int err;
-
-		if (!p->readers) {
-			mutex_unlock(&p->lock);
-			return broken(done);
-		}
-		if (may_put(p, u->left, atomic)) {
-			n = put(p, u);
-			if (n < 0)
-				break;
-			done += n;
-			waitq_wake_all(&p->readable);
-			continue;
-		}
-		if (f->flags & O_NONBLOCK) {
-			n = -EAGAIN;
-			break;
-		}
-		err = wait_event_mutex(&p->writable, &p->lock, may_put(p, u->left, atomic) || !p->readers, WAIT_INTR);
-		if (err) {
-			n = -ERESTARTSYS;
-			break;
-		}
-	}
+	n = write_locked(f, p, u);
 	mutex_unlock(&p->lock);
-	return done ? done : n;
+	if (n == -EPIPE && vfs_hooks.raise)
+		vfs_hooks.raise(VFS_SIGPIPE);
+	return n;
 }
-
-/* ---- the rest of the file ---- */
 
 static u32 pipe_poll(struct file *f, struct poll_table *pt)
 {
-	struct pipe *p = f->data;
-	u32 ev = 0;
+	struct pipe *p = pipe_of(f);
+	u32 events = 0;
 
 	if (f->may_read)
-		poll_wait(pt, &p->readable);
+		poll_wait(pt, &p->rd);
 	if (f->may_write)
-		poll_wait(pt, &p->writable);
+		poll_wait(pt, &p->wr);
 	mutex_lock(&p->lock);
 	if (f->may_read) {
-		if (pipe_used(p))
-			ev |= POLLIN | POLLRDNORM;
-		if (!p->writers && p->opened_w)
-			ev |= POLLHUP;
+		if (used(p))
+			events |= POLLIN | POLLRDNORM;
+		if (!p->writers && p->writers_ever)
+			events |= POLLHUP;
 	}
 	if (f->may_write) {
-		if (pipe_room(p) >= PIPE_BUF)
-			ev |= POLLOUT | POLLWRNORM;
+		if (room(p) >= PIPE_BUF)
+			events |= POLLOUT | POLLWRNORM;
 		if (!p->readers)
-			ev |= POLLERR;
+			events |= POLLERR;
 	}
 	mutex_unlock(&p->lock);
-	return ev;
+	return events;
 }
+
+#define FIONREAD 0x541bu
 
 static long pipe_ioctl(struct file *f, unsigned cmd, u64 arg)
 {
-	struct pipe *p = f->data;
+	struct pipe *p = pipe_of(f);
 	u64 n;
 
 	if (cmd != FIONREAD)
 		return -ENOTTY;
 	mutex_lock(&p->lock);
-	n = pipe_used(p);
+	n = used(p);
 	mutex_unlock(&p->lock);
-	return put_user_u32(n, (u32 __user *)arg);
+	return put_user_u32((u32)n, (u32 __user *)arg);
 }
 
-static int resize(struct pipe *p, u32 npages)
+/* Another ring with the same bytes from its start on. */
+static int resize_locked(struct pipe *p, u32 nframes)
 {
-	struct frame **pages = kzalloc(npages * sizeof(*pages));
-	u64 first = p->tail >> PAGE_SHIFT, last = p->head ? (p->head - 1) >> PAGE_SHIFT : 0;
+	struct frame **new = kzalloc(nframes * sizeof(*new)), **old = p->frames;
+	u32 old_n = p->nframes, need = (u32)DIV_ROUND_UP(used(p), PAGE_SIZE), i;
+	u64 head = p->head, n = used(p), at = 0;
 
-	if (!pages)
+	if (!new)
 		return -ENOMEM;
-	if (pipe_used(p) && last - first + 1 > npages) {
-		kfree(pages);
-		return -EBUSY;
+	for (i = 0; i < need; i++) {
+		new[i] = frame_alloc(0);
+		if (!new[i])
+			goto fail;
 	}
-	for (u64 i = first; pipe_used(p) && i <= last; i++)
-		pages[i & (npages - 1)] = p->pages[i & (p->npages - 1)];
-	if (!pipe_used(p))
-		for (u32 i = 0; i < p->npages; i++)
-			if (p->pages[i])
-				frame_free(p->pages[i]);
-	kfree(p->pages);
-	p->pages = pages;
-	p->npages = npages;
+	while (at < n) {
+		u64 from = head + at;
+		size_t part = MIN(MIN(PAGE_SIZE - (from & PAGE_MASK), PAGE_SIZE - (at & PAGE_MASK)), n - at);
+
+		memcpy((char *)frame_va(new[at >> PAGE_SHIFT]) + (at & PAGE_MASK),
+		       (char *)frame_va(old[from >> PAGE_SHIFT & (old_n - 1)]) + (from & PAGE_MASK), part);
+		at += part;
+	}
+	for (i = 0; i < old_n; i++) {
+		if (old[i])
+			frame_free(old[i]);
+	}
+	kfree(old);
+	p->frames = new;
+	p->nframes = nframes;
+	p->head = 0;
+	p->tail = n;
 	return 0;
+fail:
+	while (i--)
+		frame_free(new[i]);
+	kfree(new);
+	return -ENOMEM;
+}
+
+static u32 frames_for(u64 bytes)
+{
+	u32 n = 1;
+
+	while ((u64)n * PAGE_SIZE < bytes)
+		n *= 2;
+	return n;
 }
 
 long pipe_size(struct file *f, u64 set)
 {
-	struct pipe *p = f->data;
-	u32 npages = 1;
-	long ret = 0;
+	struct pipe *p;
+	long r = 0;
+	u32 n;
 
-	if (f->ops != &pipe_ops)
+	if (f->ops != &pipe_file_ops)
 		return -EBADF;
+	p = pipe_of(f);
+	if (set > (u64)PIPE_LIMIT_FRAMES * PAGE_SIZE)
+		return -EINVAL;
+	n = frames_for(set);
 	mutex_lock(&p->lock);
-	if (set) {
-		const struct cred *c = vfs_current_cred();
-
-		if (set > PIPE_MAX_SIZE && !(c && cred_has(c, CAP_SYS_RESOURCE_BIT)))
-			ret = -EPERM;
-		else if (set > 1UL << 31)
-			ret = -EINVAL;
-		while (!ret && (u64)npages * PAGE_SIZE < set)
-			npages *= 2;
-		if (!ret && npages != p->npages)
-			ret = resize(p, npages);
-	}
-	if (!ret)
-		ret = (long)p->npages * PAGE_SIZE;
+	if (set && n > p->nframes && n > PIPE_MAX_FRAMES && !cred_has(vfs_current_cred(), CAP_SYS_RESOURCE_BIT))
+		r = -EPERM;
+	else if (set && used(p) > (u64)n * PAGE_SIZE)
+		r = -EBUSY;
+	else if (set && n != p->nframes)
+		r = resize_locked(p, n);
+	if (!r)
+		r = (long)capacity(p);
+	if (set && r > 0)
+		waitq_wake_all(&p->wr);
 	mutex_unlock(&p->lock);
-	if (set && ret > 0)
-		waitq_wake_all(&p->writable);
-	return ret;
+	return r;
 }
 
-/* The end goes away; whoever waits for it on the other side learns of it. True: nobody uses the pipe any more. */
-static bool leave(struct pipe *p, struct file *f)
-{
-	bool last;
+/* ---- opening and closing ---- */
 
+/* An end is closed: the other side must notice. */
+static void close_end(struct pipe *p, struct file *f)
+{
 	mutex_lock(&p->lock);
 	if (f->may_read)
 		p->readers--;
 	if (f->may_write)
 		p->writers--;
-	last = --p->users == 0;
+	waitq_wake_all(&p->rd);
+	waitq_wake_all(&p->wr);
 	mutex_unlock(&p->lock);
-	waitq_wake_all(&p->readable);
-	waitq_wake_all(&p->writable);
-	return last;
+}
+
+static void count_end(struct pipe *p, const struct file *f)
+{
+	if (f->may_read) {
+		p->readers++;
+		p->readers_ever++;
+	}
+	if (f->may_write) {
+		p->writers++;
+		p->writers_ever++;
+	}
+}
+
+static void put_fifo(struct vnode *vn, struct pipe *p)
+{
+	bool last;
+
+	rw_lock_write(&vn->v_lock);
+	last = --p->files == 0;
+	if (last)
+		vn->pipe = NULL;
+	rw_unlock_write(&vn->v_lock);
+	if (last)
+		pipe_free(p);
 }
 
 static void pipe_release(struct file *f)
 {
-	struct pipe *p = f->data;
-	struct vnode *vn = f->vnode;
+	struct pipe *p = pipe_of(f);
 
-	rw_lock_write(&vn->v_lock);
-	if (leave(p, f)) {
-		vn->pipe = NULL;
-		pipe_free(p);
-	}
-	rw_unlock_write(&vn->v_lock);
+	close_end(p, f);
+	put_fifo(f->vnode, p);
 }
 
-static const struct file_ops pipe_ops = {
+static const struct file_ops pipe_file_ops = {
 	.read = pipe_read,
 	.write = pipe_write,
-	.poll = pipe_poll,
 	.ioctl = pipe_ioctl,
+	.poll = pipe_poll,
 	.release = pipe_release,
 	.stream = true,
 };
 
-/* ---- pipe(2) ---- */
-
-static int pipe_getattr(struct vnode *vn, struct vattr *out)
+static struct pipe *get_fifo(struct vnode *vn)
 {
-	memset(out, 0, sizeof(*out));
-	out->dev = vn->mount ? vn->mount->devno : 0;
-	out->ino = vn->ino;
-	out->mode = vn->mode;
-	out->nlink = 1;
-	out->blksize = PAGE_SIZE;
-	out->atime = out->mtime = out->ctime = vfs_now();
-	return 0;
+	struct pipe *fresh = pipe_alloc(), *p;
+
+	if (!fresh)
+		return NULL;
+	rw_lock_write(&vn->v_lock);
+	p = vn->pipe;
+	if (!p)
+		vn->pipe = p = fresh;
+	p->files++;
+	rw_unlock_write(&vn->v_lock);
+	if (p != fresh)
+		pipe_free(fresh);
+	return p;
 }
 
-static void pipe_vnode_free(struct vnode *vn)
+/* Waits for the other end. Lock held; the own end is counted already. */
+static int wait_partner(struct pipe *p, const struct file *f)
 {
-	kfree(vn);
-}
-
-static const struct vnode_ops pipe_vnode_ops = { .getattr = pipe_getattr, .free = pipe_vnode_free };
-
-static void enter(struct pipe *p, struct file *f)
-{
-	mutex_lock(&p->lock);
-	p->users++;
-	if (f->may_read) {
-		p->readers++;
-		p->opened_r++;
-	}
-	if (f->may_write) {
-		p->writers++;
-		p->opened_w++;
-	}
-	mutex_unlock(&p->lock);
-	waitq_wake_all(&p->opening);
-}
-
-int pipe_create(struct file *out[2], u32 flags, const struct cred *cred)
-{
-	struct vnode *vn = kzalloc(sizeof(*vn));
-	struct pipe *p = pipe_new();
-	struct file *r = NULL, *w = NULL;
-
-	if (!vn || !p)
-		goto fail;
-	vnode_init(vn, NULL, __atomic_fetch_add(&next_ino, 1, __ATOMIC_RELAXED), S_IFIFO | 0600, &pipe_vnode_ops, NULL, 0);
-	r = file_alloc(vn, &pipe_ops, O_RDONLY | (flags & O_NONBLOCK), cred);
-	w = file_alloc(vn, &pipe_ops, O_WRONLY | (flags & (O_NONBLOCK | O_DIRECT)), cred);
-	if (!r || !w)
-		goto fail_files;
-	vn->pipe = p;
-	r->data = w->data = p;
-	enter(p, r);
-	enter(p, w);
-	vnode_drop(vn);
-	out[0] = r;
-	out[1] = w;
-	return 0;
-fail_files:
-	/* release would leave a pipe that was never entered */
-	if (r) {
-		r->ops = &directory_file_ops;
-		file_drop(r);
-	}
-	if (w) {
-		w->ops = &directory_file_ops;
-		file_drop(w);
-	}
-	pipe_free(p);
-	vnode_drop(vn);
-	return -ENOMEM;
-fail:
-	if (p)
-		pipe_free(p);
-	kfree(vn);
-	return -ENOMEM;
-}
-
-/* ---- fifos ---- */
-
-/* Waits for the other side, as open(2) of a fifo does. */
-static int wait_other(struct pipe *p, struct file *f)
-{
-	u64 seen = f->may_read ? p->opened_w : p->opened_r;
+	u64 seen;
 	int err = 0;
 
-	mutex_lock(&p->lock);
-	if (f->may_read && !f->may_write && !p->writers && !(f->flags & O_NONBLOCK))
-		err = wait_event_mutex(&p->opening, &p->lock, p->opened_w != seen, WAIT_INTR);
-	else if (f->may_write && !f->may_read && !p->readers)
-		err = f->flags & O_NONBLOCK ? -ENXIO :
-					      wait_event_mutex(&p->opening, &p->lock, p->opened_r != seen, WAIT_INTR);
-	mutex_unlock(&p->lock);
-	return err == -EINTR ? -ERESTARTSYS : err;
+	if (f->may_read && f->may_write)
+		return 0;
+	if (f->may_read) {
+		seen = p->writers_ever;
+		if (!p->writers && !(f->flags & O_NONBLOCK))
+			err = wait_event_mutex(&p->rd, &p->lock, p->writers_ever != seen, WAIT_INTR);
+	} else {
+		seen = p->readers_ever;
+		if (!p->readers && (f->flags & O_NONBLOCK))
+			return -ENXIO;
+		if (!p->readers)
+			err = wait_event_mutex(&p->wr, &p->lock, p->readers_ever != seen, WAIT_INTR);
+	}
+	return err ? -ERESTARTSYS : 0;
 }
 
 int fifo_open(struct vnode *vn, struct file *f)
@@ -472,28 +497,98 @@ int fifo_open(struct vnode *vn, struct file *f)
 	struct pipe *p;
 	int err;
 
-	rw_lock_write(&vn->v_lock);
-	p = vn->pipe;
-	if (!p)
-		p = vn->pipe = pipe_new();
-	if (p) {
-		f->data = p;
-		enter(p, f);
-	}
-	rw_unlock_write(&vn->v_lock);
+	if (!f->may_read && !f->may_write)
+		return -EINVAL;
+	p = get_fifo(vn);
 	if (!p)
 		return -ENOMEM;
-	err = wait_other(p, f);
-	if (!err) {
-		f->ops = &pipe_ops;
-		return 0;
+	mutex_lock(&p->lock);
+	count_end(p, f);
+	waitq_wake_all(&p->rd);
+	waitq_wake_all(&p->wr);
+	err = wait_partner(p, f);
+	mutex_unlock(&p->lock);
+	if (err) {
+		close_end(p, f);
+		put_fifo(vn, p);
+		return err;
 	}
-	rw_lock_write(&vn->v_lock);
-	if (leave(p, f)) {
-		vn->pipe = NULL;
+	f->data = p;
+	f->ops = &pipe_file_ops;
+	return 0;
+}
+
+/* ---- anonymous pipes ---- */
+
+static int pipe_getattr(struct vnode *vn, struct vattr *out)
+{
+	struct pipe_vnode *pv = container_of(vn, struct pipe_vnode, vn);
+
+	out->dev = pipe_devno;
+	out->ino = vn->ino;
+	out->mode = vn->mode;
+	out->nlink = 1;
+	out->uid = pv->uid;
+	out->gid = pv->gid;
+	out->blksize = PAGE_SIZE;
+	out->atime = out->mtime = out->ctime = out->btime = pv->born;
+	return 0;
+}
+
+static void pipe_vnode_free(struct vnode *vn)
+{
+	kmem_cache_free(vnode_cache, container_of(vn, struct pipe_vnode, vn));
+}
+
+static const struct vnode_ops pipe_vnode_ops = {
+	.getattr = pipe_getattr,
+	.free = pipe_vnode_free,
+};
+
+static struct vnode *pipe_vnode_create(const struct cred *cred)
+{
+	struct pipe_vnode *pv = kmem_cache_alloc(vnode_cache, KM_ZERO);
+
+	if (!pv)
+		return NULL;
+	vnode_init(&pv->vn, NULL, __atomic_add_fetch(&next_ino, 1, __ATOMIC_RELAXED), S_IFIFO | 0600, &pipe_vnode_ops, NULL, 0);
+	pv->born = vfs_now();
+	pv->uid = cred ? cred->fsuid : 0;
+	pv->gid = cred ? cred->fsgid : 0;
+	return &pv->vn;
+}
+
+static void attach(struct file *f, struct pipe *p)
+{
+	f->data = p;
+	p->files++;
+	count_end(p, f);
+}
+
+int pipe_create(struct file *out[2], u32 flags, const struct cred *cred)
+{
+	struct vnode *vn = pipe_vnode_create(cred);
+	struct pipe *p = vn ? pipe_alloc() : NULL;
+
+	if (!p) {
+		vnode_drop(vn);
+		return -ENOMEM;
+	}
+	out[0] = file_alloc(vn, NULL, O_RDONLY | flags, cred);
+	out[1] = out[0] ? file_alloc(vn, NULL, O_WRONLY | flags, cred) : NULL;
+	vnode_drop(out[0] ? vn : NULL);
+	if (!out[1]) {
+		if (out[0])
+			file_drop(out[0]);
+		else
+			vnode_drop(vn);
 		pipe_free(p);
+		return -ENOMEM;
 	}
-	rw_unlock_write(&vn->v_lock);
-	f->data = NULL;
-	return err;
+	vn->pipe = p;
+	for (int i = 0; i < 2; i++) {
+		attach(out[i], p);
+		out[i]->ops = &pipe_file_ops;
+	}
+	return 0;
 }

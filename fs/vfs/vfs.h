@@ -231,7 +231,7 @@ struct mount {
 	struct list children;		/* (m) */
 	struct list child_link;		/* (m) */
 	char source[64];		/* (c) for /proc/mounts */
-	bool readonly_by_error;		/* (a) */
+	u32 readonly_by_error;		/* (a) */
 };
 
 struct path {
@@ -282,11 +282,15 @@ static inline struct vnode *vnode_of_object(struct vm_object *o)
 	return container_of(o, struct vnode, obj);
 }
 extern const struct file_ops pagecache_file_ops, directory_file_ops;
+ssize_t pagecache_write(struct file *f, struct uio *u, u64 *pos);	/* for file systems that look at it first */
+/* fallocate on a file of anonymous memory, v_lock held exclusive: allocates or punches holes. */
+int anon_fallocate(struct vm_object *o, int mode, u64 off, u64 len);
 /* Metadata blocks of a mounted device: the page cache of its bdev vnode. */
 struct meta {
 	struct frame *frame;
 	void *data;	/* the block's bytes */
 	u64 block;	/* number, in blocks of the size given */
+	u32 nsectors;	/* 512-byte pieces of it */
 };
 int meta_get(struct vnode *bdev, u64 block, u32 bsize, struct meta *out);	/* reads if needed; -EIO; sleeps */
 int meta_get_zero(struct vnode *bdev, u64 block, u32 bsize, struct meta *out);	/* a new block: not read, zeroed (when it is a whole page or else read-modify) */
@@ -305,6 +309,7 @@ void vfs_start_writeback(void);	/* the write-back thread, once threads run */
 size_t vfs_shrink(size_t n);
 /* drop_caches: 1 clean pages of all cached files, 2 names and vnodes. Sleeps. */
 void vfs_drop_caches(unsigned what);
+const struct fs_type *vfs_type_nth(unsigned k);	/* for /proc/filesystems; NULL past the end */
 u64 vfs_mount_events(void);	/* counts changes of the mount table */
 
 /* ---- for kernel/syscall and kernel/proc ---- */
@@ -439,6 +444,8 @@ struct char_dev {
 };
 int chrdev_register(struct char_dev *d);
 struct char_dev *chrdev_find(u64 rdev);
+struct char_dev *chrdev_next(u64 rdev);	/* the first with a number >= rdev; NULL */
+void chrdev_set_listener(void (*fn)(struct char_dev *d));	/* told of each one registered from now on; may sleep */
 static inline u64 makedev(u32 major, u32 minor)
 {
 	return ((u64)(major & 0xfff) << 8) | (minor & 0xff) | ((u64)(minor & ~0xffu) << 12);

@@ -158,7 +158,7 @@ void mount_table_init(void);
 void mount_hold(struct mount *m);
 void mount_put(struct mount *m);
 bool mount_root_path(struct path *out);	/* held; false: nothing is mounted */
-struct mount *mount_pseudo(const char *name);	/* never in the tree */
+struct mount *mount_pseudo(const struct fs_type *type);	/* never in the tree */
 extern struct mount *anon_mount;		/* of nameless vnodes shown in /proc */
 int mount_want_write(const struct vnode *vn);
 /* Calls fn for each mount with it held and no lock. */
@@ -177,16 +177,17 @@ extern struct mount *bdev_mount;
 int bdev_open(struct vnode *vn, struct file *f);
 int bdev_sync(struct vnode *bdev, bool wait);
 void bdev_init(void);
-void bdev_forget_unused(struct block_dev *d);
 
 /* ---- pipe.c ---- */
 void pipe_init(void);
 int fifo_open(struct vnode *vn, struct file *f);
 
+/* ---- uio.c, pagecache.c ---- */
+void uio_rewind(struct uio *u, size_t n);	/* the last n bytes come again */
+
 /* ---- file.c ---- */
 void file_init(void);
 int file_open_vnode(struct file *f);	/* chooses ops by type; calls the special open */
-void vfs_open_count_done(struct file *f);
 
 /* ---- others ---- */
 int chrdev_open(struct vnode *vn, struct file *f);

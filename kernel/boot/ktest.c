@@ -108,6 +108,7 @@ static void shuffle(const struct ktest **tests, unsigned n)
 static bool run_one(const struct ktest *t, unsigned number, u64 seed)
 {
 	failures = 0;
+	kprintf("# %s\n", t->name);
 	t->fn();
 	if (!__atomic_load_n(&failures, __ATOMIC_ACQUIRE)) {
 		kprintf("ok %u - %s\n", number, t->name);

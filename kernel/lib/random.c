@@ -12,7 +12,8 @@
 #include "kernel/sync/spinlock.h"
 
 static struct spinlock lock = SPINLOCK_INIT(LOCK_RANDOM, "random");
-static u32 key[8] = {0x6e6d6f67, 0x20612069, 0x73656564, 0x6f742073, 0x74617274, 0x66726f6d, 0x6e6f7468, 0x696e6721};
+static u32 key[8] = {0x6e6d6f67, 0x20612069, 0x73656564, 0x6f742073,
+		     0x74617274, 0x66726f6d, 0x6e6f7468, 0x696e6721};
 
 static inline u32 rotl(u32 v, unsigned n)
 {
@@ -47,8 +48,9 @@ static void rounds(u32 x[16])
 
 void chacha20_block(const u32 k[8], u32 counter, const u32 nonce[3], u8 out[64])
 {
-	u32 in[16] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574, k[0],    k[1],	 k[2],	   k[3],
-		      k[4],	  k[5],	      k[6],	  k[7],	      counter, nonce[0], nonce[1], nonce[2]};
+	u32 in[16] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574, k[0], k[1],
+		      k[2],	  k[3],	      k[4],	  k[5],	      k[6], k[7],
+		      counter,	  nonce[0],   nonce[1],	  nonce[2]};
 	u32 x[16];
 
 	memcpy(x, in, sizeof(x));

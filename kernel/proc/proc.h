@@ -276,6 +276,7 @@ int proc_may_signal(struct process *p, int sig);
 
 /* ---- memory faults and OOM ---- */
 void proc_clock_changed(void);	/* after time_set_realtime */
+u64 proc_realtime(void);	/* CLOCK_REALTIME as programs see it, in ns */
 /* Set once by kernel/syscall, before the first process: what an ecall from user mode does. */
 void proc_set_syscall_handler(void (*fn)(struct trapframe *tf));
 void proc_oom_kill(void);	/* picks and kills; message names who and why.  Sleeps */

@@ -558,19 +558,17 @@ int signal_wait(sigset_t set, struct siginfo_k *out, u64 deadline)
 	struct task *t = current_task();
 	struct waitq q;
 	struct waiter w = {0};
-	int sig, err;
+	int sig, err = 0;
 
 	set &= ~SIG_UNBLOCKABLE;
-	sig = signal_dequeue(set, out);
-	if (sig)
-		return sig;
 	waitq_init(&q);
-	let_in(t, set, true);
-	wait_prepare(&q, &w, WAIT_INTR);
-	err = wait_block(WAIT_INTR, deadline);
-	wait_finish(&q, &w);
-	let_in(t, set, false);
-	sig = signal_dequeue(set, out);
+	while (!(sig = signal_dequeue(set, out)) && !err) {
+		let_in(t, set, true);
+		wait_prepare(&q, &w, WAIT_INTR);
+		err = wait_block(WAIT_INTR, deadline);
+		wait_finish(&q, &w);
+		let_in(t, set, false);
+	}
 	if (sig)
 		return sig;
 	return err == -ETIMEDOUT ? -EAGAIN : -EINTR;

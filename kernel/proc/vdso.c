@@ -29,13 +29,37 @@ static struct vvar *vvar;
 static struct vm_object *vdso_object;
 static struct spinlock vvar_lock = SPINLOCK_INIT(LOCK_LEAF_FS, "vvar");
 
+/* The clocks cannot be read at the same moment: the closest of some tries. */
+static u64 measure_offset(void)
+{
+	u64 best = 0, best_gap = ~0UL;
+
+	for (int i = 0; i < 32 && best_gap; i++) {
+		u64 before = time_now(), real = time_realtime(), gap = time_now() - before;
+
+		if (gap < best_gap) {
+			best_gap = gap;
+			best = real - before;
+		}
+	}
+	return best;
+}
+
+/* What the vDSO computes, so that the two never disagree. */
+u64 proc_realtime(void)
+{
+	return time_now() + READ_ONCE(vvar->real);
+}
+
 void vdso_update(void)
 {
+	u64 offset = measure_offset();
+
 	spin_lock(&vvar_lock);
 	WRITE_ONCE(vvar->seq, vvar->seq + 1);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	time_conversion(&vvar->mult, &vvar->shift);
-	vvar->real = time_realtime() - time_now();
+	WRITE_ONCE(vvar->real, offset);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	WRITE_ONCE(vvar->seq, vvar->seq + 1);
 	ASSERT(vvar->shift > 0 && vvar->shift < 64);

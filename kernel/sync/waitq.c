@@ -41,13 +41,11 @@ static void unlink(struct waiter *w)
 	__atomic_store_n(&w->link.next, &w->link, __ATOMIC_RELEASE);
 }
 
-/* Non-exclusive waiters stand in front, so one pass up to an exclusive one reaches all of them. */
-void waitq_wake(struct waitq *q, bool all)
+/* Non-exclusive waiters stand in front, so one pass up to an exclusive one reaches all of them. q->lock held. */
+static void wake_locked(struct waitq *q, bool all)
 {
 	struct waiter *w, *next;
-	u64 flags;
 
-	flags = spin_lock_irq(&q->lock);
 	list_for_each_safe(w, next, &q->waiters, link) {
 		bool exclusive = w->exclusive;
 
@@ -60,7 +58,25 @@ void waitq_wake(struct waitq *q, bool all)
 		if (exclusive && !all)
 			break;
 	}
+}
+
+void waitq_wake(struct waitq *q, bool all)
+{
+	u64 flags = spin_lock_irq(&q->lock);
+
+	wake_locked(q, all);
 	spin_unlock_irq(&q->lock, flags);
+}
+
+void waitq_wake_all_nested(struct waitq *q)
+{
+	ASSERT(!irqs_on());
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (list_empty(&q->waiters))
+		return;
+	spin_lock_same(&q->lock);
+	wake_locked(q, true);
+	spin_unlock(&q->lock);
 }
 
 void wait_prepare(struct waitq *q, struct waiter *w, enum wait_how how)

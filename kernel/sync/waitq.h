@@ -36,6 +36,7 @@ enum wait_how {
 
 void waitq_init(struct waitq *q);
 void waitq_wake(struct waitq *q, bool all);	/* the slow half of the next two */
+void waitq_wake_all_nested(struct waitq *q);	/* from a waiter's fn, which runs under another queue's lock */
 #ifdef __riscv
 /* Wakes everybody who is not exclusive, and one who is. */
 static inline void waitq_wake_one(struct waitq *q)
@@ -53,7 +54,6 @@ static inline void waitq_wake_all(struct waitq *q)
 #else
 void waitq_wake_one(struct waitq *q);
 void waitq_wake_all(struct waitq *q);
-void waitq_wake_all_nested(struct waitq *q);	/* from a waiter's fn, which runs under another queue's lock */
 #endif
 bool waitq_empty(struct waitq *q);	/* a hint unless the caller orders it by its own lock */
 

@@ -120,7 +120,8 @@ static int vnode_of_dirfd(u64 dirfd, struct vnode **out)
 static int vnode_of_path(struct at_path *a, unsigned flags, struct vnode **out)
 {
 	struct path p;
-	int err = path_lookup(&a->ctx, a->path.str, flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW, &p);
+	int err = path_lookup(&a->ctx, a->path.str, flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW,
+			      &p);
 
 	if (err)
 		return err;
@@ -224,7 +225,8 @@ u64 timespec_ns(const struct timespec_k *t)
 {
 	u64 ns;
 
-	if (__builtin_mul_overflow((u64)t->sec, NSEC_PER_SEC, &ns) || __builtin_add_overflow(ns, (u64)t->nsec, &ns))
+	if (__builtin_mul_overflow((u64)t->sec, NSEC_PER_SEC, &ns) ||
+	    __builtin_add_overflow(ns, (u64)t->nsec, &ns))
 		return INT64_MAX;
 	return MIN(ns, (u64)INT64_MAX);
 }

@@ -28,11 +28,11 @@ extern const char *const syscall_names[SYSCALL_TABLE_SIZE];
 #define MAX_RW_COUNT 0x7ffff000UL /* a single transfer never moves more */
 
 /* more capabilities(7), as in proc.h */
-#define CAP_FOWNER     3
-#define CAP_SYS_CHROOT 18
-#define CAP_MKNOD      27
+#define CAP_FOWNER	   3
+#define CAP_SYS_CHROOT	   18
+#define CAP_MKNOD	   27
 #define CAP_SYS_TTY_CONFIG 26
-#define CAP_SYSLOG     34
+#define CAP_SYSLOG	   34
 
 /* The current process's credentials, held (cred_drop); no locks held but sleepable ones. */
 static inline struct cred *cred_get(void)
@@ -79,8 +79,8 @@ void user_path_put(struct user_path *p);
 struct at_path {
 	struct user_path path;
 	struct lookup_ctx ctx;
-	struct cred *cred;  /* held */
-	struct file *file;  /* held: dirfd, NULL if it does not matter */
+	struct cred *cred; /* held */
+	struct file *file; /* held: dirfd, NULL if it does not matter */
 };
 /* Copies the path in and finds dirfd.  empty_ok: AT_EMPTY_PATH was given.  0, or -errno and nothing to free. */
 int at_path_get(struct at_path *a, u64 dirfd, u64 upath, bool empty_ok);

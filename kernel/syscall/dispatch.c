@@ -24,8 +24,8 @@ static void trace_call(const struct trapframe *tf, u64 nr)
 	const char *name = nr < SYSCALL_TABLE_SIZE ? syscall_names[nr] : NULL;
 	const u64 *a = &tf->x[REG_A0];
 
-	kprintf("%d %s(%lu): %lx %lx %lx %lx %lx %lx\n", current()->tid, name ? name : "?", nr, a[0], a[1],
-		a[2], a[3], a[4], a[5]);
+	kprintf("%d %s(%lu): %lx %lx %lx %lx %lx %lx\n", current()->tid, name ? name : "?", nr,
+		a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 static void trace_result(u64 nr, long result)
@@ -38,8 +38,8 @@ static void trace_result(u64 nr, long result)
 		kprintf("%d %s = %lx\n", current()->tid, name ? name : "?", result);
 }
 #else
-#define trace false
-#define trace_call(tf, nr) ((void)0)
+#define trace			 false
+#define trace_call(tf, nr)	 ((void)0)
 #define trace_result(nr, result) ((void)0)
 #endif
 

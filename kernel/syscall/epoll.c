@@ -129,6 +129,7 @@ static void item_stand(struct poll_table *pt, struct waitq *q)
 	irq = spin_lock_irq(&q->lock);
 	list_add(&q->waiters, &s->waiter.link);
 	spin_unlock_irq(&q->lock, irq);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* before the file looks at its state */
 }
 
 static u32 item_poll(struct item *i, struct poll_table *pt)
@@ -178,8 +179,9 @@ static void item_insert(struct epoll *ep, struct item *i)
 
 	while (*link) {
 		parent = *link;
-		link = item_order(container_of(parent, struct item, node), i->file, i->fd) < 0 ? &parent->right :
-												  &parent->left;
+		link = item_order(container_of(parent, struct item, node), i->file, i->fd) < 0
+			       ? &parent->right
+			       : &parent->left;
 	}
 	rb_insert(&ep->items, &i->node, parent, link);
 }
@@ -293,7 +295,8 @@ static int item_modify(struct item *i, const struct epoll_event_k *ev)
 	return 0;
 }
 
-static int ctl_locked(struct file *epf, int op, struct file *f, int fd, const struct epoll_event_k *ev)
+static int ctl_locked(struct file *epf, int op, struct file *f, int fd,
+		      const struct epoll_event_k *ev)
 {
 	struct epoll *ep = epf->data;
 	struct item *i = item_find(ep, f, fd);
@@ -333,7 +336,8 @@ SYSCALL4(epoll_ctl, epfd, op, fd, uevent)
 	struct epoll *ep;
 	int err = -EBADF;
 
-	if ((s32)op != EPOLL_CTL_DEL && copy_from_user(&ev, (const void __user *)uevent, sizeof(ev)))
+	if ((s32)op != EPOLL_CTL_DEL &&
+	    copy_from_user(&ev, (const void __user *)uevent, sizeof(ev)))
 		return -EFAULT;
 	epf = file_get(epfd);
 	f = file_get(fd);
@@ -444,7 +448,8 @@ static long ep_wait(struct epoll *ep, u64 uevents, u32 max, const struct ep_time
 	}
 }
 
-static long epoll_pwait(u64 epfd, u64 uevents, u64 max, const struct ep_timeout *t, u64 umask, u64 masksize)
+static long epoll_pwait(u64 epfd, u64 uevents, u64 max, const struct ep_timeout *t, u64 umask,
+			u64 masksize)
 {
 	u64 bytes = (u64)(u32)max * sizeof(struct epoll_event_k);
 	struct temp_mask mask;
@@ -472,7 +477,8 @@ static long epoll_pwait(u64 epfd, u64 uevents, u64 max, const struct ep_timeout 
 SYSCALL6(epoll_pwait, epfd, uevents, max, timeout, umask, masksize)
 {
 	s32 ms = (s32)timeout;
-	struct ep_timeout t = {.now = ms == 0, .deadline = ms > 0 ? time_deadline((u64)ms * 1000000) : 0};
+	struct ep_timeout t = {.now = ms == 0,
+			       .deadline = ms > 0 ? time_deadline((u64)ms * 1000000) : 0};
 
 	return epoll_pwait(epfd, uevents, max, &t, umask, masksize);
 }

@@ -10,7 +10,6 @@
 
 /* ---- mode and owner ---- */
 
-
 static long setattr_at(u64 dirfd, u64 upath, u32 flags, const struct vattr *a, u32 which)
 {
 	struct vnode *vn;
@@ -109,7 +108,8 @@ SYSCALL5(fchownat, dirfd, upath, uid, gid, flags)
 
 static bool utime_valid(const struct timespec_k *t)
 {
-	return t->nsec == UTIME_NOW || t->nsec == UTIME_OMIT || (t->nsec >= 0 && t->nsec < (s64)NSEC_PER_SEC);
+	return t->nsec == UTIME_NOW || t->nsec == UTIME_OMIT ||
+	       (t->nsec >= 0 && t->nsec < (s64)NSEC_PER_SEC);
 }
 
 static bool utime_one(const struct timespec_k *t, struct timespec64 now, struct timespec64 *out)
@@ -347,8 +347,8 @@ SYSCALL4(sync_file_range, fd, off, len, flags)
 /* ---- advice about pages ---- */
 
 enum { FADV_NORMAL, FADV_RANDOM, FADV_SEQUENTIAL, FADV_WILLNEED, FADV_DONTNEED, FADV_NOREUSE };
-#define RA_SEQUENTIAL	64u /* pages: twice the default */
-#define WILLNEED_MAX	2048u
+#define RA_SEQUENTIAL 64u /* pages: twice the default */
+#define WILLNEED_MAX  2048u
 
 static void fadvise_need(struct vm_object *o, u64 off, u64 len)
 {

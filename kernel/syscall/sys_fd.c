@@ -90,7 +90,8 @@ SYSCALL3(dup3, from, to, flags)
 	file_drop(f);
 	if ((u32)to >= proc_rlimit(RLIMIT_NOFILE))
 		return -EBADF;
-	return fd_dup_to(current_proc()->fds, (int)from, (int)to, flags & O_CLOEXEC, proc_rlimit(RLIMIT_NOFILE));
+	return fd_dup_to(current_proc()->fds, (int)from, (int)to, flags & O_CLOEXEC,
+			 proc_rlimit(RLIMIT_NOFILE));
 }
 
 /* ---- fcntl ---- */
@@ -125,8 +126,8 @@ static void flags_change(struct file *f, u32 clear, u32 set)
 {
 	u32 old = READ_ONCE(f->flags);
 
-	while (!__atomic_compare_exchange_n(&f->flags, &old, (old & ~clear) | set, false, __ATOMIC_RELAXED,
-					    __ATOMIC_RELAXED))
+	while (!__atomic_compare_exchange_n(&f->flags, &old, (old & ~clear) | set, false,
+					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
 }
 
@@ -172,7 +173,9 @@ static long fcntl_lock(struct file *f, int cmd, u64 arg)
 
 static long fcntl_dup(u64 fd, u64 min, bool cloexec)
 {
-	return min >= proc_rlimit(RLIMIT_NOFILE) || min > INT32_MAX ? -EINVAL : dup_from(fd, (int)min, cloexec);
+	return min >= proc_rlimit(RLIMIT_NOFILE) || min > INT32_MAX
+		       ? -EINVAL
+		       : dup_from(fd, (int)min, cloexec);
 }
 
 /* The commands that an O_PATH descriptor allows too; -ENOSYS: not one of them. */
@@ -259,13 +262,13 @@ SYSCALL2(flock, fd, op)
 
 /* ---- ioctl ---- */
 
-#define FIONREAD   0x541bu
-#define FIONBIO	   0x5421u
-#define FIONCLEX   0x5450u
-#define FIOCLEX	   0x5451u
-#define FIOASYNC   0x5452u
-#define FIOQSIZE   0x5460u
-#define FIGETBSZ   2u
+#define FIONREAD 0x541bu
+#define FIONBIO	 0x5421u
+#define FIONCLEX 0x5450u
+#define FIOCLEX	 0x5451u
+#define FIOASYNC 0x5452u
+#define FIOQSIZE 0x5460u
+#define FIGETBSZ 2u
 
 static long ioctl_flag(struct file *f, u32 flag, u64 arg)
 {

@@ -343,7 +343,8 @@ SYSCALL6(copy_file_range, in_fd, uioff, out_fd, uooff, len, flags)
 	u64 ioff = 0, ooff = 0;
 	ssize_t n;
 
-	if ((uioff && get_user_u64(&ioff, (u64 __user *)uioff)) || (uooff && get_user_u64(&ooff, (u64 __user *)uooff)))
+	if ((uioff && get_user_u64(&ioff, (u64 __user *)uioff)) ||
+	    (uooff && get_user_u64(&ooff, (u64 __user *)uooff)))
 		return -EFAULT;
 	in = file_get(in_fd);
 	out = file_get(out_fd);

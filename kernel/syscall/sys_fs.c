@@ -8,9 +8,10 @@
 
 /* ---- open ---- */
 
-#define OPEN_FLAGS                                                                                          \
-	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_ASYNC | O_DIRECT | \
-	 O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | O_TMPFILE)
+#define OPEN_FLAGS                                                                             \
+	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC |  \
+	 O_ASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | \
+	 O_PATH | O_TMPFILE)
 #define TMPFILE_BIT (O_TMPFILE & ~O_DIRECTORY)
 
 /* open(2)'s flags made consistent; -EINVAL for those that contradict each other. */
@@ -175,7 +176,8 @@ SYSCALL5(renameat2, odir, opath, ndir, npath, flags)
 	struct at_path o, n;
 	int err;
 
-	if ((u32)flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE) || (u32)flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+	if ((u32)flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE) ||
+	    (u32)flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
 		return -EINVAL;
 	err = at_path_get(&o, odir, opath, false);
 	if (err)
@@ -198,8 +200,9 @@ static ssize_t readlink_at(struct at_path *a, char *buf, size_t size)
 	int err;
 
 	if (!a->path.str[0]) /* a link opened with O_PATH | O_NOFOLLOW */
-		return a->file && (a->file->vnode->mode & S_IFMT) == S_IFLNK ? vfs_readlink(&a->file->path, buf, size) :
-									     -ENOENT;
+		return a->file && (a->file->vnode->mode & S_IFMT) == S_IFLNK
+			       ? vfs_readlink(&a->file->path, buf, size)
+			       : -ENOENT;
 	err = path_lookup(&a->ctx, a->path.str, 0, &p);
 	if (err)
 		return err;
@@ -357,8 +360,8 @@ SYSCALL1(umask, mask)
 
 /* ---- mounts ---- */
 
-#define MS_MGC_VAL 0xc0ed0000u
-#define MS_MGC_MSK 0xffff0000u
+#define MS_MGC_VAL	0xc0ed0000u
+#define MS_MGC_MSK	0xffff0000u
 #define MNT_FORCE	1u
 #define MNT_DETACH	2u
 #define MNT_EXPIRE	4u
@@ -400,7 +403,9 @@ SYSCALL5(mount, usource, utarget, utype, uflags, udata)
 	if (!err)
 		err = at_path_get(&a, (u64)AT_FDCWD, utarget, false);
 	if (!err) {
-		err = capable(CAP_SYS_ADMIN) ? vfs_mount(&a.ctx, source, a.path.str, type, flags, data) : -EPERM;
+		err = capable(CAP_SYS_ADMIN)
+			      ? vfs_mount(&a.ctx, source, a.path.str, type, flags, data)
+			      : -EPERM;
 		at_path_put(&a);
 	}
 	kfree(data);

@@ -16,7 +16,7 @@
 #define UTS_LEN 64
 
 static struct spinlock names_lock = SPINLOCK_INIT(LOCK_LEAF_FS, "utsname");
-static char nodename[UTS_LEN + 1] = "gnomon";	   /* names_lock */
+static char nodename[UTS_LEN + 1] = "gnomon";	/* names_lock */
 static char domainname[UTS_LEN + 1] = "(none)"; /* names_lock */
 
 struct utsname_k {
@@ -28,7 +28,8 @@ BUILD_ASSERT(sizeof(struct utsname_k) == 390);
 SYSCALL1(uname, ubuf)
 {
 	struct utsname_k u = {
-		.sysname = "Linux", /* the ABI's name: programs ask for it to know what they may call */
+		.sysname =
+			"Linux", /* the ABI's name: programs ask for it to know what they may call */
 		.release = "6.12.0-gnomon",
 		.version = "#1 SMP PREEMPT Gnomon",
 		.machine = "riscv64",
@@ -225,9 +226,9 @@ SYSCALL3(getrandom, ubuf, len, flags)
 		size_t part = MIN(n - done, sizeof(buf)), bad;
 
 		random_bytes(buf, part);
-		bad = user_range_ok(ubuf + done, part) ?
-			      copy_to_user_partial((void __user *)(ubuf + done), buf, part) :
-			      part;
+		bad = user_range_ok(ubuf + done, part)
+			      ? copy_to_user_partial((void __user *)(ubuf + done), buf, part)
+			      : part;
 		done += part - bad;
 		if (bad)
 			return done ? (long)done : -EFAULT;

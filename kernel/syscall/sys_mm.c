@@ -119,6 +119,59 @@ SYSCALL5(mremap, old, old_len, new_len, flags, new_addr)
 	return vm_mremap(map(), old, old_len, new_len, flags, new_addr);
 }
 
+static int may_lock(u64 *limit)
+{
+	*limit = current_proc()->cred->euid == 0 ? ~0UL : proc_rlimit(RLIMIT_MEMLOCK);
+	return *limit ? 0 : -EPERM;
+}
+
+static long do_mlock(u64 addr, u64 len, bool populate)
+{
+	u64 limit;
+	int err = may_lock(&limit);
+
+	return err ? err : vm_mlock(map(), addr, len, true, populate, limit);
+}
+
+SYSCALL2(mlock, addr, len)
+{
+	return do_mlock(addr, len, true);
+}
+
+#define MLOCK_ONFAULT 1
+
+SYSCALL3(mlock2, addr, len, flags)
+{
+	if (flags & ~(u64)MLOCK_ONFAULT)
+		return -EINVAL;
+	return do_mlock(addr, len, !(flags & MLOCK_ONFAULT));
+}
+
+SYSCALL2(munlock, addr, len)
+{
+	return vm_mlock(map(), addr, len, false, false, ~0UL);
+}
+
+#define MCL_CURRENT 1
+#define MCL_FUTURE  2
+#define MCL_ONFAULT 4
+
+SYSCALL1(mlockall, flags)
+{
+	u64 limit;
+	int err;
+
+	if (!flags || (flags & ~(u64)(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) || flags == MCL_ONFAULT)
+		return -EINVAL;
+	err = may_lock(&limit);
+	return err ? err : vm_mlock_all(map(), flags & MCL_CURRENT, flags & MCL_FUTURE, !(flags & MCL_ONFAULT), limit);
+}
+
+SYSCALL0(munlockall)
+{
+	return vm_mlock_all(map(), false, false, false, ~0UL);
+}
+
 #define MINCORE_CHUNK 256	/* pages at a time */
 
 SYSCALL3(mincore, addr, len, vec)

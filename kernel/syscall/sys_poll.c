@@ -47,7 +47,8 @@ static long poll_scan(struct poll_set *s, struct poll_table *pt)
 		if (!p->file)
 			p->got &= POLLNVAL;
 		else
-			p->got = file_poll(p->file, ready ? NULL : pt) & (p->want | POLLERR | POLLHUP);
+			p->got = file_poll(p->file, ready ? NULL : pt) &
+				 (p->want | POLLERR | POLLHUP);
 		ready += p->got != 0;
 	}
 	return ready;
@@ -69,7 +70,7 @@ static long poll_sleep(struct poll_set *s, u64 deadline)
 	poll_table_free(pt);
 	if (ready || err == -ETIMEDOUT)
 		return ready;
-	return -ERESTARTNOHAND;
+	return err == -EINTR ? -ERESTARTNOHAND : err;
 }
 
 struct timeout {
@@ -104,7 +105,8 @@ static long timeout_put(const struct timeout *t, u64 uts, long result)
 	if (!uts)
 		return result;
 	left = t->now || now >= t->deadline ? 0 : t->deadline - now;
-	ts = (struct timespec_k){.sec = (s64)(left / NSEC_PER_SEC), .nsec = (s64)(left % NSEC_PER_SEC)};
+	ts = (struct timespec_k){.sec = (s64)(left / NSEC_PER_SEC),
+				 .nsec = (s64)(left % NSEC_PER_SEC)};
 	if (copy_to_user((void __user *)uts, &ts, sizeof(ts)) && result == -ERESTARTNOHAND)
 		return -EINTR; /* starting again would wait the whole time */
 	return result;
@@ -229,7 +231,8 @@ static int select_get(struct select_sets *s)
 		return -ENOMEM;
 	for (unsigned k = 0; k < 3; k++) {
 		if (s->ubits[k] &&
-		    copy_from_user(select_set(s, k), (const void __user *)s->ubits[k], s->words * sizeof(u64)))
+		    copy_from_user(select_set(s, k), (const void __user *)s->ubits[k],
+				   s->words * sizeof(u64)))
 			return -EFAULT;
 	}
 	return 0;
@@ -286,7 +289,8 @@ static long select_result(struct select_sets *s, const struct poll_set *ps, cons
 static int select_put(const struct select_sets *s)
 {
 	for (unsigned k = 0; k < 3; k++) {
-		if (s->ubits[k] && copy_to_user((void __user *)s->ubits[k], select_set(s, k), s->words * sizeof(u64)))
+		if (s->ubits[k] && copy_to_user((void __user *)s->ubits[k], select_set(s, k),
+						s->words * sizeof(u64)))
 			return -EFAULT;
 	}
 	return 0;

@@ -154,7 +154,8 @@ SYSCALL5(statx, dirfd, upath, flags, mask, ubuf)
 
 	if (((u32)mask & STATX_RESERVED) || (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE)
 		return -EINVAL;
-	if ((u32)flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE))
+	if ((u32)flags &
+	    ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE))
 		return -EINVAL;
 	err = getattr_at(dirfd, upath, (u32)flags, &a);
 	return err ? err : statx_put(&a, ubuf);
@@ -175,7 +176,8 @@ BUILD_ASSERT(sizeof(struct statfs_k) == 120);
 /* m NULL: a nameless file, on a file system of its own kind that nobody can mount. */
 static int statfs_put(struct mount *m, u64 ubuf)
 {
-	struct statfs64_info i = {.type = PIPEFS_MAGIC, .bsize = PAGE_SIZE, .frsize = PAGE_SIZE, .namelen = 255};
+	struct statfs64_info i = {
+		.type = PIPEFS_MAGIC, .bsize = PAGE_SIZE, .frsize = PAGE_SIZE, .namelen = 255};
 	struct statfs_k s;
 	int err = m ? vfs_statfs(m, &i) : 0;
 
@@ -309,18 +311,18 @@ static long xattr_fd(u64 fd)
 	return -EOPNOTSUPP;
 }
 
-#define XATTR_CALLS(verb)                                     \
-	SYSCALL1(verb##xattr, upath)                          \
-	{                                                     \
-		return xattr_path(upath, 0);                  \
-	}                                                     \
-	SYSCALL1(l##verb##xattr, upath)                       \
-	{                                                     \
+#define XATTR_CALLS(verb)                                      \
+	SYSCALL1(verb##xattr, upath)                           \
+	{                                                      \
+		return xattr_path(upath, 0);                   \
+	}                                                      \
+	SYSCALL1(l##verb##xattr, upath)                        \
+	{                                                      \
 		return xattr_path(upath, AT_SYMLINK_NOFOLLOW); \
-	}                                                     \
-	SYSCALL1(f##verb##xattr, fd)                          \
-	{                                                     \
-		return xattr_fd(fd);                          \
+	}                                                      \
+	SYSCALL1(f##verb##xattr, fd)                           \
+	{                                                      \
+		return xattr_fd(fd);                           \
 	}
 XATTR_CALLS(set)
 XATTR_CALLS(get)

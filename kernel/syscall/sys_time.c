@@ -24,7 +24,7 @@ u64 time_deadline(u64 ns)
 /* The time_now() at which the realtime clock, as it is set now, shows ns. */
 u64 time_deadline_realtime(u64 ns)
 {
-	u64 now = time_realtime();
+	u64 now = proc_realtime();
 
 	return ns <= now ? 1 : time_deadline(ns - now);
 }
@@ -75,7 +75,7 @@ static int clock_read(s32 clock, u64 *ns)
 	case CLOCK_REALTIME:
 	case CLOCK_REALTIME_COARSE:
 	case CLOCK_TAI:
-		*ns = time_realtime();
+		*ns = proc_realtime();
 		return 0;
 	case CLOCK_MONOTONIC:
 	case CLOCK_MONOTONIC_RAW:
@@ -140,7 +140,7 @@ SYSCALL2(clock_settime, clock, from)
 
 SYSCALL2(gettimeofday, tv, tz)
 {
-	u64 ns = time_realtime();
+	u64 ns = proc_realtime();
 	struct timeval_k t = {(s64)(ns / NSEC_PER_SEC), (s64)(ns % NSEC_PER_SEC / 1000)};
 
 	if (tv && copy_to_user((void __user *)tv, &t, sizeof(t)))

@@ -17,14 +17,14 @@ struct itimerspec_k {
 };
 
 /* Field markings and the corresponding locks:
- * (c) constant   (s) set_lock   (l) lock   (sl) written under both, read under either
+ * (c) constant   (s) set_lock   (l) lock
  */
 struct timerfd {
 	struct mutex set_lock; /* (c) FS_MISC */
 	struct spinlock lock;  /* (c) LEAF_FS */
 	struct timer timer;    /* (s) */
-	u64 deadline;	       /* (sl) time_now() of the expiry awaited; 0: disarmed */
-	u64 interval;	       /* (sl) ns; 0: once */
+	u64 deadline;	       /* (s,l) time_now() of the expiry awaited; 0: disarmed */
+	u64 interval;	       /* (s,l) ns; 0: once */
 	u64 ticks;	       /* (l) expiries not yet read */
 	bool expired;	       /* (l) the timer has gone off and was not armed again */
 	struct waitq wait;     /* (c) readers */
@@ -121,7 +121,8 @@ SYSCALL2(timerfd_create, clock, flags)
 
 	if ((u32)flags & ~(O_NONBLOCK | O_CLOEXEC))
 		return -EINVAL;
-	if ((s32)clock != CLOCK_REALTIME && (s32)clock != CLOCK_MONOTONIC && (s32)clock != CLOCK_BOOTTIME)
+	if ((s32)clock != CLOCK_REALTIME && (s32)clock != CLOCK_MONOTONIC &&
+	    (s32)clock != CLOCK_BOOTTIME)
 		return -EINVAL;
 	t = kzalloc(sizeof(*t));
 	if (!t)
@@ -141,7 +142,8 @@ SYSCALL2(timerfd_create, clock, flags)
 
 static struct timespec_k to_timespec(u64 ns)
 {
-	return (struct timespec_k){.sec = (s64)(ns / NSEC_PER_SEC), .nsec = (s64)(ns % NSEC_PER_SEC)};
+	return (struct timespec_k){.sec = (s64)(ns / NSEC_PER_SEC),
+				   .nsec = (s64)(ns % NSEC_PER_SEC)};
 }
 
 /* What timerfd_gettime shows. set_lock held. */
@@ -152,7 +154,8 @@ static void timer_show(struct timerfd *t, struct itimerspec_k *out)
 	catch_up(t);
 	if (t->deadline && !READ_ONCE(t->expired))
 		left = t->deadline > now ? t->deadline - now : 1;
-	*out = (struct itimerspec_k){.interval = to_timespec(t->interval), .value = to_timespec(left)};
+	*out = (struct itimerspec_k){.interval = to_timespec(t->interval),
+				     .value = to_timespec(left)};
 }
 
 static void timer_set(struct timerfd *t, u64 deadline, u64 interval)
@@ -203,7 +206,8 @@ SYSCALL4(timerfd_settime, fd, flags, unew, uold)
 	if (copy_from_user(&new, (const void __user *)unew, sizeof(new)))
 		return -EFAULT;
 	/* a clock that is set does not cancel timers: there is nobody to tell */
-	if ((u32)flags & ~TFD_TIMER_ABSTIME || !timespec_valid(&new.value) || !timespec_valid(&new.interval))
+	if ((u32)flags & ~TFD_TIMER_ABSTIME || !timespec_valid(&new.value) ||
+	    !timespec_valid(&new.interval))
 		return -EINVAL;
 	f = timerfd_get(fd);
 	if (IS_ERR(f))
@@ -211,7 +215,8 @@ SYSCALL4(timerfd_settime, fd, flags, unew, uold)
 	t = f->data;
 	mutex_lock(&t->set_lock);
 	timer_show(t, &old);
-	timer_set(t, deadline_of(t, &new.value, flags & TFD_TIMER_ABSTIME), timespec_ns(&new.interval));
+	timer_set(t, deadline_of(t, &new.value, flags & TFD_TIMER_ABSTIME),
+		  timespec_ns(&new.interval));
 	mutex_unlock(&t->set_lock);
 	file_drop(f);
 	return uold ? copy_to_user((void __user *)uold, &old, sizeof(old)) : 0;

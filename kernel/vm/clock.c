@@ -48,6 +48,8 @@ static enum verdict judge(struct frame *f)
 		return KEEP;
 	if (page_clear(f, FR_REF) & FR_REF)
 		return SECOND_CHANCE;
+	if (READ_ONCE(f->mapcount) && rmap_locked(f))
+		return KEEP;
 	if (READ_ONCE(f->mapcount) && rmap_referenced(f))
 		return SECOND_CHANCE;
 	if (page_has(f, FR_DIRTY))

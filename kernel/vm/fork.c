@@ -49,6 +49,7 @@ void vm_map_drop(struct vm_map *m)
 	rw_unlock_write(&m->lock);
 	leaving_release(&l);
 	ASSERT(m->nareas == 0);
+	sched_forget_map(m);
 	pmap_fini(&m->pmap);
 	kmem_cache_free(map_cache, m);
 }

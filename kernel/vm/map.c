@@ -296,6 +296,8 @@ static s64 mmap_locked(struct vm_map *m, const struct vm_mmap_args *a, u64 len, 
 		return -ENOMEM;
 	unmap_locked(m, start, start + len, l);
 	fill_area(n, a, start, len);
+	if (m->lock_future)
+		n->flags |= AREA_LOCKED;
 	if (!*o && extend_previous(m, start, len, n->prot, n->flags, n->label))
 		return start;
 	if (a->file) {

@@ -185,6 +185,16 @@ bool rmap_referenced(struct frame *f)
 	return walk_frame(f, test_ref);
 }
 
+bool rmap_locked(struct frame *f)
+{
+	struct vm_area *a;
+
+	for (a = rmap_first(f->object, f->index, f->index); a; a = rmap_next(a, f->index, f->index))
+		if (a->flags & AREA_LOCKED)
+			return true;
+	return false;
+}
+
 /* ---- private shadows above a vnode ---- */
 
 /* Drops from every mapping of shadow tree s the PTEs that map frames of the vnode object; the family's lock is held. */

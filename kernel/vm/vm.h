@@ -76,6 +76,10 @@ int vm_msync(struct vm_map *m, u64 addr, u64 len, int flags);
 int vm_madvise(struct vm_map *m, u64 addr, u64 len, int advice);
 int vm_mincore(struct vm_map *m, u64 addr, u64 len, u8 *vec /* kernel memory, a byte a page */);
 s64 vm_mremap(struct vm_map *m, u64 old, u64 old_len, u64 new_len, int flags, u64 new_addr);
+/* mlock, munlock: limit is RLIMIT_MEMLOCK in bytes (~0: none). -ENOMEM: holes, over the limit, or no memory. */
+int vm_mlock(struct vm_map *m, u64 addr, u64 len, bool lock, bool populate, u64 limit);
+/* mlockall (current and/or future areas), munlockall (neither). */
+int vm_mlock_all(struct vm_map *m, bool current_areas, bool future, bool populate, u64 limit);
 u64 vm_brk(struct vm_map *m, u64 brk);		/* Linux's brk: returns the (possibly unchanged) break */
 void vm_set_brk(struct vm_map *m, u64 start);	/* exec: where the heap starts */
 /* Resource limits that mapping calls obey, in bytes (~0 = none); set by kernel/proc when they change. */

@@ -134,6 +134,7 @@ struct vm_map {
 	u64 rss_peak;		/* (a) */
 	u64 data, stack, text;	/* (m) pages of private writable, grows-down, executable areas */
 	u64 locked;		/* (m) pages in AREA_LOCKED areas */
+	bool lock_future;	/* (m) mlockall(MCL_FUTURE): new areas are locked */
 	u64 brk_start, brk;	/* (m) */
 	u64 limit_as, limit_data, limit_stack; /* (a) bytes */
 	u64 mmap_base;		/* (m) top of the region for mmap */
@@ -193,6 +194,7 @@ void rmap_write_protect(struct frame *f);
 /* Unmaps f from every mapping reachable under this lock; true if mapcount reached 0. */
 bool rmap_unmap(struct frame *f);
 bool rmap_referenced(struct frame *f);
+bool rmap_locked(struct frame *f);	/* an area that maps it directly is mlocked */
 /* Takes the vnode's pages in [first, last] out of the mappings of private shadows above it. Object unlocked; sleeps not. */
 void rmap_unmap_shadows(struct vm_object *o, u64 first, u64 last);
 

@@ -37,7 +37,9 @@ static void make_image(const char *options, unsigned kib)
 	int fd = mkstemp(image);
 
 	assert_true(fd >= 0);
-	assert_int_equal(run("PATH=$PATH:/sbin:/usr/sbin mkfs.ext2 -q -F %s %s %u </dev/null", options, image, kib), 0);
+	assert_int_equal(run("PATH=$PATH:/sbin:/usr/sbin mkfs.ext2 -q -F %s %s %u </dev/null",
+			     options, image, kib),
+			 0);
 	assert_int_equal(shim_load(image), 0);
 }
 
@@ -74,7 +76,7 @@ struct mfile {
 	u32 mode;
 	u32 nlink;
 	u64 size;
-	u8 **page;	/* NULL: zero */
+	u8 **page; /* NULL: zero */
 	u64 npages;
 	char *target;
 	u64 ino;
@@ -84,7 +86,7 @@ struct mfile {
 struct mname {
 	char name[256];
 	struct mfile *f;
-	struct mdir *dir;	/* of the entry, if a directory: its contents */
+	struct mdir *dir; /* of the entry, if a directory: its contents */
 };
 
 struct mdir {
@@ -248,8 +250,9 @@ static void check_contents(struct vnode *vn, struct mfile *f)
 				i++;
 			for (first = i; i < MIN(PAGE_SIZE, f->size - at); i++)
 				n += buf[i] != want[i];
-			fail_msg("inode %lu differs in page %lu of size %lu: %lu bytes from %lu, %#x for %#x", vn->ino, k,
-				 f->size, n, first, buf[first], want[first]);
+			fail_msg(
+				"inode %lu differs in page %lu of size %lu: %lu bytes from %lu, %#x for %#x",
+				vn->ino, k, f->size, n, first, buf[first], want[first]);
 		}
 	}
 }
@@ -341,7 +344,7 @@ static void check_tree(struct vnode *vn, struct mdir *d)
 
 struct place {
 	struct mdir *d;
-	struct vnode *vn;	/* held */
+	struct vnode *vn; /* held */
 };
 
 static struct place random_dir(struct mount *m)
@@ -388,14 +391,17 @@ static bool out_of_space(int err)
 
 static void op_create(struct mount *m)
 {
-	static const u32 types[] = {S_IFREG, S_IFREG, S_IFREG, S_IFDIR, S_IFLNK, S_IFIFO, S_IFCHR, S_IFBLK};
+	static const u32 types[] = {S_IFREG, S_IFREG, S_IFREG, S_IFDIR,
+				    S_IFLNK, S_IFIFO, S_IFCHR, S_IFBLK};
 	struct place p = random_dir(m);
 	char name[260], target[1100];
 	u32 type = types[shim_random() % ARRAY_LEN(types)];
 	struct vnode *vn;
 	struct mname *e;
 	size_t tlen = 1 + shim_random() % (shim_random() % 2 ? 59 : 1000);
-	u64 rdev = type == S_IFCHR || type == S_IFBLK ? makedev((u32)shim_random() % 4000, (u32)shim_random() % 100000) : 0;
+	u64 rdev = type == S_IFCHR || type == S_IFBLK
+			   ? makedev((u32)shim_random() % 4000, (u32)shim_random() % 100000)
+			   : 0;
 	struct vattr a;
 	int err;
 
@@ -403,7 +409,8 @@ static void op_create(struct mount *m)
 	memset(target, 't', tlen);
 	target[tlen] = 0;
 	shim_set_cred(shim_random() % 4 ? 0 : 70000);
-	err = p.vn->ops->create(p.vn, name, strlen(name), type | 0644, rdev, type == S_IFLNK ? target : NULL, &shim_cred, &vn);
+	err = p.vn->ops->create(p.vn, name, strlen(name), type | 0644, rdev,
+				type == S_IFLNK ? target : NULL, &shim_cred, &vn);
 	if (mdir_find(p.d, name)) {
 		assert_int_equal(err, -EEXIST);
 	} else if (!out_of_space(err)) {
@@ -448,7 +455,8 @@ static u64 random_offset(u64 size)
 	case 0:
 		return shim_random() % 600000;
 	case 1:
-		return shim_random() % 3 ? shim_random() % 5000000 : 68000000 + shim_random() % 1000000;
+		return shim_random() % 3 ? shim_random() % 5000000
+					 : 68000000 + shim_random() % 1000000;
 	case 2:
 	case 3:
 		return size ? shim_random() % size : 0;
@@ -487,7 +495,8 @@ static void op_failed_write(struct mount *m)
 
 	if (!vn)
 		return;
-	if (vm_page_get(&vn->obj, random_offset(f->size) >> PAGE_SHIFT, VMP_WRITE | VMP_BEYOND, NULL, &fr) == 0) {
+	if (vm_page_get(&vn->obj, random_offset(f->size) >> PAGE_SHIFT, VMP_WRITE | VMP_BEYOND,
+			NULL, &fr) == 0) {
 		if (fr->flags & FR_BUSY)
 			vm_page_ready(fr, false);
 		vm_page_put(fr);
@@ -606,7 +615,8 @@ static bool is_below(struct mdir *d, struct mdir *above)
 	return false;
 }
 
-static void model_rename(struct mdir *od, const char *oname, struct mdir *nd, const char *nname, unsigned flags)
+static void model_rename(struct mdir *od, const char *oname, struct mdir *nd, const char *nname,
+			 unsigned flags)
 {
 	struct mname *from = mdir_find(od, oname), *to = mdir_find(nd, nname), moved;
 
@@ -643,7 +653,8 @@ static void model_rename(struct mdir *od, const char *oname, struct mdir *nd, co
 }
 
 /* What the VFS would have refused. */
-static bool rename_sane(struct place *p, struct mname *e, struct place *q, struct mname *t, unsigned flags)
+static bool rename_sane(struct place *p, struct mname *e, struct place *q, struct mname *t,
+			unsigned flags)
 {
 	if (e->dir && is_below(q->d, e->dir))
 		return false;
@@ -676,7 +687,8 @@ static void op_rename(struct mount *m)
 	vn = open_name(p.vn, oname);
 	if (t)
 		target = open_name(q.vn, nname);
-	err = p.vn->ops->rename(p.vn, oname, strlen(oname), vn, q.vn, nname, strlen(nname), target, flags);
+	err = p.vn->ops->rename(p.vn, oname, strlen(oname), vn, q.vn, nname, strlen(nname), target,
+				flags);
 	if (t && flags == 1) {
 		assert_int_equal(err, -EEXIST);
 	} else if (t && !flags && t->dir && t->dir->n) {
@@ -697,7 +709,10 @@ static void op_attributes(struct mount *m)
 {
 	struct place p = random_dir(m);
 	struct mname *e = random_name(p.d);
-	struct vattr a = {.mode = 0751, .uid = (u32)shim_random(), .mtime = {(s64)shim_random() % 4000000000, 999999999}}, b;
+	struct vattr a = {.mode = 0751,
+			  .uid = (u32)shim_random(),
+			  .mtime = {(s64)shim_random() % 4000000000, 999999999}},
+		     b;
 	struct vnode *vn;
 
 	if (e && !e->f->target) {
@@ -726,9 +741,10 @@ static void op_fsync(struct mount *m)
 
 static void random_op(struct mount *m)
 {
-	static void (*const ops[])(struct mount *m) = {
-		op_create, op_create, op_create, op_write, op_write, op_write, op_write, op_write,	   op_truncate,
-		op_punch,  op_store,  op_unlink, op_link,  op_rename, op_rename, op_attributes, op_fsync, op_failed_write,
+	static void (*const ops[])(struct mount * m) = {
+		op_create, op_create, op_create,   op_write,	  op_write, op_write,
+		op_write,  op_write,  op_truncate, op_punch,	  op_store, op_unlink,
+		op_link,   op_rename, op_rename,   op_attributes, op_fsync, op_failed_write,
 	};
 	u64 k = shim_random() % ARRAY_LEN(ops);
 
@@ -761,7 +777,8 @@ static void compare_with_debugfs(struct mdir *d, const char *path)
 			u64 n = MIN(PAGE_SIZE, e->f->size - (i << PAGE_SHIFT));
 
 			assert_int_equal(fread(buf, 1, PAGE_SIZE, f), n);
-			assert_memory_equal(buf, i < e->f->npages && e->f->page[i] ? e->f->page[i] : zero, n);
+			assert_memory_equal(
+				buf, i < e->f->npages && e->f->page[i] ? e->f->page[i] : zero, n);
 		}
 		fclose(f);
 	}
@@ -796,7 +813,8 @@ static void random_run(const char *options, unsigned kib, unsigned rounds, unsig
 		assert_string_equal(shim_log, "");
 		fsck();
 	}
-	run("mkdir %s.out && PATH=$PATH:/sbin:/usr/sbin debugfs -R 'rdump / %s.out' %s >/dev/null 2>&1", image, image, image);
+	run("mkdir %s.out && PATH=$PATH:/sbin:/usr/sbin debugfs -R 'rdump / %s.out' %s >/dev/null 2>&1",
+	    image, image, image);
 	snprintf((char[80]){0}, 80, "%s", image);
 	char out[80];
 
@@ -841,7 +859,8 @@ static void test_random_rev0(void **state)
 static void test_random_no_filetype(void **state)
 {
 	(void)state;
-	random_run("-b 4096 -O ^filetype,^sparse_super,^resize_inode -I 256", 64000, 2, 500, test_seed());
+	random_run("-b 4096 -O ^filetype,^sparse_super,^resize_inode -I 256", 64000, 2, 500,
+		   test_seed());
 }
 
 static void test_random_full(void **state)
@@ -855,12 +874,15 @@ static void test_random_full(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random_4k),	   cmocka_unit_test(test_random_2k),
-		cmocka_unit_test(test_random_1k),	   cmocka_unit_test(test_random_rev0),
-		cmocka_unit_test(test_random_no_filetype), cmocka_unit_test(test_random_full),
-		EXT2_CASES
-	};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_random_4k),
+					   cmocka_unit_test(test_random_2k),
+					   cmocka_unit_test(test_random_1k),
+					   cmocka_unit_test(test_random_rev0),
+					   cmocka_unit_test(test_random_no_filetype),
+					   cmocka_unit_test(test_random_full),
+					   EXT2_CASES};
 
+	if (getenv("ONLY")) /* a pattern: test_random_* */
+		cmocka_set_test_filter(getenv("ONLY"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

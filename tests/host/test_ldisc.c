@@ -128,27 +128,54 @@ static const struct ldisc_case cases[] = {
 	{"a line", 0, 0, 0, 0, "hello\r", "[hello\n]", "hello\r\n", ""},
 	{"two lines are two reads", 0, 0, 0, 0, "a\nb\n", "[a\n][b\n]", "a\r\nb\r\n", ""},
 	{"no line yet", 0, 0, 0, 0, "abc", "", "abc", ""},
-	{"erase", 0, 0, 0, 0, "abX\x7f" "c\n", "[abc\n]", "abX" BS3 "c\r\n", ""},
+	{"erase", 0, 0, 0, 0,
+	 "abX\x7f"
+	 "c\n",
+	 "[abc\n]", "abX" BS3 "c\r\n", ""},
 	{"erase at the start does nothing", 0, 0, 0, 0, "\x7f\x7fq\n", "[q\n]", "q\r\n", ""},
-	{"erase stops at the former line", 0, 0, 0, 0, "a\n\x7f\x7f" "b\n", "[a\n][b\n]", "a\r\nb\r\n", ""},
+	{"erase stops at the former line", 0, 0, 0, 0,
+	 "a\n\x7f\x7f"
+	 "b\n",
+	 "[a\n][b\n]", "a\r\nb\r\n", ""},
 	{"erase of a control character", 0, 0, 0, 0, "\x01\x7f\n", "[\n]", "^A" BS3 BS3 "\r\n", ""},
 	{"erase without ECHOE shows itself", 0, 0, 0, ECHOE, "ab\x7f\n", "[a\n]", "ab^?\r\n", ""},
 	{"erase without echo", 0, 0, 0, ECHO, "ab\x7f\n", "[a\n]", "", ""},
-	{"erase of a tab goes back its width", 0, 0, 0, 0, "ab\t\x7f\n", "[ab\n]", "ab\t\b\b\b\b\b\b\r\n", ""},
-	{"utf-8 is erased as one", IUTF8, 0, 0, 0, "a\xc3\xa9\x7f\n", "[a\n]", "a\xc3\xa9" BS3 "\r\n", ""},
+	{"erase of a tab goes back its width", 0, 0, 0, 0, "ab\t\x7f\n", "[ab\n]",
+	 "ab\t\b\b\b\b\b\b\r\n", ""},
+	{"utf-8 is erased as one", IUTF8, 0, 0, 0, "a\xc3\xa9\x7f\n", "[a\n]",
+	 "a\xc3\xa9" BS3 "\r\n", ""},
 	{"word erase", 0, 0, 0, 0, "ls foo_bar  \x17x\n", "[ls x\n]",
 	 "ls foo_bar  " BS3 BS3 BS3 BS3 BS3 BS3 BS3 BS3 BS3 "x\r\n", ""},
 	{"word erase needs IEXTEN", 0, 0, 0, IEXTEN, "a\x17\n", "[a\x17\n]", "a^W\r\n", ""},
-	{"kill with ECHOKE rubs out", 0, 0, 0, 0, "abc\x15x\n", "[x\n]", "abc" BS3 BS3 BS3 "x\r\n", ""},
-	{"kill without ECHOKE starts a new line", 0, 0, 0, ECHOKE, "abc\x15x\n", "[x\n]", "abc^U\r\nx\r\n", ""},
-	{"literal next", 0, 0, 0, 0, "a\x16\x03" "b\n", "[a\x03" "b\n]", "a^\b^Cb\r\n", ""},
+	{"kill with ECHOKE rubs out", 0, 0, 0, 0, "abc\x15x\n", "[x\n]", "abc" BS3 BS3 BS3 "x\r\n",
+	 ""},
+	{"kill without ECHOKE starts a new line", 0, 0, 0, ECHOKE, "abc\x15x\n", "[x\n]",
+	 "abc^U\r\nx\r\n", ""},
+	{"literal next", 0, 0, 0, 0,
+	 "a\x16\x03"
+	 "b\n",
+	 "[a\x03"
+	 "b\n]",
+	 "a^\b^Cb\r\n", ""},
 	{"literal newline is no line", 0, 0, 0, 0, "a\x16\nb", "", "a^\b\r\nb", ""},
-	{"reprint", 0, 0, 0, 0, "abc\x12" "d\n", "[abcd\n]", "abc^R\r\nabcd\r\n", ""},
+	{"reprint", 0, 0, 0, 0,
+	 "abc\x12"
+	 "d\n",
+	 "[abcd\n]", "abc^R\r\nabcd\r\n", ""},
 	{"end of file alone", 0, 0, 0, 0, "\x04", "[]", "", ""},
-	{"end of file ends a line without newline", 0, 0, 0, 0, "ab\x04" "c\n", "[ab][c\n]", "abc\r\n", ""},
+	{"end of file ends a line without newline", 0, 0, 0, 0,
+	 "ab\x04"
+	 "c\n",
+	 "[ab][c\n]", "abc\r\n", ""},
 	{"two ends of file", 0, 0, 0, 0, "\x04\x04", "[][]", "", ""},
-	{"interrupt flushes", 0, 0, 0, 0, "abc\x03" "d\n", "[d\n]", "abc^Cd\r\n", "I"},
-	{"interrupt with NOFLSH keeps", 0, 0, NOFLSH, 0, "abc\x03" "d\n", "[abcd\n]", "abc^Cd\r\n", "I"},
+	{"interrupt flushes", 0, 0, 0, 0,
+	 "abc\x03"
+	 "d\n",
+	 "[d\n]", "abc^Cd\r\n", "I"},
+	{"interrupt with NOFLSH keeps", 0, 0, NOFLSH, 0,
+	 "abc\x03"
+	 "d\n",
+	 "[abcd\n]", "abc^Cd\r\n", "I"},
 	{"quit and suspend", 0, 0, 0, 0, "\x1c\x1a", "", "^\\^Z", "QZ"},
 	{"no ISIG", 0, 0, 0, ISIG, "\x03\n", "[\x03\n]", "^C\r\n", ""},
 	{"no ECHOCTL", 0, 0, 0, ECHOCTL, "\x01\n", "[\x01\n]", "\x01\r\n", ""},
@@ -157,10 +184,17 @@ static const struct ldisc_case cases[] = {
 	{"INLCR", INLCR, ICRNL, 0, 0, "a\nb\x04", "[a\rb]", "a^Mb", ""},
 	{"carriage return kept without ICRNL", 0, ICRNL, 0, 0, "a\r\n", "[a\r\n]", "a^M\r\n", ""},
 	{"ISTRIP", ISTRIP, 0, 0, 0, "\xe1\n", "[a\n]", "a\r\n", ""},
-	{"start and stop are eaten", 0, 0, 0, 0, "a\x13\x11" "b\n", "[ab\n]", "ab\r\n", ""},
+	{"start and stop are eaten", 0, 0, 0, 0,
+	 "a\x13\x11"
+	 "b\n",
+	 "[ab\n]", "ab\r\n", ""},
 	{"without IXON they are data", 0, IXON, 0, 0, "\x13\x11\n", "[\x13\x11\n]", "^S^Q\r\n", ""},
-	{"raw", 0, ICRNL | IXON, 0, ICANON | ECHO | ISIG | IEXTEN, "a\r\x7f\x03\x04", "[a\r\x7f\x03\x04]", "", ""},
-	{"raw with echo and signals", 0, 0, 0, ICANON, "ab\x7f\x03" "c", "[c]", "ab^?^Cc", "I"},
+	{"raw", 0, ICRNL | IXON, 0, ICANON | ECHO | ISIG | IEXTEN, "a\r\x7f\x03\x04",
+	 "[a\r\x7f\x03\x04]", "", ""},
+	{"raw with echo and signals", 0, 0, 0, ICANON,
+	 "ab\x7f\x03"
+	 "c",
+	 "[c]", "ab^?^Cc", "I"},
 };
 
 static void run_case(const struct ldisc_case *c)
@@ -175,7 +209,8 @@ static void run_case(const struct ldisc_case *c)
 	type(&h, c->typed, strlen(c->typed));
 	read_all(&h, reads);
 	if (strcmp(reads, c->reads) || strcmp(h.screen, c->screen) || strcmp(h.signals, c->signals))
-		fail_msg("%s: reads %s screen \"%s\" signals %s", c->name, reads, h.screen, h.signals);
+		fail_msg("%s: reads %s screen \"%s\" signals %s", c->name, reads, h.screen,
+			 h.signals);
 }
 
 static void test_cases(void **state)
@@ -329,7 +364,10 @@ static void test_flow(void **state)
 	assert_int_equal(h.flows, 2);
 	t = changed(&h.l.tio, IXANY, 0, 0, 0);
 	ldisc_set_termios(&h.l, &t);
-	type(&h, "\x13" "x", 2);
+	type(&h,
+	     "\x13"
+	     "x",
+	     2);
 	assert_false(h.l.stopped);
 	type(&h, "\x13\x03", 2);
 	assert_false(h.l.stopped);
@@ -342,10 +380,14 @@ static void test_flow(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cases),	       cmocka_unit_test(test_output),
-		cmocka_unit_test(test_eof_behind_full_read), cmocka_unit_test(test_partial_reads),
-		cmocka_unit_test(test_overlong_line),  cmocka_unit_test(test_ring_wraps),
-		cmocka_unit_test(test_mode_changes),   cmocka_unit_test(test_flow),
+		cmocka_unit_test(test_cases),
+		cmocka_unit_test(test_output),
+		cmocka_unit_test(test_eof_behind_full_read),
+		cmocka_unit_test(test_partial_reads),
+		cmocka_unit_test(test_overlong_line),
+		cmocka_unit_test(test_ring_wraps),
+		cmocka_unit_test(test_mode_changes),
+		cmocka_unit_test(test_flow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,13 +39,19 @@ struct vector {
 };
 
 static const struct vector vectors[] = {
-	{true, 1, {0x09000000, 0x4a000000, 0},
+	{true,
+	 1,
+	 {0x09000000, 0x4a000000, 0},
 	 "10f1e7e4d13b5915500fdd1fa32071c4c7d1f4c733c068030422aa9ac3d46c4e"
 	 "d2826446079faa0914c2d705d98b02a2b5129cd1de164eb9cbd083e8a2503c4e"},
-	{false, 0, {0, 0, 0},
+	{false,
+	 0,
+	 {0, 0, 0},
 	 "76b8e0ada0f13d90405d6ae55386bd28bdd219b8a08ded1aa836efcc8b770dc7"
 	 "da41597c5157488d7724e03fb8d84a376a43b8f41518a11cc387b669b2ee6586"},
-	{false, 1, {0, 0, 0},
+	{false,
+	 1,
+	 {0, 0, 0},
 	 "9f07e7be5551387a98ba977c732d080dcb0f29a048e3656912c6533e32ee7aed"
 	 "29b721769ce64e43d57133b074d839d531ed1f28510afb45ace10a1f4b794d6f"},
 };
@@ -117,7 +123,8 @@ static void test_balance(void **state)
 			ones[b] += buf[i] >> b & 1;
 	}
 	for (unsigned b = 0; b < 8; b++)
-		assert_in_range(ones[b], 32768 - 1024, 32768 + 1024); /* eight standard deviations */
+		assert_in_range(ones[b], 32768 - 1024,
+				32768 + 1024); /* eight standard deviations */
 }
 
 int main(void)

@@ -13,11 +13,11 @@
 struct shim_disk {
 	u8 *data;
 	u64 size;
-	u64 writes;		/* requests */
-	u64 fail_read_from, fail_read_to;	/* sectors that give -EIO */
+	u64 writes;			  /* requests */
+	u64 fail_read_from, fail_read_to; /* sectors that give -EIO */
 };
 extern struct shim_disk shim_disk;
-extern char shim_log[4096];	/* what kprintf said since the last shim_mount */
+extern char shim_log[4096]; /* what kprintf said since the last shim_mount */
 
 u64 shim_random(void);
 void shim_seed(u64 seed);
@@ -27,10 +27,11 @@ int shim_save(const char *path);
 struct mount *shim_mount(u32 flags, int *err);
 /* Writes everything, unmounts, and checks that no vnode, page or request is left. */
 int shim_unmount(struct mount *m);
-void shim_crash(struct mount *m);		/* forgets everything that is not on the disk */
+void shim_crash(struct mount *m); /* forgets everything that is not on the disk */
 void shim_sync(struct mount *m);
-void shim_drop_caches(struct mount *m);		/* writes, then throws out all unused vnodes and clean pages */
-void shim_shake(struct mount *m);		/* writes or throws out some, at random */
+void shim_drop_caches(
+	struct mount *m);	  /* writes, then throws out all unused vnodes and clean pages */
+void shim_shake(struct mount *m); /* writes or throws out some, at random */
 
 ssize_t shim_read(struct vnode *vn, void *buf, size_t n, u64 off);
 ssize_t shim_write(struct vnode *vn, const void *buf, size_t n, u64 off);
@@ -38,7 +39,7 @@ ssize_t shim_write(struct vnode *vn, const void *buf, size_t n, u64 off);
 int shim_store(struct vnode *vn, u64 off, u8 value);
 void shim_set_cred(u32 uid);
 extern struct cred shim_cred;
-u64 shim_pages(void);			/* in existence */
+u64 shim_pages(void); /* in existence */
 extern u64 shim_meta_gets;
 
 #endif

@@ -7,10 +7,11 @@
 
 bool shim_io_one(void);
 void shim_log_reset(void);
+static void evict_vnodes(unsigned one_in);
 
 struct cred shim_cred;
 u64 shim_meta_gets;
-static struct list vnodes = LIST_INIT(vnodes);	/* by lru_link stand-in: see struct cached */
+static struct list vnodes = LIST_INIT(vnodes); /* by lru_link stand-in: see struct cached */
 static u64 clock_now = 1700000000;
 
 struct timespec64 vfs_now(void)
@@ -150,7 +151,8 @@ static int start_fill(struct vm_object *o, u64 index)
 	return 0;
 }
 
-int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readahead *ra, struct frame **out)
+int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readahead *ra,
+		struct frame **out)
 {
 	bool beyond = index >= DIV_ROUND_UP(o->size, PAGE_SIZE), reserved;
 	struct frame *f;
@@ -178,6 +180,10 @@ int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readah
 		*slot_of(o, index) = f;
 		*out = f;
 		return 0;
+	}
+	if (f && !(f->flags & FR_BUSY) && f->flags & FR_ERROR && !(f->flags & FR_VALID)) {
+		remove_page(o, index); /* failed with a neighbour: once more */
+		f = NULL;
 	}
 	if (!f)
 		start_fill(o, index);
@@ -457,7 +463,8 @@ static int get_meta(u64 block, u32 bsize, struct meta *out)
 	ASSERT(at + bsize <= shim_disk.size);
 	shim_meta_gets++;
 	if (!p->f) {
-		if (at / 512 < shim_disk.fail_read_to && at / 512 + bsize / 512 > shim_disk.fail_read_from)
+		if (at / 512 < shim_disk.fail_read_to &&
+		    at / 512 + bsize / 512 > shim_disk.fail_read_from)
 			return -EIO;
 		mpage_read(p, page);
 	}
@@ -475,7 +482,8 @@ int meta_get(struct vnode *bdev, u64 block, u32 bsize, struct meta *out)
 	(void)bdev;
 	/* a clean block may have been written as data since the page was read */
 	if (p->f && !(p->dirty & block_mask(block, bsize)) && !p->holds)
-		memcpy((u8 *)frame_va(p->f) + (block * bsize & PAGE_MASK), shim_disk.data + block * bsize, bsize);
+		memcpy((u8 *)frame_va(p->f) + (block * bsize & PAGE_MASK),
+		       shim_disk.data + block * bsize, bsize);
 	return get_meta(block, bsize, out);
 }
 
@@ -522,7 +530,8 @@ static void mpage_write(u64 page)
 
 int meta_sync_range(struct vnode *bdev, u64 block, u64 nblocks, u32 bsize, bool wait)
 {
-	u64 page = block * bsize >> PAGE_SHIFT, last = ((block + nblocks) * bsize - 1) >> PAGE_SHIFT;
+	u64 page = block * bsize >> PAGE_SHIFT,
+	    last = ((block + nblocks) * bsize - 1) >> PAGE_SHIFT;
 
 	(void)bdev;
 	(void)wait;
@@ -596,7 +605,8 @@ static void evict_vnodes(unsigned one_in)
 	list_for_each_safe(vn, tmp, &vnodes, dirty_link) {
 		if (vn->object)
 			evict_pages(vn->object, one_in);
-		if (vn->refs || vn->attr_dirty || (vn->object && vn->obj.ndirty) || shim_random() % one_in)
+		if (vn->refs || vn->attr_dirty || (vn->object && vn->obj.ndirty) ||
+		    shim_random() % one_in)
 			continue;
 		destroy(vn);
 	}
@@ -632,7 +642,8 @@ int shim_unmount(struct mount *m)
 
 	shim_sync(m);
 	evict_vnodes(1);
-	ASSERT(vnodes.next == &root->dirty_link && root->dirty_link.next == &vnodes && root->refs == 1);
+	ASSERT(vnodes.next == &root->dirty_link && root->dirty_link.next == &vnodes &&
+	       root->refs == 1);
 	vnode_drop(root);
 	evict_vnodes(1);
 	err = m->type->ops->unmount(m);

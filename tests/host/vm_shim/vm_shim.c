@@ -347,3 +347,7 @@ size_t strlcpy(char *dst, const char *src, size_t size)
 {
 	return snprintf(dst, size, "%s", src);
 }
+
+void sched_forget_map(struct vm_map *map __unused)
+{
+}

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What procfs tells about the machine and the memory, in Linux's formats (Documentation/filesystems/proc.rst).
+ */
+#include "drivers/block/block.h"
+#include "drivers/core/device.h"
+#include "drivers/serial/serial.h"
+#include "fs/devfs/devfs.h"
+#include "fs/procfs/procfs.h"
+#include "kernel/boot/init.h"
+#include "kernel/boot/params.h"
+#include "kernel/mem/stat.h"
+#include "kernel/riscv/isa.h"
+#include "kernel/sched/time.h"
+
+#define PAGES_KIB (PAGE_SIZE / KiB)
+
+static int show_meminfo(struct seq *s, void *arg __unused)
+{
+	u64 total = frames_total(), free = frames_free_count(), slab = slab_frames();
+	struct vm_totals t;
+
+	vm_totals(&t);
+	seq_printf(s, "MemTotal:       %8lu kB\n", total * PAGES_KIB);
+	seq_printf(s, "MemFree:        %8lu kB\n", free * PAGES_KIB);
+	seq_printf(s, "MemAvailable:   %8lu kB\n", (free + (t.file > t.dirty ? t.file - t.dirty : 0)) * PAGES_KIB);
+	seq_printf(s, "Buffers:        %8lu kB\n", 0UL);
+	seq_printf(s, "Cached:         %8lu kB\n", t.file * PAGES_KIB);
+	seq_printf(s, "SwapCached:     %8lu kB\n", 0UL);
+	seq_printf(s, "SwapTotal:      %8lu kB\n", 0UL);
+	seq_printf(s, "SwapFree:       %8lu kB\n", 0UL);
+	seq_printf(s, "Dirty:          %8lu kB\n", t.dirty * PAGES_KIB);
+	seq_printf(s, "Writeback:      %8lu kB\n", t.writeback * PAGES_KIB);
+	seq_printf(s, "AnonPages:      %8lu kB\n", t.anon * PAGES_KIB);
+	seq_printf(s, "Slab:           %8lu kB\n", slab * PAGES_KIB);
+	seq_printf(s, "PageTables:     %8lu kB\n", t.tables * PAGES_KIB);
+	seq_printf(s, "KernelFrames:   %8lu kB\n", frames_kernel_count() * PAGES_KIB);
+	return 0;
+}
+
+static int show_vmstat(struct seq *s, void *arg __unused)
+{
+	struct vm_totals t;
+
+	vm_totals(&t);
+	seq_printf(s, "nr_free_pages %lu\n", frames_free_count());
+	seq_printf(s, "nr_anon_pages %lu\n", t.anon);
+	seq_printf(s, "nr_file_pages %lu\n", t.file);
+	seq_printf(s, "nr_dirty %lu\n", t.dirty);
+	seq_printf(s, "nr_writeback %lu\n", t.writeback);
+	seq_printf(s, "nr_page_table_pages %lu\n", t.tables);
+	seq_printf(s, "nr_slab_unreclaimable %lu\n", slab_frames());
+#define E(n) seq_printf(s, #n " %lu\n", vm_event_sum(VMEV_##n));
+	VM_EVENTS(E)
+#undef E
+	return 0;
+}
+
+static int show_slabinfo(struct seq *s, void *arg __unused)
+{
+	const char *name;
+	u64 used, total;
+	size_t size;
+
+	seq_printf(s, "slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize>\n");
+	for (unsigned k = 0; slab_info(k, &name, &size, &used, &total); k++)
+		seq_printf(s, "%-20s %6lu %6lu %6lu\n", name, used, total, size);
+	return 0;
+}
+
+static int show_cpuinfo(struct seq *s, void *arg __unused)
+{
+	char isa[256];
+
+	for (u32 i = 0; i < nharts; i++) {
+		const char *mmu;
+
+		if (!harts[i] || !harts[i]->online)
+			continue;
+		isa_string(harts[i]->id, isa, sizeof(isa));
+		mmu = isa_mmu(harts[i]->id);
+		seq_printf(s, "processor\t: %u\nhart\t\t: %lu\nisa\t\t: %s\nmmu\t\t: %s\n\n", i, harts[i]->id, isa,
+			   mmu ? mmu : "sv39");
+	}
+	return 0;
+}
+
+static int show_uptime(struct seq *s, void *arg __unused)
+{
+	u64 now = time_now(), idle = 0;
+
+	for (u32 i = 0; i < nharts; i++) {
+		u64 u, k, d;
+
+		sched_hart_times(i, &u, &k, &d);
+		idle += d;
+	}
+	seq_printf(s, "%lu.%02lu %lu.%02lu\n", now / NSEC_PER_SEC, now / 10000000 % 100, idle / NSEC_PER_SEC, idle / 10000000 % 100);
+	return 0;
+}
+
+static int show_loadavg(struct seq *s, void *arg __unused)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		u64 l = sched_loadavg(i) + 10;	/* rounded to hundredths of 1 << 11 */
+
+		seq_printf(s, "%lu.%02lu ", l >> 11, ((l & 2047) * 100) >> 11);
+	}
+	seq_printf(s, "%u/%u 0\n", sched_runnable(), sched_runnable());
+	return 0;
+}
+
+static int show_version(struct seq *s, void *arg __unused)
+{
+	seq_printf(s, "Linux version 6.12.0-gnomon (Gnomon) #1 SMP PREEMPT\n");
+	return 0;
+}
+
+static int show_cmdline(struct seq *s, void *arg __unused)
+{
+	seq_printf(s, "%s\n", kernel_cmdline());
+	return 0;
+}
+
+static int show_interrupts(struct seq *s, void *arg __unused)
+{
+	const char *name;
+	u32 hw;
+	u64 count;
+
+	for (unsigned k = 0; irq_info(k, &name, &hw, &count); k++)
+		seq_printf(s, "%3u: %10lu  PLIC %u  %s\n", k, count, hw, name);
+	return 0;
+}
+
+static int show_partitions(struct seq *s, void *arg __unused)
+{
+	struct block_dev *d;
+
+	seq_printf(s, "major minor  #blocks  name\n\n");
+	for (unsigned k = 0; (d = block_nth(k)); k++) {
+		u64 rdev = block_devno(d);
+
+		seq_printf(s, "%4lu %7lu %10lu %s\n", (rdev >> 8) & 0xfff, (rdev & 0xff) | ((rdev >> 12) & ~0xffUL), block_sectors(d) / 2,
+			   block_name(d));
+		block_drop(d);
+	}
+	return 0;
+}
+
+static int show_diskstats(struct seq *s, void *arg __unused)
+{
+	struct block_dev *d;
+
+	for (unsigned k = 0; (d = block_nth(k)); k++) {
+		u64 rdev = block_devno(d);
+		struct block_stats st;
+
+		block_stats(d, &st);
+		seq_printf(s, "%4lu %7lu %s %lu 0 %lu %lu %lu 0 %lu %lu %lu %lu %lu\n", (rdev >> 8) & 0xfff,
+			   (rdev & 0xff) | ((rdev >> 12) & ~0xffUL), block_name(d), st.ios[0], st.sectors[0],
+			   st.ticks_ns[0] / 1000000, st.ios[1], st.sectors[1], st.ticks_ns[1] / 1000000, st.in_flight,
+			   (st.ticks_ns[0] + st.ticks_ns[1]) / 1000000, (st.ticks_ns[0] + st.ticks_ns[1]) / 1000000);
+		block_drop(d);
+	}
+	return 0;
+}
+
+static int show_devices(struct seq *s, void *arg __unused)
+{
+	struct char_dev *c;
+
+	seq_printf(s, "Character devices:\n");
+	for (unsigned k = 0; (c = chrdev_nth(k)); k++)
+		seq_printf(s, "%3lu %s\n", (c->rdev >> 8) & 0xfff, c->name);
+	seq_printf(s, "\nBlock devices:\n254 virtblk\n");
+	return 0;
+}
+
+/* Linux's columns: name, operations, flags, device number. */
+static int show_consoles(struct seq *s, void *arg __unused)
+{
+	struct serial *c = serial_console();
+
+	if (c)
+		seq_printf(s, "%-20s -W- (EC p a) %4u:%u\n", c->name, 4, c->minor);
+	return 0;
+}
+
+static int show_word(struct seq *s, void *arg)
+{
+	seq_printf(s, "%s\n", (const char *)arg);
+	return 0;
+}
+
+static ssize_t store_drop_caches(const char *text, size_t n, void *arg __unused)
+{
+	u64 what = strtou64(text, NULL, 0);
+
+	if (what < 1 || what > 7)
+		return -EINVAL;
+	vfs_drop_caches(what & 3);
+	return n;
+}
+
+static int show_mounts(struct seq *s, void *arg __unused)
+{
+	char *line = kmalloc(PAGE_SIZE, 0);
+
+	if (!line)
+		return -ENOMEM;
+	for (unsigned k = 0; vfs_mount_info(k, NULL, line, PAGE_SIZE); k++)
+		seq_printf(s, "%s\n", line);
+	kfree(line);
+	return 0;
+}
+
+static const struct {
+	const char *path;
+	u32 mode;
+	int (*show)(struct seq *s, void *arg);
+	ssize_t (*store)(const char *text, size_t n, void *arg);
+	const void *arg;
+} files[] = {
+	{ "meminfo", 0444, show_meminfo, NULL, NULL },
+	{ "vmstat", 0444, show_vmstat, NULL, NULL },
+	{ "slabinfo", 0400, show_slabinfo, NULL, NULL },
+	{ "cpuinfo", 0444, show_cpuinfo, NULL, NULL },
+	{ "uptime", 0444, show_uptime, NULL, NULL },
+	{ "loadavg", 0444, show_loadavg, NULL, NULL },
+	{ "version", 0444, show_version, NULL, NULL },
+	{ "cmdline", 0444, show_cmdline, NULL, NULL },
+	{ "interrupts", 0444, show_interrupts, NULL, NULL },
+	{ "partitions", 0444, show_partitions, NULL, NULL },
+	{ "diskstats", 0444, show_diskstats, NULL, NULL },
+	{ "devices", 0444, show_devices, NULL, NULL },
+	{ "consoles", 0444, show_consoles, NULL, NULL },
+	{ "mounts", 0444, show_mounts, NULL, NULL },
+	{ "sys/kernel/ostype", 0444, show_word, NULL, "Linux" },
+	{ "sys/kernel/osrelease", 0444, show_word, NULL, "6.12.0-gnomon" },
+	{ "sys/kernel/pid_max", 0444, show_word, NULL, "4194304" },
+	{ "sys/vm/overcommit_memory", 0444, show_word, NULL, "0" },
+	{ "sys/vm/drop_caches", 0200, NULL, store_drop_caches, NULL },
+};
+
+static void sysfiles_init(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		if (procfs_file(files[i].path, files[i].mode, files[i].show, files[i].store, (void *)files[i].arg))
+			kprintf("procfs: %s was not made\n", files[i].path);
+}
+INITCALL(FS, sysfiles_init);

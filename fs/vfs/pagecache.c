@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * read, write and mmap of files whose contents live in a vnode's object.
+ *
+ * Reading takes no lock: each page is held while bytes go from the frame straight to the user, and that copy may fault, as nobody waits
+ * for a held page.  Writing holds v_lock exclusive.  A page that is there (or was read) is only held too.  A page that the write
+ * makes anew is BUSY until its contents are complete, and a fault on it would wait for us; so that copy must not fault:
+ *
+ *	1. make the page BUSY, zero what lies around the range, copy without faults
+ *	2. all copied: the page is ready
+ *	3. short: throw the page away, fault the user's bytes in (nothing is BUSY now), go to 1
+ *	4. short three times: read the page (or make it zero) and copy into it while it is only held
+ *
+ * Locks: VNODE, then what faults and pagers take.
+ */
+#include "fs/vfs/vfs_internal.h"
+#include "kernel/vm/vm.h"
+
+#define RESERVE_BATCH 64u	/* pages reserved at a time */
+#define THROTTLE_MASK 63u	/* every so many pages the writer is asked to wait if too much is dirty */
+#define NOFAULT_TRIES 3u
+
+static void touch_once(struct file *f)
+{
+	f->accessed = true;
+	if (!(f->flags & O_NOATIME))
+		vfs_touch_atime(f->vnode);
+}
+
+static ssize_t pagecache_read(struct file *f, struct uio *u, u64 *pos)
+{
+	struct vm_object *o = f->vnode->object;
+	u64 at = *pos;
+	int err = 0;
+
+	if (unlikely(!f->accessed && u->left))
+		touch_once(f);
+	while (u->left) {
+		u64 size = READ_ONCE(o->size), off = at & PAGE_MASK;
+		struct frame *fr;
+		size_t n, got;
+
+		if (at >= size)
+			break;
+		n = MIN(MIN(PAGE_SIZE - off, u->left), size - at);
+		err = vm_page_get(o, at >> PAGE_SHIFT, 0, &f->ra, &fr);
+		if (unlikely(err)) {
+			if (err == -ENXIO)
+				err = 0; /* truncated meanwhile */
+			break;
+		}
+		got = uio_to(u, (char *)frame_va(fr) + off, n);
+		vm_page_put(fr);
+		at += got;
+		if (unlikely(got < n)) {
+			err = -EFAULT;
+			break;
+		}
+	}
+	if (at == *pos)
+		return err;
+	err = 0;
+	at -= *pos;
+	*pos += at;
+	return (ssize_t)at;
+}
+
+/* ---- writing ---- */
+
+/* One write under way; v_lock of vn is held exclusive. */
+struct write {
+	struct vnode *vn;
+	struct vm_object *o;
+	struct uio *u;
+	u64 at;			/* where the next byte goes */
+	u64 reserved_end;	/* pages below this index have backing store */
+};
+
+/* Does the new page's every byte come from this write, or is it zero because no file is there? */
+static bool overwrites(const struct write *w, u64 off, size_t n)
+{
+	u64 size = w->o->size, start = w->at - off;
+
+	return start >= size || (off == 0 && (n == PAGE_SIZE || w->at + n >= size));
+}
+
+static unsigned page_flags(const struct write *w)
+{
+	return VMP_WRITE | VMP_BEYOND | (w->at >> PAGE_SHIFT < w->reserved_end ? VMP_RESERVED : 0);
+}
+
+static bool owned_busy(const struct frame *f)
+{
+	return (READ_ONCE(f->flags) & (FR_BUSY | FR_VALID)) == FR_BUSY;
+}
+
+static void page_written(struct write *w, struct frame *f, size_t n)
+{
+	vm_page_dirty(f);
+	w->at += n;
+	if (w->at > w->o->size) {
+		vm_object_extend(w->o, w->at);
+		if (w->o == &w->vn->obj)
+			vnode_mark_attr_dirty(w->vn);
+	}
+}
+
+/* Steps 1 to 3 for a page that is new. Bytes written, or -errno; 0: the user's bytes were not there, try again. */
+static ssize_t fill_new_page(struct write *w, struct frame *f, u64 off, size_t n)
+{
+	char *va = frame_va(f);
+	size_t got;
+
+	if (off)
+		memset(va, 0, off);
+	if (off + n < PAGE_SIZE)
+		memset(va + off + n, 0, PAGE_SIZE - off - n);
+	got = uio_from_nofault(w->u, va + off, n);
+	if (likely(got == n)) {
+		vm_page_ready(f, true);
+		page_written(w, f, n);
+		return (ssize_t)n;
+	}
+	/* give the bytes back: the uio goes over them again */
+	uio_rewind(w->u, got);
+	vm_page_ready(f, false);
+	return 0;
+}
+
+/* Step 4, and every page that is there: held only, so the copy may fault. */
+static ssize_t fill_held_page(struct write *w, struct frame *f, u64 off, size_t n)
+{
+	size_t got = uio_from(w->u, (char *)frame_va(f) + off, n);
+
+	if (got)
+		page_written(w, f, got);
+	return got ? (ssize_t)got : -EFAULT;
+}
+
+static ssize_t write_page(struct write *w)
+{
+	u64 off = w->at & PAGE_MASK;
+	size_t n = MIN(PAGE_SIZE - off, w->u->left);
+
+	for (unsigned tries = 0;; tries++) {
+		bool fresh = overwrites(w, off, n) && tries < NOFAULT_TRIES;
+		struct frame *f;
+		ssize_t r;
+		int err;
+
+		err = vm_page_get(w->o, w->at >> PAGE_SHIFT, page_flags(w) | (fresh ? VMP_NOFILL : 0), NULL, &f);
+		if (unlikely(err))
+			return err;
+		if (owned_busy(f) && tries < NOFAULT_TRIES) {
+			r = fill_new_page(w, f, off, n);
+		} else {
+			if (owned_busy(f)) { /* beyond the end: there is nothing to read */
+				memset(frame_va(f), 0, PAGE_SIZE);
+				vm_page_ready(f, true);
+			}
+			r = fill_held_page(w, f, off, n);
+		}
+		vm_page_put(f);
+		if (likely(r))
+			return r;
+		if (uio_fault_in(w->u, n, false))
+			return -EFAULT;
+	}
+}
+
+/* Backing store for several pages at once; when that fails, page by page until it really is full. */
+static void reserve_ahead(struct write *w)
+{
+	u64 first = w->at >> PAGE_SHIFT, n;
+
+	if (!w->o->ops->reserve || first < w->reserved_end)
+		return;
+	n = MIN(DIV_ROUND_UP((w->at & PAGE_MASK) + w->u->left, PAGE_SIZE), (u64)RESERVE_BATCH);
+	if (n > 1 && !w->o->ops->reserve(w->o, first, n))
+		w->reserved_end = first + n;
+}
+
+/* mtime and ctime, in coarse steps. */
+static int stamp(struct vnode *vn)
+{
+	u64 tick = vfs_coarse_tick();
+	struct vattr a = { 0 };
+
+	if (vn->time_tick == tick || !vn->ops->setattr)
+		return 0;
+	vn->time_tick = tick;
+	a.mtime = a.ctime = vfs_now();
+	return vn->ops->setattr(vn, &a, ATTR_MTIME | ATTR_CTIME);
+}
+
+/* How much may be written at pos: bytes, or -EFBIG. */
+static ssize_t allowed(u64 pos, u64 n)
+{
+	u64 limit = vfs_hooks.fsize_limit ? vfs_hooks.fsize_limit() : ~0UL;
+
+	if (likely(limit == ~0UL))
+		return (s64)(pos + n) < 0 ? -EFBIG : (ssize_t)n;
+	if (pos >= limit) {
+		vfs_hooks.raise(VFS_SIGXFSZ);
+		return -EFBIG;
+	}
+	return (ssize_t)MIN(n, limit - pos);
+}
+
+/* Writes up to max bytes with the lock held. */
+static ssize_t write_locked(struct write *w, u64 max)
+{
+	u64 start = w->at, whole = w->u->left;
+	ssize_t r = 0;
+
+	/* the limit cuts the uio short for the time being */
+	w->u->left = MIN(whole, max);
+	whole -= w->u->left;
+	while (w->u->left) {
+		reserve_ahead(w);
+		r = write_page(w);
+		if (unlikely(r < 0))
+			break;
+		/* with v_lock held: write-back does not need it */
+		if ((w->at & PAGE_MASK) == 0 && (w->at >> PAGE_SHIFT & THROTTLE_MASK) == 0)
+			writeback_throttle(THROTTLE_MASK + 1);
+	}
+	w->u->left += whole;
+	return w->at > start ? (ssize_t)(w->at - start) : r;
+}
+
+ssize_t pagecache_write(struct file *f, struct uio *u, u64 *pos)
+{
+	struct vnode *vn = f->vnode;
+	struct write w = { .vn = vn, .o = vn->object, .u = u };
+	int err = mount_want_write(vn);
+	ssize_t n;
+
+	if (err || !u->left)
+		return err;
+	rw_lock_write(&vn->v_lock);
+	w.at = f->flags & O_APPEND ? vn->object->size : *pos;
+	n = allowed(w.at, u->left);
+	if (likely(n > 0)) {
+		err = vfs_clear_suid(vn);
+		if (!err)
+			err = stamp(vn);
+		n = err ? err : write_locked(&w, (u64)n);
+	}
+	rw_unlock_write(&vn->v_lock);
+	if (n > 0) {
+		*pos = w.at;
+		writeback_throttle(1);
+	}
+	return n;
+}
+
+/* ---- mapping ---- */
+
+static int pagecache_mmap(struct file *f, struct vm_object **o, u32 *max_prot)
+{
+	struct mount *m = f->vnode->mount;
+
+	if (!f->may_read)
+		return -EACCES;
+	*max_prot = PROT_READ | PROT_WRITE | PROT_EXEC;
+	if (!f->may_write)
+		*max_prot &= ~(u32)PROT_WRITE;
+	if (m && (READ_ONCE(m->flags) & MS_NOEXEC))
+		*max_prot &= ~(u32)PROT_EXEC;
+	*o = f->vnode->object;
+	vm_object_hold(*o);
+	return 0;
+}
+
+const struct file_ops pagecache_file_ops = {
+	.read = pagecache_read,
+	.write = pagecache_write,
+	.mmap = pagecache_mmap,
+};

@@ -103,18 +103,6 @@ static void stand(struct poll_table *table, struct waitq *q)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-struct poll_table *poll_table_create(void)
-{
-	struct thread_table *pt = kzalloc(sizeof(*pt));
-
-	if (!pt)
-		return NULL;
-	pt->base.stand = table_stand;
-	pt->thread = current();
-	waitq_init(&pt->self);
-	return &pt->base;
-}
-
 static void leave(struct entry *e)
 {
 	u64 irq = spin_lock_irq(&e->q->lock);

@@ -8,7 +8,7 @@
  *
  * s0-s11 are always saved (fork, signals and reports want the whole frame) but on the way back to user mode they are loaded only
  * on the slow path, as C code preserves them: who changes them in the frame sets TIF_RESTORE_ALL, or is called from
- * the notify loop, which is the slow path.  The kernel never touches gp.
+ * the notify loop, which is the slow path.  The kernel never touches gp, but user threads that it switches between do.
  */
 #include "kernel/riscv/asm.h"
 
@@ -104,6 +104,7 @@ to_user:				/* sp = the frame at kstack_top */
 	csrw	sepc, t0
 	csrw	sstatus, t1
 	csrw	sscratch, tp
+	ld	gp, 24(sp)		/* another user thread may have run here meanwhile */
 	load_temporaries
 	ld	tp, 32(sp)
 	ld	sp, 16(sp)

@@ -82,7 +82,7 @@ struct ext2_window {
  * (c) constant   (v) v_lock   (i) lock   (t) times_lock   (o) fs->orphan_lock   (b) fs->alloc_lock   (a) atomic
  */
 struct ext2_node {
-	struct vnode vn;			       /* must be first */
+	struct vnode vn;			       /* (v) first; it has letters of its own */
 	struct mutex lock;			       /* (c) FS_INODE */
 	struct spinlock times_lock;		       /* (c) LEAF_FS */
 	struct timespec64 atime, mtime, ctime, btime;  /* (t) */
@@ -319,7 +319,7 @@ int ext2_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **
 int ext2_create(struct vnode *dir, const char *name, size_t len, u32 mode, u64 rdev,
 		const char *target, const struct cred *cred, struct vnode **out);
 int ext2_link(struct vnode *dir, const char *name, size_t len, struct vnode *target);
-int ext2_unlink(struct vnode *dir, const char *name, size_t len, struct vnode *vn);
+int ext2_unlink(struct vnode *vn, const char *name, size_t len, struct vnode *target);
 int ext2_rename(struct vnode *odir, const char *oname, size_t olen, struct vnode *vn,
 		struct vnode *ndir, const char *nname, size_t nlen, struct vnode *target,
 		unsigned flags);

@@ -127,6 +127,8 @@ static int check_dinode(struct ext2_fs *fs, u32 ino, const struct ext2_dinode *d
 
 	if (!ops_for(d->mode))
 		return ext2_error(fs, "inode %u: bad mode 0%o", ino, d->mode);
+	if (ino == EXT2_ROOT_INO && (d->mode & S_IFMT) != S_IFDIR)
+		return ext2_error(fs, "inode %u: the root is not a directory", ino);
 	if (d->flags & EXT2_FL_REFUSED)
 		return ext2_error(fs, "inode %u: flags 0x%x need features that are off", ino,
 				  d->flags & EXT2_FL_REFUSED);

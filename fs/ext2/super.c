@@ -163,7 +163,8 @@ static int stop_writing(struct ext2_fs *fs)
 	err = ext2_sync(fs->mount, true);
 	if (err)
 		return err;
-	fs->super.state |= fs->mounted_state & EXT2_VALID_FS;
+	if (list_empty(&fs->orphans)) /* else somebody has to free them first */
+		fs->super.state |= fs->mounted_state & EXT2_VALID_FS;
 	mark_super(fs);
 	err = ext2_sync(fs->mount, true);
 	if (!err)
@@ -244,11 +245,6 @@ static int open_fs(struct mount *m, struct ext2_fs *fs)
 	err = ext2_iget(m, EXT2_ROOT_INO, false, &root);
 	if (err)
 		return err == -ESTALE ? -EUCLEAN : err;
-	if ((root->mode & S_IFMT) != S_IFDIR) {
-		ext2_warn(fs, "inode %u: the root is not a directory", EXT2_ROOT_INO);
-		vnode_drop(root);
-		return -EUCLEAN;
-	}
 	m->root = root;
 	return 0;
 }

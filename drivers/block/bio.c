@@ -17,8 +17,8 @@
 #include "kernel/mem/slab.h"
 #include "kernel/sync/waitq.h"
 
-#define RESERVE	 8u
-#define WAITQS	 16u
+#define RESERVE 8u
+#define WAITQS	16u
 
 /* A bio with its pieces behind it. */
 struct big_bio {

@@ -16,8 +16,8 @@
 #include "kernel/lib/string.h"
 #include "kernel/mem/slab.h"
 
-#define MINORS_PER_DISK	 16u  /* the disk and partitions 1 to 15 */
-#define DYNAMIC_MAJOR	 259u /* further partitions, as Linux numbers them */
+#define MINORS_PER_DISK 16u  /* the disk and partitions 1 to 15 */
+#define DYNAMIC_MAJOR	259u /* further partitions, as Linux numbers them */
 
 /* Field markings and the corresponding locks:
  * (r) lock   (c) constant after block_init
@@ -93,7 +93,8 @@ static bool match_name(const struct block_dev *d, const void *what)
 static bool same_nocase(const char *a, const char *b)
 {
 	for (; *a && *b; a++, b++) {
-		char x = *a >= 'A' && *a <= 'Z' ? *a + 32 : *a, y = *b >= 'A' && *b <= 'Z' ? *b + 32 : *b;
+		char x = *a >= 'A' && *a <= 'Z' ? *a + 32 : *a,
+		     y = *b >= 'A' && *b <= 'Z' ? *b + 32 : *b;
 
 		if (x != y)
 			return false;
@@ -195,7 +196,10 @@ int block_claim(struct block_dev *d, void *who)
 	void *none = NULL;
 
 	ASSERT(who);
-	return __atomic_compare_exchange_n(&d->claimed, &none, who, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED) ? 0 : -EBUSY;
+	return __atomic_compare_exchange_n(&d->claimed, &none, who, false, __ATOMIC_ACQUIRE,
+					   __ATOMIC_RELAXED)
+		       ? 0
+		       : -EBUSY;
 }
 
 void block_unclaim(struct block_dev *d, void *who)
@@ -242,8 +246,9 @@ static int bio_check(struct bio *b)
 	if (bad || b->sector % (lim->sector_size / SECTOR_SIZE))
 		return -EINVAL;
 	if (b->sector >= b->dev->sectors || b->nsectors > b->dev->sectors - b->sector) {
-		kprintf("<4>%s: access beyond the end: sector %lu, %u sectors, device has %lu\n", b->dev->name,
-			(unsigned long)b->sector, b->nsectors, (unsigned long)b->dev->sectors);
+		kprintf("<4>%s: access beyond the end: sector %lu, %u sectors, device has %lu\n",
+			b->dev->name, (unsigned long)b->sector, b->nsectors,
+			(unsigned long)b->dev->sectors);
 		return -EIO;
 	}
 	return 0;
@@ -288,7 +293,7 @@ int block_read_sync(struct block_dev *d, u64 sector, void *buf, size_t n)
 		b->op = BIO_READ;
 		b->sector = sector;
 		b->nvecs = 1;
-		b->vecs[0] = (struct bio_vec){ f, 0, part };
+		b->vecs[0] = (struct bio_vec){f, 0, part};
 		err = bio_wait(b);
 		bio_free(b);
 		if (!err)
@@ -340,8 +345,8 @@ static void publish(struct block_dev *d, u32 major, u32 disk, u32 part)
 	u64 irq = spin_lock_irq(&registry.lock);
 
 	d->refs = 1;
-	d->devno = part < MINORS_PER_DISK ? make_devno(major, disk * MINORS_PER_DISK + part) :
-					    make_devno(DYNAMIC_MAJOR, registry.next_dynamic++);
+	d->devno = part < MINORS_PER_DISK ? make_devno(major, disk * MINORS_PER_DISK + part)
+					  : make_devno(DYNAMIC_MAJOR, registry.next_dynamic++);
 	list_add_tail(&registry.devices, &d->link);
 	spin_unlock_irq(&registry.lock, irq);
 }
@@ -379,8 +384,8 @@ static void scan_found(void *ctx, const struct partition *p)
 	strlcpy(d->uuid, p->uuid, sizeof(d->uuid));
 	strlcpy(d->label, p->label, sizeof(d->label));
 	publish(d, a->major, a->number, p->number);
-	kprintf("%s: %lu sectors at %lu%s%s\n", d->name, (unsigned long)d->sectors, (unsigned long)d->start, d->label[0] ? ", " : "",
-		d->label);
+	kprintf("%s: %lu sectors at %lu%s%s\n", d->name, (unsigned long)d->sectors,
+		(unsigned long)d->start, d->label[0] ? ", " : "", d->label);
 }
 
 static void *scan_alloc(size_t n)
@@ -407,14 +412,15 @@ static int add_partitions(struct adding *a)
 
 static bool limits_ok(const struct block_limits *l)
 {
-	return l->sector_size >= SECTOR_SIZE && l->sector_size <= PAGE_SIZE && !(l->sector_size & (l->sector_size - 1)) &&
-	       l->max_segments && l->max_sectors && l->max_sectors % (l->sector_size / SECTOR_SIZE) == 0 && l->depth &&
+	return l->sector_size >= SECTOR_SIZE && l->sector_size <= PAGE_SIZE &&
+	       !(l->sector_size & (l->sector_size - 1)) && l->max_segments && l->max_sectors &&
+	       l->max_sectors % (l->sector_size / SECTOR_SIZE) == 0 && l->depth &&
 	       (u64)l->max_segments * SECTOR_SIZE >= l->sector_size;
 }
 
 int block_register(const struct block_disk *disk, struct block_dev **out)
 {
-	struct adding a = { .major = disk->major };
+	struct adding a = {.major = disk->major};
 	struct block_dev *d;
 	int err;
 
@@ -435,8 +441,8 @@ int block_register(const struct block_disk *disk, struct block_dev **out)
 	publish(d, a.major, a.number, 0);
 	block_hold(d);
 	*out = d;
-	kprintf("%s: %lu MiB, sectors of %u bytes%s\n", d->name, (unsigned long)(d->sectors / 2048), disk->limits.sector_size,
-		disk->limits.readonly ? ", read-only" : "");
+	kprintf("%s: %lu MiB, sectors of %u bytes%s\n", d->name, (unsigned long)(d->sectors / 2048),
+		disk->limits.sector_size, disk->limits.readonly ? ", read-only" : "");
 	err = add_partitions(&a);
 	if (err)
 		kprintf("<4>%s: its partitions could not be read: error %d\n", d->name, -err);

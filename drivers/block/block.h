@@ -17,12 +17,12 @@
 #define SECTOR_SHIFT 9
 
 enum bio_op { BIO_READ, BIO_WRITE, BIO_FLUSH, BIO_DISCARD };
-#define BIO_FUA	  1u	/* on stable storage before done */
-#define BIO_SYNC  2u	/* somebody waits: do not plug */
+#define BIO_FUA	 1u /* on stable storage before done */
+#define BIO_SYNC 2u /* somebody waits: do not plug */
 
 struct bio_vec {
 	struct frame *frame;
-	u32 offset, len;	/* bytes within the frame; multiples of 512 */
+	u32 offset, len; /* bytes within the frame; multiples of 512 */
 };
 
 struct block_dev;
@@ -31,36 +31,37 @@ struct block_dev;
  * (s) the submitter until submitted, then constant until done   (q) the device's queue lock
  */
 struct bio {
-	struct block_dev *dev;		/* (s) */
-	enum bio_op op;			/* (s) */
-	u32 flags;			/* (s) */
-	u64 sector;			/* (s) first, relative to dev (partition) */
-	u32 nvecs;			/* (s) */
-	struct bio_vec *vecs;		/* (s) */
-	struct bio_vec inline_vec;	/* (s) for one-piece requests: vecs may point here */
-	void (*done)(struct bio *b);	/* (s) status is set; may be interrupt context */
-	void *arg;			/* (s) */
-	int status;			/* (q) 0 or -errno */
-	struct list link;		/* (q) */
-	u64 abs_sector;			/* (q) on the whole disk */
-	u32 nsectors;			/* (q) in all; for BIO_DISCARD (s): how many */
-	u32 done_sectors;		/* (q) of a bio larger than a request: how far it is */
-	bool alone;			/* (q) not to be merged: larger than a request, or part of one that failed */
-	bool reserved;			/* (s) from the reserve of bio_alloc */
+	struct block_dev *dev;	     /* (s) */
+	enum bio_op op;		     /* (s) */
+	u32 flags;		     /* (s) */
+	u64 sector;		     /* (s) first, relative to dev (partition) */
+	u32 nvecs;		     /* (s) */
+	struct bio_vec *vecs;	     /* (s) */
+	struct bio_vec inline_vec;   /* (s) for one-piece requests: vecs may point here */
+	void (*done)(struct bio *b); /* (s) status is set; may be interrupt context */
+	void *arg;		     /* (s) */
+	int status;		     /* (q) 0 or -errno */
+	struct list link;	     /* (q) */
+	u64 abs_sector;		     /* (q) on the whole disk */
+	u32 nsectors;		     /* (q) in all; for BIO_DISCARD (s): how many */
+	u32 done_sectors;	     /* (q) of a bio larger than a request: how far it is */
+	bool alone;    /* (q) not to be merged: larger than a request, or part of one that failed */
+	bool reserved; /* (s) from the reserve of bio_alloc */
 };
 
-struct block_request;	/* merged bios, what a driver sees: drivers/block/block_driver.h */
+struct block_request; /* merged bios, what a driver sees: drivers/block/block_driver.h */
 
 void block_init(void);
-struct block_dev *block_find(const char *name);	/* "vda1", "/dev/vda1", "PARTUUID=...", "PARTLABEL=..."; holds; NULL */
-struct block_dev *block_by_devno(u64 rdev);	/* holds; NULL */
+struct block_dev *block_find(
+	const char *name); /* "vda1", "/dev/vda1", "PARTUUID=...", "PARTLABEL=..."; holds; NULL */
+struct block_dev *block_by_devno(u64 rdev); /* holds; NULL */
 void block_hold(struct block_dev *d);
 void block_drop(struct block_dev *d);
 const char *block_name(const struct block_dev *d);
 u64 block_sectors(const struct block_dev *d);
-u32 block_sector_size(const struct block_dev *d);	/* logical block size in bytes */
+u32 block_sector_size(const struct block_dev *d); /* logical block size in bytes */
 bool block_readonly(const struct block_dev *d);
-u64 block_devno(const struct block_dev *d);		/* Linux's makedev encoding (major 254 for vd) */
+u64 block_devno(const struct block_dev *d); /* Linux's makedev encoding (major 254 for vd) */
 /* The k-th device, for /proc/partitions and devfs; holds; NULL past the end. */
 struct block_dev *block_nth(unsigned k);
 
@@ -69,9 +70,10 @@ struct block_dev *block_nth(unsigned k);
 #define BIO_MAX_VECS 256u
 struct bio *bio_alloc(u32 nvecs, bool can_sleep);
 void bio_free(struct bio *b);
-void bio_submit(struct bio *b);		/* any context that may take spinlocks; completion through done */
-int bio_wait(struct bio *b);		/* submits and sleeps until done; the status */
-int block_flush(struct block_dev *d);	/* all completed writes reach stable storage; sleeps; 0 or -EIO */
+void bio_submit(struct bio *b); /* any context that may take spinlocks; completion through done */
+int bio_wait(struct bio *b);	/* submits and sleeps until done; the status */
+int block_flush(
+	struct block_dev *d); /* all completed writes reach stable storage; sleeps; 0 or -EIO */
 /* Holds back dispatch on this thread's requests so that neighbours merge; nests. */
 void block_plug(void);
 void block_unplug(void);
@@ -81,7 +83,9 @@ int block_read_sync(struct block_dev *d, u64 sector, void *buf, size_t n);
 /* What a file system or swap attaches to a device. Exclusive: -EBUSY. */
 int block_claim(struct block_dev *d, void *who);
 void block_unclaim(struct block_dev *d, void *who);
-struct block_stats { u64 ios[2], sectors[2], ticks_ns[2], in_flight; };
+struct block_stats {
+	u64 ios[2], sectors[2], ticks_ns[2], in_flight;
+};
 void block_stats(const struct block_dev *d, struct block_stats *out);
 /* Slot where fs/vfs keeps the device's page cache vnode; set and cleared under the mount lock. */
 void **block_cache_slot(struct block_dev *d);

@@ -16,28 +16,29 @@ struct block_limits {
 	u32 max_sectors;	 /* of 512 bytes in a request; a multiple of the sector size */
 	u32 max_discard_sectors; /* 0: no discard */
 	u32 depth;		 /* requests that may be with the driver at once */
-	bool flush;		 /* has a cache that BIO_FLUSH empties; false: what is written is stable */
-	bool fua;		 /* knows BIO_FUA; false: emulated with flushes */
+	bool flush; /* has a cache that BIO_FLUSH empties; false: what is written is stable */
+	bool fua;   /* knows BIO_FUA; false: emulated with flushes */
 	bool readonly;
 };
 
 /* Field markings and the corresponding locks:
  * (q) queue lock while queued; the driver's between start and block_request_done
+ * (c) constant
  */
 struct block_request {
-	struct list link;	/* (q) free, pending, or the driver's */
-	struct rb_node node;	/* (q) in the queue's merge index while pending */
-	struct block_queue *queue; /* constant */
-	enum bio_op op;		/* (q) */
-	u32 flags;		/* (q) BIO_FUA, only if limits.fua */
-	u64 sector;		/* (q) on the disk */
-	u32 nsectors;		/* (q) */
-	u32 nvecs;		/* (q) pieces, at most limits.max_segments */
-	bool indexed;		/* (q) in the merge index */
-	bool fua_flush;		/* (q) its data is written, now the flush that makes it stable */
-	struct list bios;	/* (q) in order of their sectors */
-	u64 started;		/* (q) time_now() */
-	void *drv;		/* the driver's, while it has the request */
+	struct list link;	   /* (q) free, pending, or the driver's */
+	struct rb_node node;	   /* (q) in the queue's merge index while pending */
+	struct block_queue *queue; /* (c) */
+	enum bio_op op;		   /* (q) */
+	u32 flags;		   /* (q) BIO_FUA, only if limits.fua */
+	u64 sector;		   /* (q) on the disk */
+	u32 nsectors;		   /* (q) */
+	u32 nvecs;		   /* (q) pieces, at most limits.max_segments */
+	bool indexed;		   /* (q) in the merge index */
+	bool fua_flush;		   /* (q) its data is written, now the flush that makes it stable */
+	struct list bios;	   /* (q) in order of their sectors */
+	u64 started;		   /* (q) time_now() */
+	void *drv;		   /* (q) the driver's, while it has the request */
 };
 
 /* One contiguous piece of physical memory. */
@@ -60,9 +61,9 @@ u32 block_request_segments(const struct block_request *r, struct block_segment *
 void block_request_done(struct block_request *r, int err);
 
 struct block_disk {
-	const char *prefix;	/* "vd": the first is vda */
+	const char *prefix; /* "vd": the first is vda */
 	u32 major;
-	u64 sectors;		/* of 512 bytes */
+	u64 sectors; /* of 512 bytes */
 	const struct block_ops *ops;
 	void *drv;
 	struct block_limits limits;

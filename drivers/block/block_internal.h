@@ -37,14 +37,14 @@ void bio_init(void);
 
 /* partition.c: no state, no memory of its own. */
 struct partition {
-	u32 number;	   /* from 1 */
+	u32 number;	    /* from 1 */
 	u64 start, sectors; /* of 512 bytes, within the disk */
-	char uuid[40];	   /* lower case, as Linux writes PARTUUID */
-	char label[112];   /* UTF-8; empty for MBR */
+	char uuid[40];	    /* lower case, as Linux writes PARTUUID */
+	char label[112];    /* UTF-8; empty for MBR */
 };
 struct partition_source {
-	const char *name;  /* for messages */
-	u64 sectors;	   /* of 512 bytes */
+	const char *name; /* for messages */
+	u64 sectors;	  /* of 512 bytes */
 	u32 sector_size;
 	int (*read)(void *ctx, u64 sector, void *buf, size_t n); /* 512-byte sectors; 0 or -errno */
 	void *ctx;

@@ -21,9 +21,9 @@
  * (w) the worker   (a) atomic
  */
 static struct worker {
-	u32 pending;	      /* (a) bios under way */
-	u32 errors;	      /* (a) */
-	struct waitq done;    /* (w) */
+	u32 pending;		 /* (a) bios under way */
+	u32 errors;		 /* (a) */
+	struct waitq done;	 /* (w) */
 	struct bio *bios[BATCH]; /* (w) */
 } workers[WORKERS];
 
@@ -79,7 +79,7 @@ static struct bio *make_bio(struct worker *w, enum bio_op op, u64 page, u32 n)
 		ASSERT(f);
 		if (op == BIO_WRITE)
 			pattern_fill(f, page + i, ++generation[page + i]);
-		b->vecs[b->nvecs++] = (struct bio_vec){ f, 0, PAGE_SIZE };
+		b->vecs[b->nvecs++] = (struct bio_vec){f, 0, PAGE_SIZE};
 	}
 	return b;
 }
@@ -95,7 +95,8 @@ static void run_batch(unsigned k, enum bio_op op)
 	block_plug();
 	for (u32 i = 0; i < BATCH; i++) {
 		u32 n = close ? BIO_PAGES : 1 + ktest_random() % MIN((u64)BIO_PAGES, step);
-		u64 page = k * pages_each + (close ? i * BIO_PAGES : i * step + ktest_random() % (step - n + 1));
+		u64 page = k * pages_each +
+			   (close ? i * BIO_PAGES : i * step + ktest_random() % (step - n + 1));
 		struct bio *b = make_bio(w, op, page, n);
 
 		if (op == BIO_WRITE && ktest_random() % 16 == 0)
@@ -141,8 +142,8 @@ static void worker_run(unsigned k)
 static bool scratch_open(void)
 {
 	scratch = block_find("PARTLABEL=scratch");
-	if (scratch && block_sectors(scratch) >= 8 * MiB / SECTOR_SIZE && !block_readonly(scratch) &&
-	    !block_claim(scratch, &scratch))
+	if (scratch && block_sectors(scratch) >= 8 * MiB / SECTOR_SIZE &&
+	    !block_readonly(scratch) && !block_claim(scratch, &scratch))
 		return true;
 	block_drop(scratch);
 	kprintf("# SKIP no partition labelled scratch of 8 MiB or more\n");
@@ -170,7 +171,8 @@ KTEST(block_random_io)
 	ktest_parallel(WORKERS, worker_run);
 	block_stats(scratch, &after);
 	KT_CHECK(after.in_flight == 0);
-	KT_CHECK(after.ios[0] + after.ios[1] - before.ios[0] - before.ios[1] >= WORKERS * ROUNDS * BATCH);
+	KT_CHECK(after.ios[0] + after.ios[1] - before.ios[0] - before.ios[1] >=
+		 WORKERS * ROUNDS * BATCH);
 	kfree(generation);
 	scratch_close();
 }
@@ -214,7 +216,7 @@ KTEST(block_refuses)
 	b->op = BIO_READ;
 	b->sector = block_sectors(disk);
 	b->nvecs = 1;
-	b->vecs[0] = (struct bio_vec){ f, 0, PAGE_SIZE };
+	b->vecs[0] = (struct bio_vec){f, 0, PAGE_SIZE};
 	KT_CHECK(bio_wait(b) == -EIO);
 	b->sector = ~0UL;
 	KT_CHECK(bio_wait(b) == -EIO);

@@ -21,11 +21,11 @@
 #define TYPE_EXT_LNX  0x85
 #define TYPE_GPT      0xee
 
-#define GPT_SIGNATURE	 0x5452415020494645UL /* "EFI PART" */
-#define GPT_HEADER_MIN	 92
-#define GPT_ENTRY_MIN	 128
-#define GPT_TABLE_MAX	 (1 * MiB) /* of entries; the usual size is 16 KiB */
-#define GPT_NAME_UNITS	 36
+#define GPT_SIGNATURE  0x5452415020494645UL /* "EFI PART" */
+#define GPT_HEADER_MIN 92
+#define GPT_ENTRY_MIN  128
+#define GPT_TABLE_MAX  (1 * MiB) /* of entries; the usual size is 16 KiB */
+#define GPT_NAME_UNITS 36
 
 struct __packed mbr_entry {
 	u8 status, chs_first[3], type, chs_last[3];
@@ -62,10 +62,10 @@ BUILD_ASSERT(sizeof(struct gpt_entry) == GPT_ENTRY_MIN);
 /* A scan under way. */
 struct scan {
 	const struct partition_source *src;
-	u64 blocks;	/* of the disk, in logical blocks */
-	u32 per_block;	/* 512-byte sectors in one */
+	u64 blocks;    /* of the disk, in logical blocks */
+	u32 per_block; /* 512-byte sectors in one */
 	int found;
-	void *block;	/* room for one logical block */
+	void *block; /* room for one logical block */
 };
 
 static int read_blocks(struct scan *s, u64 lba, void *buf, size_t bytes)
@@ -77,8 +77,8 @@ static int read_blocks(struct scan *s, u64 lba, void *buf, size_t bytes)
 static void found(struct scan *s, struct partition *p, u64 lba, u64 n)
 {
 	if (!n || lba >= s->blocks || n > s->blocks - lba) {
-		kprintf("%s: partition %u (%lu blocks at %lu) does not lie on the disk: left out\n", s->src->name, p->number,
-			(unsigned long)n, (unsigned long)lba);
+		kprintf("%s: partition %u (%lu blocks at %lu) does not lie on the disk: left out\n",
+			s->src->name, p->number, (unsigned long)n, (unsigned long)lba);
 		return;
 	}
 	p->start = lba * s->per_block;
@@ -107,7 +107,7 @@ static bool mbr_ok(const struct mbr *m)
 
 static void mbr_found(struct scan *s, u32 disk_id, u32 number, u64 start, u64 n)
 {
-	struct partition p = { .number = number };
+	struct partition p = {.number = number};
 
 	ksnprintf(p.uuid, sizeof(p.uuid), "%08x-%02x", disk_id, number);
 	found(s, &p, start, n);
@@ -125,7 +125,8 @@ static int mbr_chain(struct scan *s, u32 disk_id, u64 base, u64 size, u32 *numbe
 		const struct mbr_entry *next = NULL;
 
 		if (at == mark || at - base >= size || at >= s->blocks) {
-			kprintf("%s: the chain of extended partitions is damaged at block %lu\n", s->src->name, (unsigned long)at);
+			kprintf("%s: the chain of extended partitions is damaged at block %lu\n",
+				s->src->name, (unsigned long)at);
 			return 0;
 		}
 		if (++steps == power) {
@@ -192,7 +193,8 @@ static const char *gpt_header_bad(const struct scan *s, struct gpt_header *h, u6
 		return "entry size";
 	if ((u64)h->nentries * h->entry_size > GPT_TABLE_MAX)
 		return "too many entries";
-	if (h->entries_lba >= s->blocks || (u64)h->nentries * h->entry_size > (s->blocks - h->entries_lba) * s->src->sector_size)
+	if (h->entries_lba >= s->blocks ||
+	    (u64)h->nentries * h->entry_size > (s->blocks - h->entries_lba) * s->src->sector_size)
 		return "entries outside the disk";
 	return NULL;
 }
@@ -215,7 +217,8 @@ static int gpt_load(struct scan *s, u64 lba, struct gpt_header *h, u8 **entries)
 		if (!*entries)
 			return -ENOMEM;
 		err = bytes ? read_blocks(s, h->entries_lba, *entries, bytes) : 0;
-		if (!err && crc32_le(0, *entries, (u64)h->nentries * h->entry_size) != h->entries_crc)
+		if (!err &&
+		    crc32_le(0, *entries, (u64)h->nentries * h->entry_size) != h->entries_crc)
 			bad = "checksum of the entries";
 	}
 	if (bad)
@@ -250,8 +253,9 @@ static void gpt_name(char *out, const struct gpt_entry *e)
 /* The first three fields are little-endian numbers (UEFI, appendix A). */
 static void guid_text(char *out, size_t size, const u8 *g)
 {
-	ksnprintf(out, size, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", g[3], g[2], g[1], g[0], g[5],
-		  g[4], g[7], g[6], g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15]);
+	ksnprintf(out, size, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+		  g[3], g[2], g[1], g[0], g[5], g[4], g[7], g[6], g[8], g[9], g[10], g[11], g[12],
+		  g[13], g[14], g[15]);
 }
 
 static void gpt_report(struct scan *s, const struct gpt_header *h, const u8 *entries)
@@ -259,7 +263,7 @@ static void gpt_report(struct scan *s, const struct gpt_header *h, const u8 *ent
 	static const u8 unused[16];
 
 	for (u32 i = 0; i < h->nentries; i++) {
-		struct partition p = { .number = i + 1 };
+		struct partition p = {.number = i + 1};
 		struct gpt_entry e;
 
 		memcpy(&e, entries + (u64)i * h->entry_size, sizeof(e));
@@ -267,7 +271,8 @@ static void gpt_report(struct scan *s, const struct gpt_header *h, const u8 *ent
 			continue;
 		guid_text(p.uuid, sizeof(p.uuid), e.guid);
 		gpt_name(p.label, &e);
-		found(s, &p, e.first, e.last >= e.first && e.last <= h->last_usable ? e.last - e.first + 1 : 0);
+		found(s, &p, e.first,
+		      e.last >= e.first && e.last <= h->last_usable ? e.last - e.first + 1 : 0);
 	}
 }
 
@@ -292,7 +297,7 @@ static int gpt_scan(struct scan *s)
 
 int partitions_scan(const struct partition_source *src)
 {
-	struct scan s = { .src = src, .per_block = src->sector_size / SECTOR_SIZE };
+	struct scan s = {.src = src, .per_block = src->sector_size / SECTOR_SIZE};
 	const struct mbr *m;
 	bool gpt = false;
 	int err;

@@ -38,18 +38,18 @@
  * (c) constant   (q) lock
  */
 struct block_queue {
-	struct spinlock lock;	     /* (c) */
-	const char *name;	     /* (c) */
-	const struct block_ops *ops; /* (c) */
-	void *drv;		     /* (c) */
-	struct block_limits limits;  /* (c) */
-	struct list free;	     /* (q) requests */
-	struct list pending;	     /* (q) requests, oldest first */
-	struct rb_tree index;	     /* (q) those of `pending` that bios may join */
-	struct block_request *flush; /* (q) a flush in `pending`, or NULL */
-	struct list waiting;	     /* (q) bios without a request */
-	u32 npending;		     /* (q) */
-	u32 in_flight;		     /* (q) */
+	struct spinlock lock;		 /* (c) */
+	const char *name;		 /* (c) */
+	const struct block_ops *ops;	 /* (c) */
+	void *drv;			 /* (c) */
+	struct block_limits limits;	 /* (c) */
+	struct list free;		 /* (q) requests */
+	struct list pending;		 /* (q) requests, oldest first */
+	struct rb_tree index;		 /* (q) those of `pending` that bios may join */
+	struct block_request *flush;	 /* (q) a flush in `pending`, or NULL */
+	struct list waiting;		 /* (q) bios without a request */
+	u32 npending;			 /* (q) */
+	u32 in_flight;			 /* (q) */
 	struct block_request requests[]; /* (c) array */
 };
 
@@ -115,7 +115,8 @@ static void index_add(struct block_queue *q, struct block_request *r)
 
 	while (*link) {
 		parent = *link;
-		link = before(request_kind(r), r->sector, indexed(parent)) ? &parent->left : &parent->right;
+		link = before(request_kind(r), r->sector, indexed(parent)) ? &parent->left
+									   : &parent->right;
 	}
 	rb_insert(&q->index, &r->node, parent, link);
 	r->indexed = true;
@@ -129,7 +130,8 @@ static void index_del(struct block_queue *q, struct block_request *r)
 }
 
 /* The last indexed request of b's kind that does not begin after b, and the one that follows it. */
-static void neighbours(struct block_queue *q, const struct bio *b, struct block_request **prev, struct block_request **next)
+static void neighbours(struct block_queue *q, const struct bio *b, struct block_request **prev,
+		       struct block_request **next)
 {
 	struct rb_node *n = q->index.root;
 	unsigned k = kind(b->op, b->flags);
@@ -154,7 +156,8 @@ static void neighbours(struct block_queue *q, const struct bio *b, struct block_
 
 static bool fits(const struct block_queue *q, const struct block_request *r, const struct bio *b)
 {
-	return r->nvecs + b->nvecs <= q->limits.max_segments && r->nsectors + b->nsectors <= q->limits.max_sectors;
+	return r->nvecs + b->nvecs <= q->limits.max_segments &&
+	       r->nsectors + b->nsectors <= q->limits.max_sectors;
 }
 
 static bool join(struct block_queue *q, struct bio *b)
@@ -178,7 +181,8 @@ static bool join(struct block_queue *q, struct bio *b)
 		list_add(&next->bios, &b->link);
 		next->nvecs += b->nvecs;
 		next->nsectors += b->nsectors;
-		next->sector = b->abs_sector; /* prev does not begin after b: the order in the index stays */
+		next->sector =
+			b->abs_sector; /* prev does not begin after b: the order in the index stays */
 		return true;
 	}
 	return false;
@@ -211,7 +215,8 @@ static void slice(const struct block_queue *q, struct block_request *r, const st
 		return;
 	}
 	max = (u64)MIN(left, q->limits.max_sectors) << SECTOR_SHIFT;
-	for (i = vec_at(b, b->done_sectors, &skip); bytes < max && r->nvecs < q->limits.max_segments; i++, skip = 0) {
+	for (i = vec_at(b, b->done_sectors, &skip);
+	     bytes < max && r->nvecs < q->limits.max_segments; i++, skip = 0) {
 		bytes += b->vecs[i].len - skip;
 		r->nvecs++;
 	}
@@ -230,7 +235,8 @@ u32 block_request_segments(const struct block_request *r, struct block_segment *
 	if (r->op != BIO_READ && r->op != BIO_WRITE)
 		return 0;
 	list_for_each(b, &r->bios, link) {
-		for (u32 i = vec_at(b, b->done_sectors, &skip); i < b->nvecs && left; i++, skip = 0) {
+		for (u32 i = vec_at(b, b->done_sectors, &skip); i < b->nvecs && left;
+		     i++, skip = 0) {
 			u32 len = MIN((u64)b->vecs[i].len - skip, left);
 			paddr_t pa = frame_pa(b->vecs[i].frame) + b->vecs[i].offset + skip;
 
@@ -240,7 +246,7 @@ u32 block_request_segments(const struct block_request *r, struct block_segment *
 				continue;
 			}
 			ASSERT(n < max);
-			out[n++] = (struct block_segment){ pa, len };
+			out[n++] = (struct block_segment){pa, len};
 		}
 	}
 	ASSERT(!left);
@@ -319,7 +325,8 @@ static void dispatch(struct block_queue *q)
 	struct block_request *r;
 	bool any = false;
 
-	while ((r = list_first(&q->pending, struct block_request, link)) && q->in_flight < q->limits.depth) {
+	while ((r = list_first(&q->pending, struct block_request, link)) &&
+	       q->in_flight < q->limits.depth) {
 		if (!start(q, r))
 			break;
 		any = true;
@@ -413,7 +420,7 @@ static void request_free(struct block_queue *q, struct block_request *r)
 
 static const char *op_name(enum bio_op op)
 {
-	static const char *const names[] = { "read", "write", "flush", "discard" };
+	static const char *const names[] = {"read", "write", "flush", "discard"};
 
 	return names[op];
 }
@@ -481,8 +488,8 @@ void block_request_done(struct block_request *r, int err)
 	q->in_flight--;
 	if (!goes_on(q, r, err)) {
 		if (err && !list_empty(&r->bios))
-			kprintf("<3>%s: %s error %d at sector %lu, %u sectors\n", q->name, op_name(r->op), -err,
-				(unsigned long)r->sector, r->nsectors);
+			kprintf("<3>%s: %s error %d at sector %lu, %u sectors\n", q->name,
+				op_name(r->op), -err, (unsigned long)r->sector, r->nsectors);
 		collect(q, r, err, &done);
 	}
 	place_waiting(q);

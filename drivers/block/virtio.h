@@ -15,9 +15,9 @@
 #define VIRTIO_ID_BLOCK 2u
 
 /* 6: feature bits of every device */
-#define VIRTIO_F_RING_INDIRECT 28
+#define VIRTIO_F_RING_INDIRECT	28
 #define VIRTIO_F_RING_EVENT_IDX 29
-#define VIRTIO_F_VERSION_1     32
+#define VIRTIO_F_VERSION_1	32
 
 struct virtq;
 
@@ -25,20 +25,21 @@ struct virtq;
  * (c) constant after probe   (d) the driver's lock
  */
 struct virtio_dev {
-	struct device *device;	/* (c) */
-	volatile u8 *regs;	/* (c) */
-	u32 version;		/* (c) 1 legacy, 2 modern */
-	u32 id;			/* (c) */
-	u64 features;		/* (c) agreed upon */
-	void *drv;		/* (c) the driver's */
-	/* Interrupts: `used` buffers came back, `config` the configuration changed or the device needs a reset. */
-	void (*used)(struct virtio_dev *v);
-	void (*config)(struct virtio_dev *v);
+	struct device *device; /* (c) */
+	volatile u8 *regs;     /* (c) */
+	u32 version;	       /* (c) 1 legacy, 2 modern */
+	u32 id;		       /* (c) */
+	u64 features;	       /* (c) agreed upon */
+	void *drv;	       /* (c) the driver's */
+	/* Interrupts: buffers came back; the configuration changed, or the device needs a reset. */
+	void (*used)(struct virtio_dev *v);   /* (c) */
+	void (*config)(struct virtio_dev *v); /* (c) */
 };
 
 struct virtio_driver {
 	u32 id;
-	int (*probe)(struct virtio_dev *v);	/* 0 or -errno; the device is reset afterwards on failure */
+	/* 0 or -errno; on failure the device is told so */
+	int (*probe)(struct virtio_dev *v);
 };
 extern const struct virtio_driver virtio_blk_driver;
 
@@ -51,12 +52,13 @@ static inline bool virtio_has(const struct virtio_dev *v, unsigned feature)
 /* Makes queue `index` of at most max entries. NULL: there is none, or no memory. */
 struct virtq *virtio_queue(struct virtio_dev *v, u32 index, u32 max);
 void virtio_queue_free(struct virtio_dev *v, struct virtq *q);
-int virtio_start(struct virtio_dev *v);		/* DRIVER_OK, after the interrupt is set up; 0 or -errno */
-void virtio_fail(struct virtio_dev *v);		/* FAILED: the driver gives up */
+int virtio_start(struct virtio_dev *v); /* DRIVER_OK, after the interrupt is set up; 0 or -errno */
+void virtio_fail(struct virtio_dev *v); /* FAILED: the driver gives up */
 bool virtio_needs_reset(struct virtio_dev *v);
 u8 virtio_config8(struct virtio_dev *v, u32 off);
 u32 virtio_config32(struct virtio_dev *v, u32 off);
-u64 virtio_config64(struct virtio_dev *v, u32 off);	/* consistent: read until its generation stands still */
+u64 virtio_config64(struct virtio_dev *v,
+		    u32 off); /* consistent: read until its generation stands still */
 void virtio_notify(struct virtio_dev *v, u32 index);
 
 /* 2.6.5: descriptors */
@@ -67,7 +69,7 @@ struct vring_desc {
 	u16 next;
 };
 #define VRING_NEXT     1u
-#define VRING_WRITE    2u	/* the device writes it */
+#define VRING_WRITE    2u /* the device writes it */
 #define VRING_INDIRECT 4u
 
 /* ---- virtqueue.c: split rings; callers lock ---- */
@@ -76,7 +78,7 @@ struct virtq *virtq_create(u32 num, bool event_idx);
 void virtq_destroy(struct virtq *q);
 u32 virtq_size(const struct virtq *q);
 void virtq_addresses(const struct virtq *q, paddr_t *desc, paddr_t *avail, paddr_t *used);
-u32 virtq_room(const struct virtq *q);		/* free descriptors */
+u32 virtq_room(const struct virtq *q); /* free descriptors */
 /* Offers a chain of n descriptors (flags VRING_WRITE as needed, the rest is filled in), or with `indirect` one descriptor for the table of
  * n at that address. token comes back from virtq_take. Needs n (indirect: 1) of room. */
 void virtq_offer(struct virtq *q, const struct vring_desc *d, u32 n, void *token);

@@ -37,10 +37,10 @@
 #define C_MAX_DISCARD 36
 
 /* 5.2.6 */
-#define T_IN	  0u
-#define T_OUT	  1u
-#define T_FLUSH	  4u
-#define T_DISCARD 11u
+#define T_IN	      0u
+#define T_OUT	      1u
+#define T_FLUSH	      4u
+#define T_DISCARD     11u
 #define STATUS_OK     0u
 #define STATUS_UNSUPP 2u
 #define STATUS_NONE   0xffu /* the device has not said */
@@ -79,16 +79,16 @@ BUILD_ASSERT(sizeof(struct slot) == SLOT_SIZE);
  * (c) constant after probe   (l) lock
  */
 struct disk {
-	struct virtio_dev *v;	 /* (c) */
-	struct virtq *q;	 /* (c) */
-	struct spinlock lock;	 /* (c) */
-	u32 nslots;		 /* (c) */
-	struct slot **slots;	 /* (c) */
-	struct slot *free;	 /* (l) */
-	struct block_dev *dev;	 /* (c) NULL until registered */
-	bool dead;		 /* (l) */
-	struct list failed;	 /* (l) requests that came after it died */
-	struct work fail_work;	 /* (c) */
+	struct virtio_dev *v;			 /* (c) */
+	struct virtq *q;			 /* (c) */
+	struct spinlock lock;			 /* (c) */
+	u32 nslots;				 /* (c) */
+	struct slot **slots;			 /* (c) */
+	struct slot *free;			 /* (l) */
+	struct block_dev *dev;			 /* (c) NULL until registered */
+	bool dead;				 /* (l) */
+	struct list failed;			 /* (l) requests that came after it died */
+	struct work fail_work;			 /* (c) */
 	struct block_segment segs[MAX_SEGMENTS]; /* (l) of the request being started */
 };
 
@@ -101,9 +101,10 @@ static const char *name_of(const struct disk *d)
 
 static u32 request_type(const struct block_request *r)
 {
-	static const u32 types[] = {
-		[BIO_READ] = T_IN, [BIO_WRITE] = T_OUT, [BIO_FLUSH] = T_FLUSH, [BIO_DISCARD] = T_DISCARD
-	};
+	static const u32 types[] = {[BIO_READ] = T_IN,
+				    [BIO_WRITE] = T_OUT,
+				    [BIO_FLUSH] = T_FLUSH,
+				    [BIO_DISCARD] = T_DISCARD};
 
 	return types[r->op];
 }
@@ -124,14 +125,15 @@ static u32 fill_slot(struct disk *d, struct slot *s, struct block_request *r)
 		.sector = r->op == BIO_FLUSH || r->op == BIO_DISCARD ? 0 : r->sector,
 	};
 	s->status = STATUS_NONE;
-	s->desc[n++] = (struct vring_desc){ in_slot(s, &s->header), sizeof(s->header), 0, 0 };
+	s->desc[n++] = (struct vring_desc){in_slot(s, &s->header), sizeof(s->header), 0, 0};
 	if (r->op == BIO_DISCARD) {
-		s->discard = (struct blk_discard){ r->sector, r->nsectors, 0 };
-		s->desc[n++] = (struct vring_desc){ in_slot(s, &s->discard), sizeof(s->discard), 0, 0 };
+		s->discard = (struct blk_discard){r->sector, r->nsectors, 0};
+		s->desc[n++] =
+			(struct vring_desc){in_slot(s, &s->discard), sizeof(s->discard), 0, 0};
 	}
 	for (u32 i = 0; i < nsegs; i++)
-		s->desc[n++] = (struct vring_desc){ d->segs[i].pa, d->segs[i].len, data_flags, 0 };
-	s->desc[n++] = (struct vring_desc){ in_slot(s, &s->status), 1, VRING_WRITE, 0 };
+		s->desc[n++] = (struct vring_desc){d->segs[i].pa, d->segs[i].len, data_flags, 0};
+	s->desc[n++] = (struct vring_desc){in_slot(s, &s->status), 1, VRING_WRITE, 0};
 	for (u32 i = 0; i + 1 < n; i++) {
 		s->desc[i].flags |= VRING_NEXT;
 		s->desc[i].next = i + 1;
@@ -188,7 +190,7 @@ static void blk_kick(void *drv)
 		work_queue(&d->fail_work);
 }
 
-static const struct block_ops blk_ops = { .start = blk_start, .kick = blk_kick };
+static const struct block_ops blk_ops = {.start = blk_start, .kick = blk_kick};
 
 /* ---- completing ---- */
 
@@ -340,7 +342,8 @@ static void set_limits(struct disk *d, struct block_limits *l)
 	l->max_segments = max_segments(d);
 	l->max_sectors = MAX_SECTORS;
 	if (virtio_has(v, F_DISCARD))
-		l->max_discard_sectors = ALIGN_DOWN(virtio_config32(v, C_MAX_DISCARD), MAX(l->sector_size / SECTOR_SIZE, 1u));
+		l->max_discard_sectors = ALIGN_DOWN(virtio_config32(v, C_MAX_DISCARD),
+						    MAX(l->sector_size / SECTOR_SIZE, 1u));
 	l->depth = d->nslots;
 	l->flush = virtio_has(v, F_FLUSH);
 	l->readonly = virtio_has(v, F_RO);
@@ -349,12 +352,13 @@ static void set_limits(struct disk *d, struct block_limits *l)
 /* Smaller pieces than a page would have to be cut up: such a device is not supported. */
 static bool pieces_ok(struct virtio_dev *v)
 {
-	return !virtio_has(v, F_SIZE_MAX) || virtio_config32(v, C_SIZE_MAX) >= MAX_SECTORS * SECTOR_SIZE;
+	return !virtio_has(v, F_SIZE_MAX) ||
+	       virtio_config32(v, C_SIZE_MAX) >= MAX_SECTORS * SECTOR_SIZE;
 }
 
 static int start_disk(struct disk *d)
 {
-	struct block_disk disk = { .prefix = "vd", .major = VD_MAJOR, .ops = &blk_ops, .drv = d };
+	struct block_disk disk = {.prefix = "vd", .major = VD_MAJOR, .ops = &blk_ops, .drv = d};
 	struct virtio_dev *v = d->v;
 	int err;
 
@@ -388,8 +392,9 @@ static int blk_probe(struct virtio_dev *v)
 	spin_init(&d->lock, LOCK_DRIVER, "virtio-blk");
 	list_init(&d->failed);
 	d->fail_work.fn = fail_all;
-	err = virtio_negotiate(v, 1UL << F_SIZE_MAX | 1UL << F_SEG_MAX | 1UL << F_RO | 1UL << F_BLK_SIZE | 1UL << F_FLUSH |
-					  1UL << F_DISCARD | 1UL << VIRTIO_F_RING_INDIRECT |
+	err = virtio_negotiate(v, 1UL << F_SIZE_MAX | 1UL << F_SEG_MAX | 1UL << F_RO |
+					  1UL << F_BLK_SIZE | 1UL << F_FLUSH | 1UL << F_DISCARD |
+					  1UL << VIRTIO_F_RING_INDIRECT |
 					  1UL << VIRTIO_F_RING_EVENT_IDX);
 	if (err)
 		goto free_disk;
@@ -412,4 +417,4 @@ free_disk:
 	return err;
 }
 
-const struct virtio_driver virtio_blk_driver = { .id = VIRTIO_ID_BLOCK, .probe = blk_probe };
+const struct virtio_driver virtio_blk_driver = {.id = VIRTIO_ID_BLOCK, .probe = blk_probe};

@@ -237,7 +237,7 @@ void virtio_notify(struct virtio_dev *v, u32 index)
 	reg_write(v, R_QUEUE_NOTIFY, index);
 }
 
-static const struct virtio_driver *const drivers[] = { &virtio_blk_driver };
+static const struct virtio_driver *const drivers[] = {&virtio_blk_driver};
 
 static const struct virtio_driver *driver_for(u32 id)
 {
@@ -296,7 +296,7 @@ out:
 	return err;
 }
 
-static const char *const compatible[] = { "virtio,mmio", NULL };
+static const char *const compatible[] = {"virtio,mmio", NULL};
 static struct driver virtio_mmio = {
 	.name = "virtio-mmio",
 	.compatible = compatible,

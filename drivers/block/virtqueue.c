@@ -18,7 +18,7 @@
 #define USED_ALIGN PAGE_SIZE
 
 struct vring_avail {
-	u16 flags, idx, ring[];	/* then u16 used_event */
+	u16 flags, idx, ring[]; /* then u16 used_event */
 };
 
 struct vring_used_elem {
@@ -35,30 +35,32 @@ struct vring_used {
  * (c) constant   (d) the driver's lock; ring memory is shared with the device
  */
 struct virtq {
-	u32 num;		     /* (c) a power of two */
-	bool event_idx;		     /* (c) */
-	unsigned order;		     /* (c) of the frames below */
-	struct frame *frames;	     /* (c) */
+	u32 num;			    /* (c) a power of two */
+	bool event_idx;			    /* (c) */
+	unsigned order;			    /* (c) of the frames below */
+	struct frame *frames;		    /* (c) */
 	volatile struct vring_desc *desc;   /* (d) */
 	volatile struct vring_avail *avail; /* (d) */
 	volatile struct vring_used *used;   /* (d) */
-	u16 free_head, nfree;	     /* (d) */
-	u16 avail_idx;		     /* (d) what we have offered */
-	u16 published;		     /* (d) of that, what the device may see */
-	u16 used_idx;		     /* (d) what we have taken */
-	void *token[];		     /* (d) */
+	u16 free_head, nfree;		    /* (d) */
+	u16 avail_idx;			    /* (d) what we have offered */
+	u16 published;			    /* (d) of that, what the device may see */
+	u16 used_idx;			    /* (d) what we have taken */
+	void *token[];			    /* (d) */
 };
 
 static u64 used_offset(u32 num)
 {
-	u64 avail_end = num * sizeof(struct vring_desc) + sizeof(struct vring_avail) + (num + 1) * sizeof(u16);
+	u64 avail_end = num * sizeof(struct vring_desc) + sizeof(struct vring_avail) +
+			(num + 1) * sizeof(u16);
 
 	return ALIGN_UP(avail_end, USED_ALIGN);
 }
 
 struct virtq *virtq_create(u32 num, bool event_idx)
 {
-	u64 bytes = used_offset(num) + sizeof(struct vring_used) + num * sizeof(struct vring_used_elem) + sizeof(u16);
+	u64 bytes = used_offset(num) + sizeof(struct vring_used) +
+		    num * sizeof(struct vring_used_elem) + sizeof(u16);
 	struct virtq *q;
 	char *mem;
 
@@ -165,7 +167,8 @@ bool virtq_publish(struct virtq *q)
 	__atomic_thread_fence(__ATOMIC_RELEASE); /* 2.6.13.3.1: entries before the index */
 	q->avail->idx = new;
 	q->published = new;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* 2.6.13.4.1: the index before reading whether to notify */
+	__atomic_thread_fence(
+		__ATOMIC_SEQ_CST); /* 2.6.13.4.1: the index before reading whether to notify */
 	if (!q->event_idx)
 		return !(q->used->flags & VRING_USED_NO_NOTIFY);
 	return (u16)(new - *avail_event(q) - 1) < (u16)(new - old); /* 2.6.7.2 */
@@ -197,7 +200,8 @@ void *virtq_take(struct virtq *q, bool *bad)
 		if (!q->event_idx)
 			return NULL;
 		*used_event(q) = q->used_idx;
-		__atomic_thread_fence(__ATOMIC_SEQ_CST); /* 2.6.14: ask for the interrupt, then look once more */
+		__atomic_thread_fence(
+			__ATOMIC_SEQ_CST); /* 2.6.14: ask for the interrupt, then look once more */
 		if (q->used->idx == q->used_idx)
 			return NULL;
 	}

@@ -55,8 +55,8 @@ static int devfs_mount(struct mount *m, const char *options __unused)
 	return err;
 }
 
-static const struct fs_type devtmpfs = { .name = "devtmpfs", .nodev = true, .mount = devfs_mount, .ops = &tmpfs_ops };
-static const struct fs_type devfs = { .name = "devfs", .nodev = true, .mount = devfs_mount, .ops = &tmpfs_ops };
+static const struct fs_type devtmpfs = { .name = "devtmpfs", .nodev = true, .single = true, .mount = devfs_mount, .ops = &tmpfs_ops };
+static const struct fs_type devfs = { .name = "devfs", .nodev = true, .single = true, .mount = devfs_mount, .ops = &tmpfs_ops };
 
 static void devfs_register(void)
 {

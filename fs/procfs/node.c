@@ -441,7 +441,7 @@ static int proc_remount(struct mount *m __unused, u32 flags __unused, const char
 static const struct fs_ops proc_ops = {
 	.unmount = proc_nothing, .sync = proc_sync, .statfs = proc_statfs, .remount = proc_remount,
 };
-static const struct fs_type proc_type = { .name = "proc", .nodev = true, .mount = proc_mount, .ops = &proc_ops };
+static const struct fs_type proc_type = { .name = "proc", .nodev = true, .single = true, .mount = proc_mount, .ops = &proc_ops };
 
 static void procfs_register(void)
 {

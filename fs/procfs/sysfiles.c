@@ -215,6 +215,15 @@ static int show_mounts(struct seq *s, void *arg __unused)
 	return 0;
 }
 
+static int show_filesystems(struct seq *s, void *arg __unused)
+{
+	const struct fs_type *t;
+
+	for (unsigned k = 0; (t = vfs_type_nth(k)) != NULL; k++)
+		seq_printf(s, "%s\t%s\n", t->nodev ? "nodev" : "", t->name);
+	return 0;
+}
+
 static const struct {
 	const char *path;
 	u32 mode;
@@ -236,6 +245,7 @@ static const struct {
 	{ "devices", 0444, show_devices, NULL, NULL },
 	{ "consoles", 0444, show_consoles, NULL, NULL },
 	{ "mounts", 0444, show_mounts, NULL, NULL },
+	{ "filesystems", 0444, show_filesystems, NULL, NULL },
 	{ "sys/kernel/ostype", 0444, show_word, NULL, "Linux" },
 	{ "sys/kernel/osrelease", 0444, show_word, NULL, "6.12.0-gnomon" },
 	{ "sys/kernel/pid_max", 0444, show_word, NULL, "4194304" },

@@ -7,6 +7,9 @@
  *
  * A directory has two trees: by name for lookups, by cookie (the order of creation) for readdir, so that listing goes on correctly while entries come and go.
  *
+ * Pages are counted against the mount's size by what is resident after each operation on a file, so stores through mappings
+ * show up late and may exceed it.
+ *
  * Locks: a directory's entries and a tnode's attributes are guarded by the v_lock of its vnode; `super.lock` guards the counters.
  */
 #include "fs/tmpfs/tmpfs.h"
@@ -16,10 +19,11 @@
 #include "kernel/lib/string.h"
 #include "kernel/mem/slab.h"
 
+#define FALLOC_PUNCH_HOLE 2
 #define FIRST_COOKIE 2	/* 0 is ".", 1 is ".." */
 
 /* Field markings and the corresponding locks:
- * (v) v_lock of the tnode's vnode   (c) constant
+ * (v) v_lock of the tnode's vnode   (c) constant   (l) the super's lock
  */
 struct tnode {
 	u64 ino;		/* (c) */
@@ -34,6 +38,7 @@ struct tnode {
 	struct rb_tree cookies;	/* (v) struct entry by cookie */
 	u64 next_cookie;	/* (v) */
 	u64 entries;		/* (v) */
+	u64 charged;		/* (l) pages counted in super.used */
 };
 
 /* Field markings and the corresponding locks:
@@ -55,10 +60,13 @@ struct super {
 	struct spinlock lock;	/* (c) LEAF_FS */
 	u64 next_ino;		/* (l) */
 	u64 inodes;		/* (l) */
+	u64 used;		/* (l) pages */
+	u64 limit;		/* (l) pages; 0: none */
 	struct tnode *root;	/* (c) */
 };
 
 static const struct vnode_ops tmpfs_vnode_ops;
+static const struct file_ops tmpfs_file_ops;
 
 static struct tnode *tnode_of(struct vnode *vn)
 {
@@ -109,6 +117,8 @@ static struct tnode *tnode_new(struct super *s, u32 mode, u64 rdev, const char *
 
 static void tnode_free(struct super *s, struct tnode *t)
 {
+	u64 charged = t->charged;
+
 	ASSERTF(!t->names.root, "tmpfs inode %lu has %lu entries", t->ino, t->entries);
 	if (t->object)
 		vm_object_drop(t->object);
@@ -116,7 +126,34 @@ static void tnode_free(struct super *s, struct tnode *t)
 	kfree(t);
 	spin_lock(&s->lock);
 	s->inodes--;
+	s->used -= charged;
 	spin_unlock(&s->lock);
+}
+
+/* The file's pages as they are now. */
+static void recount(struct super *s, struct tnode *t)
+{
+	spin_lock(&s->lock);
+	s->used -= t->charged;
+	t->charged = READ_ONCE(t->object->resident);
+	s->used += t->charged;
+	spin_unlock(&s->lock);
+}
+
+/* Bytes that may be written at pos: all, or what there is room for. */
+static u64 room_for(struct super *s, struct tnode *t, u64 pos, u64 n)
+{
+	u64 limit = READ_ONCE(s->limit), used = READ_ONCE(s->used), free;
+
+	if (!limit || used + DIV_ROUND_UP(n, PAGE_SIZE) + 1 <= limit)
+		return n;
+	/* nearly full: only now it matters what is there already */
+	free = used < limit ? (limit - used) * PAGE_SIZE : 0;
+	if (pos < READ_ONCE(t->object->size))
+		free += ALIGN_UP(t->object->size, PAGE_SIZE) - pos;
+	else
+		free += ALIGN_UP(pos, PAGE_SIZE) - pos;
+	return MIN(n, free);
 }
 
 /* The vnode of t, held. NULL: no memory. */
@@ -134,6 +171,8 @@ static struct vnode *vnode_of(struct mount *m, struct tnode *t)
 	vn->data = t;
 	vn->rdev = t->rdev;
 	vn->object = t->object;
+	if (t->object)
+		vn->fops = &tmpfs_file_ops;
 	if (vnode_insert(vn, &other) == -EEXIST) {
 		kfree(vn);
 		return other;
@@ -144,14 +183,9 @@ static struct vnode *vnode_of(struct mount *m, struct tnode *t)
 static void tmpfs_inactive(struct vnode *vn)
 {
 	struct tnode *t = tnode_of(vn);
-	struct super *s = super_of(vn->mount);
-	bool root = t == s->root;
 
-	if (t->nlink)
-		return;
-	tnode_free(s, t);
-	if (root)
-		kfree(s);	/* unmounted: the root goes last */
+	if (t->nlink == 0)
+		tnode_free(super_of(vn->mount), t);
 }
 
 static void tmpfs_free(struct vnode *vn)
@@ -452,8 +486,10 @@ static int tmpfs_setattr(struct vnode *vn, const struct vattr *a, u32 which)
 {
 	struct tnode *t = tnode_of(vn);
 
-	if (which & ATTR_SIZE)
+	if (which & ATTR_SIZE) {
 		vm_object_set_size(t->object, a->size);
+		recount(super_of(vn->mount), t);
+	}
 	if (which & ATTR_MODE)
 		vn->mode = t->mode = (t->mode & S_IFMT) | (a->mode & ~S_IFMT);
 	if (which & ATTR_UID)
@@ -473,35 +509,53 @@ static int tmpfs_fsync(struct vnode *vn __unused, bool datasync __unused)
 	return 0;	/* memory is all the storage there is */
 }
 
-#define FALLOC_KEEP_SIZE  1
-#define FALLOC_PUNCH_HOLE 2
-
 static int tmpfs_fallocate(struct vnode *vn, int mode, u64 off, u64 len)
 {
-	struct vm_object *o = tnode_of(vn)->object;
-	u64 first = DIV_ROUND_UP(off, PAGE_SIZE), end = (off + len) >> PAGE_SHIFT;
+	struct super *s = super_of(vn->mount);
+	struct tnode *t = tnode_of(vn);
+	int err;
 
-	if (mode != (FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE)) {
-		if (mode)
-			return mode == FALLOC_KEEP_SIZE ? 0 : -EOPNOTSUPP;
-		if (off + len > o->size)
-			vm_object_set_size(o, off + len);
-		return 0;
-	}
-	for (u64 at = off; at < off + len;) {	/* the partial pages at both ends */
-		u64 stop = MIN(ALIGN_DOWN(at, PAGE_SIZE) + PAGE_SIZE, off + len);
-		struct frame *f;
-
-		if (stop - at < PAGE_SIZE && vm_page_get(o, at >> PAGE_SHIFT, VMP_WRITE, NULL, &f) == 0) {
-			memset((u8 *)frame_va(f) + (at & PAGE_MASK), 0, stop - at);
-			vm_page_put(f);
-		}
-		at = stop == off + len || end <= first ? stop : MAX(stop, end << PAGE_SHIFT);
-	}
-	if (end > first)
-		vm_object_remove(o, first, end - 1);
-	return 0;
+	if (!(mode & FALLOC_PUNCH_HOLE) && room_for(s, t, off, len) < len)
+		return -ENOSPC;
+	err = anon_fallocate(t->object, mode, off, len);
+	recount(s, t);
+	if (!err)
+		t->mtime = t->ctime = vfs_now();
+	return err;
 }
+
+static ssize_t tmpfs_write(struct file *f, struct uio *u, u64 *pos)
+{
+	struct super *s = super_of(f->vnode->mount);
+	struct tnode *t = tnode_of(f->vnode);
+	u64 all = u->left, fits = room_for(s, t, f->flags & O_APPEND ? t->object->size : *pos, all);
+	ssize_t n;
+
+	if (all && !fits)
+		return -ENOSPC;
+	u->left = fits;
+	n = pagecache_write(f, u, pos);
+	u->left += all - fits;
+	if (READ_ONCE(t->object->resident) != READ_ONCE(t->charged))
+		recount(s, t);
+	return n;
+}
+
+static ssize_t tmpfs_read(struct file *f, struct uio *u, u64 *pos)
+{
+	return pagecache_file_ops.read(f, u, pos);
+}
+
+static int tmpfs_mmap(struct file *f, struct vm_object **o, u32 *max_prot)
+{
+	return pagecache_file_ops.mmap(f, o, max_prot);
+}
+
+static const struct file_ops tmpfs_file_ops = {
+	.read = tmpfs_read,
+	.write = tmpfs_write,
+	.mmap = tmpfs_mmap,
+};
 
 static const struct vnode_ops tmpfs_vnode_ops = {
 	.lookup = tmpfs_lookup,
@@ -529,6 +583,33 @@ static u32 mode_option(const char *options)
 	return p ? strtou64(p + 5, NULL, 8) & 07777 : 01777;
 }
 
+/* size=N, with k, m, g or % of memory: in pages. Half of memory without it. */
+static u64 size_option(const char *options)
+{
+	const char *p = options ? strstr(options, "size=") : NULL, *end;
+	u64 n, total = frames_total();
+
+	if (!p)
+		return total / 2;
+	n = strtou64(p + 5, &end, 10);
+	switch (*end | 0x20) {
+	case 'g':
+		n <<= 10;
+		/* fall through */
+	case 'm':
+		n <<= 10;
+		/* fall through */
+	case 'k':
+		n <<= 10;
+		break;
+	default:
+		if (*end == '%')
+			return total / 100 * n;
+		break;
+	}
+	return DIV_ROUND_UP(n, PAGE_SIZE);
+}
+
 int tmpfs_mount(struct mount *m, const char *options)
 {
 	struct super *s = kmalloc(sizeof(*s), KM_ZERO);
@@ -537,6 +618,7 @@ int tmpfs_mount(struct mount *m, const char *options)
 		return -ENOMEM;
 	spin_init(&s->lock, LOCK_LEAF_FS, "tmpfs");
 	s->next_ino = 1;
+	s->limit = size_option(options);
 	s->root = tnode_new(s, S_IFDIR | mode_option(options), 0, NULL, NULL);
 	m->data = s;
 	if (s->root) {
@@ -606,8 +688,11 @@ static int tmpfs_unmount(struct mount *m)
 {
 	struct super *s = super_of(m);
 
+	/* no vnode is left */
 	free_tree(s, s->root);
-	s->root->nlink = 0;	/* freed with the root's vnode, which comes last */
+	tnode_free(s, s->root);
+	kfree(s);
+	m->data = NULL;
 	return 0;
 }
 
@@ -618,8 +703,8 @@ static int tmpfs_statfs(struct mount *m, struct statfs64_info *out)
 	memset(out, 0, sizeof(*out));
 	out->type = 0x01021994;
 	out->bsize = out->frsize = PAGE_SIZE;
-	out->blocks = frames_total();
-	out->bfree = out->bavail = frames_free_count();
+	out->blocks = s->limit ? s->limit : frames_total();
+	out->bfree = out->bavail = out->blocks - MIN(out->blocks, s->used);
 	out->files = frames_total();
 	out->ffree = out->files - MIN(out->files, s->inodes);
 	out->namelen = 255;

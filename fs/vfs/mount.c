@@ -295,6 +295,8 @@ static int mount_at(const struct fs_type *type, const char *source, struct block
 
 	if (!is_dir(path_vnode(at)))
 		return -ENOTDIR;
+	if (type->single && at->name == at->mount->root_name && at->mount->type == type)
+		return -EBUSY;
 	err = mount_make(type, source, dev, flags, options, &m);
 	if (err)
 		return err;
@@ -546,26 +548,6 @@ static int try_types(const char *source, struct block_dev *dev, u32 flags)
 	return err;
 }
 
-/* /dev, if the root has that directory. */
-static void mount_dev(void)
-{
-	const struct fs_type *type = find_type("devtmpfs");
-	struct lookup_ctx c = { .fs = vfs_root_context() };
-	struct path at;
-	int err;
-
-	if (!c.fs)
-		return;
-	err = path_lookup(&c, "/dev", LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &at);
-	if (!err) {
-		err = type ? mount_at(type, "devtmpfs", NULL, 0, "", &at) : -ENODEV;
-		path_put(&at);
-	}
-	if (err)
-		kprintf("vfs: /dev is not mounted: error %d\n", err);
-	fs_context_drop(c.fs);
-}
-
 int vfs_mount_root(const char *source, const char *fstype, u32 flags)
 {
 	const struct fs_type *type = fstype ? find_type(fstype) : NULL;
@@ -582,8 +564,6 @@ int vfs_mount_root(const char *source, const char *fstype, u32 flags)
 	err = type ? mount_first(type, source, dev, flags) : try_types(source, dev, flags);
 	if (dev)
 		block_drop(dev);
-	if (!err)
-		mount_dev();
 	return err;
 }
 
@@ -656,7 +636,7 @@ bool vfs_mount_info(unsigned k, const struct path *root, char *buf, size_t size)
 	p = (struct path){ .mount = found, .name = found->root_name };
 	at = kmalloc(PATH_MAX, 0);
 	n = at ? path_string(&p, root, at, PATH_MAX) : -ENOMEM;
-	ksnprintf(buf, size, "%s %s %s %s", found->source, n < 0 ? "?" : at, found->type->name,
+	ksnprintf(buf, size, "%s %s %s %s 0 0", found->source, n < 0 ? "?" : at, found->type->name,
 		  flag_text(found->flags, flags, sizeof(flags)));
 	kfree(at);
 	mount_put(found);

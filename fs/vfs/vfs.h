@@ -186,6 +186,7 @@ struct vnode {
 struct fs_type {
 	const char *name;		/* "ext2" */
 	bool nodev;
+	bool single;	/* there is only one of it: twice on the same place is -EBUSY */
 	/* mounts dev (held by the mount; NULL for nodev) with options text; on success m->root (held) and m->data are set. -EINVAL (not this kind), -EUCLEAN, -EIO... */
 	int (*mount)(struct mount *m, const char *options);
 	const struct fs_ops *ops;
@@ -355,7 +356,7 @@ int vfs_mount_root(const char *source, const char *fstype, u32 flags);	/* kernel
 struct fs_context *vfs_root_context(void);	/* at the root, for pid 1; NULL */
 int vfs_sync_all(bool wait);
 int vfs_unmount_all(void);			/* power off: writes everything, marks file systems clean */
-/* k-th mount for /proc/mounts: "source target type options" pieces; false past the end. */
+/* k-th mount as a line of /proc/mounts, without the newline; false past the end. */
 bool vfs_mount_info(unsigned k, const struct path *root, char *buf, size_t size);
 
 struct file *file_alloc(struct vnode *vn, const struct file_ops *ops, u32 flags, const struct cred *cred);	/* holds vn; refs 1; NULL */

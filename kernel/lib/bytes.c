@@ -38,7 +38,8 @@ static unsigned number_base(const char **s, unsigned base)
 {
 	const char *p = *s;
 
-	if ((base == 0 || base == 16) && p[0] == '0' && (p[1] | 0x20) == 'x' && digit_of(p[2]) < 16) {
+	if ((base == 0 || base == 16) && p[0] == '0' && (p[1] | 0x20) == 'x' &&
+	    digit_of(p[2]) < 16) {
 		*s = p + 2;
 		return 16;
 	}
@@ -66,8 +67,9 @@ u64 strtou64(const char *s, const char **end, unsigned base)
 	return over ? UINT64_MAX : v;
 }
 
-#define ZERO8(p) \
-	((p)[0] = 0, (p)[1] = 0, (p)[2] = 0, (p)[3] = 0, (p)[4] = 0, (p)[5] = 0, (p)[6] = 0, (p)[7] = 0)
+#define ZERO8(p)                                                                             \
+	((p)[0] = 0, (p)[1] = 0, (p)[2] = 0, (p)[3] = 0, (p)[4] = 0, (p)[5] = 0, (p)[6] = 0, \
+	 (p)[7] = 0)
 
 void page_zero(void *page)
 {
@@ -113,8 +115,9 @@ void page_copy(void *dst, const void *src)
 u32 crc32_le(u32 crc, const void *buf, size_t n)
 {
 	static const u32 table[16] = {
-		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-		0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
+		0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+		0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
 	};
 	const u8 *p = buf;
 

@@ -34,7 +34,7 @@
 #define H_SIZE_STRUCT  36
 #define HEADER_SIZE    40
 #define RSV_SIZE       16
-#define COMPAT_VERSION 16	/* the oldest format we read */
+#define COMPAT_VERSION 16 /* the oldest format we read */
 #define NEWEST_VERSION 17
 
 static u32 header(const struct fdt *f, size_t off)
@@ -75,8 +75,8 @@ static bool prop_name_ok(const struct fdt *f, size_t off)
 {
 	u32 name = fdt_cell(f->structs + off + 2 * CELL);
 
-	return name < f->strings_size &&
-	       strnlen((const char *)f->strings + name, f->strings_size - name) < f->strings_size - name;
+	return name < f->strings_size && strnlen((const char *)f->strings + name,
+						 f->strings_size - name) < f->strings_size - name;
 }
 
 static bool structs_ok(const struct fdt *f)
@@ -110,7 +110,8 @@ static bool structs_ok(const struct fdt *f)
 
 static bool block_ok(const struct fdt *f, size_t off, size_t size, size_t align)
 {
-	return off >= HEADER_SIZE && off <= f->size && size <= f->size - off && IS_ALIGNED(off, align);
+	return off >= HEADER_SIZE && off <= f->size && size <= f->size - off &&
+	       IS_ALIGNED(off, align);
 }
 
 static bool rsvmap_ok(const struct fdt *f)
@@ -127,7 +128,7 @@ static bool rsvmap_ok(const struct fdt *f)
 
 int fdt_open(struct fdt *f, const void *blob)
 {
-	*f = (struct fdt){ .base = blob };
+	*f = (struct fdt){.base = blob};
 	if (header(f, H_MAGIC) != FDT_MAGIC)
 		return -EINVAL;
 	f->size = header(f, H_TOTALSIZE);
@@ -232,10 +233,12 @@ const void *fdt_prop(const struct fdt *f, fdt_node n, const char *name, size_t *
 {
 	if (n < 0)
 		return NULL;
-	for (size_t off = next_token(f, n); token(f, off) == FDT_PROP || token(f, off) == FDT_NOP; off = next_token(f, off)) {
+	for (size_t off = next_token(f, n); token(f, off) == FDT_PROP || token(f, off) == FDT_NOP;
+	     off = next_token(f, off)) {
 		const u8 *p = f->structs + off;
 
-		if (token(f, off) == FDT_NOP || strcmp((const char *)f->strings + fdt_cell(p + 2 * CELL), name))
+		if (token(f, off) == FDT_NOP ||
+		    strcmp((const char *)f->strings + fdt_cell(p + 2 * CELL), name))
 			continue;
 		if (len)
 			*len = fdt_cell(p + CELL);
@@ -326,7 +329,8 @@ static fdt_node walk(const struct fdt *f, fdt_node n, const char *path)
 		len = component(path);
 		if (!len)
 			return n;
-		for (c = fdt_child(f, n); c >= 0 && !name_matches(fdt_name(f, c), path, len); c = fdt_sibling(f, c))
+		for (c = fdt_child(f, n); c >= 0 && !name_matches(fdt_name(f, c), path, len);
+		     c = fdt_sibling(f, c))
 			;
 		n = c;
 		path += len;
@@ -367,7 +371,8 @@ fdt_node fdt_phandle(const struct fdt *f, u32 phandle)
 	for (size_t off = 0; token(f, off) != FDT_END; off = next_token(f, off)) {
 		if (token(f, off) != FDT_BEGIN_NODE)
 			continue;
-		if ((fdt_prop_u32(f, off, "phandle", &have) || fdt_prop_u32(f, off, "linux,phandle", &have)) &&
+		if ((fdt_prop_u32(f, off, "phandle", &have) ||
+		     fdt_prop_u32(f, off, "linux,phandle", &have)) &&
 		    have == phandle)
 			return off;
 	}

@@ -17,22 +17,25 @@ struct fdt {
 	size_t structs_size, strings_size;
 };
 
-typedef s32 fdt_node;	/* offset of the FDT_BEGIN_NODE token; < 0: none */
+typedef s32 fdt_node; /* offset of the FDT_BEGIN_NODE token; < 0: none */
 
-int fdt_open(struct fdt *f, const void *blob);	/* 0, or -EINVAL */
+int fdt_open(struct fdt *f, const void *blob); /* 0, or -EINVAL */
 fdt_node fdt_root(const struct fdt *f);
-fdt_node fdt_child(const struct fdt *f, fdt_node parent);	/* first child */
-fdt_node fdt_sibling(const struct fdt *f, fdt_node n);		/* next */
+fdt_node fdt_child(const struct fdt *f, fdt_node parent); /* first child */
+fdt_node fdt_sibling(const struct fdt *f, fdt_node n);	  /* next */
 fdt_node fdt_parent(const struct fdt *f, fdt_node n);
-const char *fdt_name(const struct fdt *f, fdt_node n);		/* "uart@10000000" */
+const char *fdt_name(const struct fdt *f, fdt_node n); /* "uart@10000000" */
 const void *fdt_prop(const struct fdt *f, fdt_node n, const char *name, size_t *len);
-bool fdt_prop_u32(const struct fdt *f, fdt_node n, const char *name, u32 *out);	/* one cell, big-endian decoded */
-const char *fdt_prop_str(const struct fdt *f, fdt_node n, const char *name);	/* NUL-terminated inside, else NULL */
+bool fdt_prop_u32(const struct fdt *f, fdt_node n, const char *name,
+		  u32 *out); /* one cell, big-endian decoded */
+const char *fdt_prop_str(const struct fdt *f, fdt_node n,
+			 const char *name); /* NUL-terminated inside, else NULL */
 /* The k-th string of a string list, NULL past the end. */
 const char *fdt_prop_strn(const struct fdt *f, fdt_node n, const char *name, unsigned k);
 bool fdt_compatible(const struct fdt *f, fdt_node n, const char *compat);
-bool fdt_okay(const struct fdt *f, fdt_node n);			/* status absent, "okay" or "ok" */
-fdt_node fdt_path(const struct fdt *f, const char *path);	/* absolute, or an alias; unit address may be left out */
+bool fdt_okay(const struct fdt *f, fdt_node n); /* status absent, "okay" or "ok" */
+fdt_node fdt_path(const struct fdt *f,
+		  const char *path); /* absolute, or an alias; unit address may be left out */
 fdt_node fdt_phandle(const struct fdt *f, u32 phandle);
 /* #address-cells/#size-cells that apply to n's children (defaults 2, 1). */
 void fdt_cells(const struct fdt *f, fdt_node n, unsigned *addr, unsigned *size);

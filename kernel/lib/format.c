@@ -8,10 +8,10 @@
 #include "kernel/lib/print.h"
 #include "kernel/lib/string.h"
 
-#define F_LEFT	1u /* - */
-#define F_ZERO	2u /* 0 */
-#define F_PLUS	4u /* + */
-#define F_SPACE 8u /* space */
+#define F_LEFT	1u  /* - */
+#define F_ZERO	2u  /* 0 */
+#define F_PLUS	4u  /* + */
+#define F_SPACE 8u  /* space */
 #define F_ALT	16u /* # */
 #define F_UPPER 32u
 #define F_NEG	64u
@@ -19,8 +19,8 @@
 struct spec {
 	unsigned flags;
 	int width;
-	int precision;	/* < 0: none */
-	int size;	/* bytes of the argument */
+	int precision; /* < 0: none */
+	int size;      /* bytes of the argument */
 };
 
 struct run {
@@ -161,7 +161,7 @@ struct args {
 
 static const char *parse_spec(struct spec *s, const char *f, struct args *a)
 {
-	*s = (struct spec){ .precision = -1 };
+	*s = (struct spec){.precision = -1};
 	f = parse_flags(s, f);
 	if (*f == '*') {
 		s->width = va_arg(a->ap, int);
@@ -258,7 +258,7 @@ static const char *convert(struct run *r, struct spec *s, const char *f, struct 
 
 size_t format(struct format_out *out, const char *fmt, va_list ap)
 {
-	struct run r = { .out = out };
+	struct run r = {.out = out};
 	const char *next;
 	struct args a;
 	struct spec s;
@@ -281,7 +281,7 @@ size_t format(struct format_out *out, const char *fmt, va_list ap)
 struct buffer {
 	struct format_out out;
 	char *p;
-	size_t left;	/* with the place of the NUL */
+	size_t left; /* with the place of the NUL */
 };
 
 static void buffer_put(struct format_out *out, char c)
@@ -296,7 +296,7 @@ static void buffer_put(struct format_out *out, char c)
 
 int kvsnprintf(char *buf, size_t size, const char *fmt, va_list ap)
 {
-	struct buffer b = { .out.put = buffer_put, .p = buf, .left = size };
+	struct buffer b = {.out.put = buffer_put, .p = buf, .left = size};
 	size_t n = format(&b.out, fmt, ap);
 
 	if (size)

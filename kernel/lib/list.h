@@ -10,7 +10,10 @@ struct list {
 	struct list *next, *prev;
 };
 
-#define LIST_INIT(l) { &(l), &(l) }
+#define LIST_INIT(l)       \
+	{                  \
+		&(l), &(l) \
+	}
 
 static inline void list_init(struct list *l)
 {
@@ -67,14 +70,13 @@ static inline void list_splice_tail(struct list *dst, struct list *src)
 	(list_empty(head) ? NULL : list_entry((head)->next, type, member))
 #define list_last(head, type, member) \
 	(list_empty(head) ? NULL : list_entry((head)->prev, type, member))
-#define list_for_each(pos, head, member)                                   \
-	for (pos = list_entry((head)->next, __typeof__(*pos), member);     \
-	     &pos->member != (head);                                       \
+#define list_for_each(pos, head, member)                                                       \
+	for (pos = list_entry((head)->next, __typeof__(*pos), member); &pos->member != (head); \
 	     pos = list_entry(pos->member.next, __typeof__(*pos), member))
-#define list_for_each_safe(pos, tmp, head, member)                             \
-	for (pos = list_entry((head)->next, __typeof__(*pos), member),         \
-	    tmp = list_entry(pos->member.next, __typeof__(*pos), member);      \
-	     &pos->member != (head);                                           \
+#define list_for_each_safe(pos, tmp, head, member)                        \
+	for (pos = list_entry((head)->next, __typeof__(*pos), member),    \
+	    tmp = list_entry(pos->member.next, __typeof__(*pos), member); \
+	     &pos->member != (head);                                      \
 	     pos = tmp, tmp = list_entry(tmp->member.next, __typeof__(*tmp), member))
 
 static inline struct list *list_pop(struct list *head)

@@ -21,7 +21,8 @@
 #define RING_SIZE  (64 * KiB)
 #define SPIN_LIMIT (1u << 25)
 #define NSEC_USEC  1000u
-#define LEVEL_WARNING 4	 /* "<n>" in front of a format; quiet keeps what is less urgent off the console */
+#define LEVEL_WARNING \
+	4 /* "<n>" in front of a format; quiet keeps what is less urgent off the console */
 #define LEVEL_DEFAULT 6
 
 /* Field markings and the corresponding locks:
@@ -51,7 +52,8 @@ static bool ring_lock(void)
 
 	for (u32 spins = 0; spins < SPIN_LIMIT; spins++) {
 		seen = 0;
-		if (__atomic_compare_exchange_n(&ring.owner, &seen, me, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		if (__atomic_compare_exchange_n(&ring.owner, &seen, me, false, __ATOMIC_ACQUIRE,
+						__ATOMIC_RELAXED))
 			return true;
 		if (seen == me)
 			return false;

@@ -28,24 +28,26 @@ void print_set_quiet(bool quiet);
 size_t print_ring_read(u64 *pos, char *buf, size_t n);
 u64 print_ring_end(void);
 
-__noreturn void panic(const char *fmt, ...) __printf(1, 2);	/* kernel/boot/panic.c */
+__noreturn void panic(const char *fmt, ...) __printf(1, 2); /* kernel/boot/panic.c */
 
 #define ASSERT(c)                                                                              \
 	do {                                                                                   \
 		if (unlikely(!(c)))                                                            \
-			panic("%s:%d: %s: assertion failed: %s", __FILE__, __LINE__, __func__, #c); \
+			panic("%s:%d: %s: assertion failed: %s", __FILE__, __LINE__, __func__, \
+			      #c);                                                             \
 	} while (0)
 /* with a message naming the object */
-#define ASSERTF(c, fmt, ...)                                                                    \
-	do {                                                                                    \
-		if (unlikely(!(c)))                                                             \
-			panic("%s:%d: %s: %s: " fmt, __FILE__, __LINE__, __func__, #c, ##__VA_ARGS__); \
+#define ASSERTF(c, fmt, ...)                                                           \
+	do {                                                                           \
+		if (unlikely(!(c)))                                                    \
+			panic("%s:%d: %s: %s: " fmt, __FILE__, __LINE__, __func__, #c, \
+			      ##__VA_ARGS__);                                          \
 	} while (0)
 /* costly ones: debug builds only */
-#define DASSERT(c)                  \
-	do {                        \
-		if (DEBUG)          \
-			ASSERT(c);  \
+#define DASSERT(c)                 \
+	do {                       \
+		if (DEBUG)         \
+			ASSERT(c); \
 	} while (0)
 #define BUILD_ASSERT(c) _Static_assert(c, #c)
 

@@ -175,7 +175,7 @@ static struct radix_node *build_path(struct radix_tree *t, u64 index, struct rad
 
 int radix_insert(struct radix_tree *t, u64 index, uintptr_t word, struct radix_reserve *r)
 {
-	struct radix_reserve own = { NULL, 0 };
+	struct radix_reserve own = {NULL, 0};
 	struct radix_node *leaf;
 	int err;
 
@@ -336,7 +336,8 @@ uintptr_t radix_next(const struct radix_tree *t, u64 *index, u64 last)
 	return radix_next_tagged(t, index, last, PRESENT);
 }
 
-size_t radix_gather(const struct radix_tree *t, u64 start, u64 last, uintptr_t *words, u64 *idx, size_t n)
+size_t radix_gather(const struct radix_tree *t, u64 start, u64 last, uintptr_t *words, u64 *idx,
+		    size_t n)
 {
 	size_t got = 0;
 	struct radix_node *leaf;
@@ -350,7 +351,8 @@ size_t radix_gather(const struct radix_tree *t, u64 start, u64 last, uintptr_t *
 		return 1;
 	}
 	while (got < n && (leaf = find_leaf(t, &start, last, PRESENT))) {
-		u64 base = start & ~(u64)SLOT_MASK, bits = leaf->present & ~0UL << (start & SLOT_MASK);
+		u64 base = start & ~(u64)SLOT_MASK,
+		    bits = leaf->present & ~0UL << (start & SLOT_MASK);
 
 		for (; bits && got < n; bits &= bits - 1, got++) {
 			unsigned slot = __builtin_ctzl(bits);
@@ -378,7 +380,8 @@ void radix_tag_set(struct radix_tree *t, u64 index, unsigned tag)
 		t->tags |= 1u << tag;
 		return;
 	}
-	for (n = leaf_of(t, index); n && !(n->tags[tag] >> slot & 1); slot = n->offset, n = n->parent)
+	for (n = leaf_of(t, index); n && !(n->tags[tag] >> slot & 1);
+	     slot = n->offset, n = n->parent)
 		n->tags[tag] |= 1UL << slot;
 }
 
@@ -464,10 +467,10 @@ static void prune(struct removal *r, struct radix_node *n, u64 base)
 	}
 }
 
-void radix_remove_range(struct radix_tree *t, u64 first, u64 last, void (*fn)(uintptr_t word, u64 index, void *arg),
-			void *arg)
+void radix_remove_range(struct radix_tree *t, u64 first, u64 last,
+			void (*fn)(uintptr_t word, u64 index, void *arg), void *arg)
 {
-	struct removal r = { t, first, last, fn, arg };
+	struct removal r = {t, first, last, fn, arg};
 
 	if (first > last || !t->root)
 		return;

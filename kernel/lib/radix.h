@@ -17,15 +17,15 @@
 
 #define RADIX_BITS  6
 #define RADIX_SLOTS (1u << RADIX_BITS)
-#define RADIX_TAGS  2	/* the vm uses 0 = dirty, 1 = cleaning */
+#define RADIX_TAGS  2 /* the vm uses 0 = dirty, 1 = cleaning */
 
 struct radix_node;
 
 struct radix_tree {
 	struct radix_node *root;
-	u8 height;	/* levels of nodes; 0: root is the word at index 0 itself, or NULL */
-	u8 tags;	/* of that word while height is 0, a bit per tag */
-	u64 count;	/* words stored */
+	u8 height; /* levels of nodes; 0: root is the word at index 0 itself, or NULL */
+	u8 tags;   /* of that word while height is 0, a bit per tag */
+	u64 count; /* words stored */
 };
 
 /* Nodes kept ready on the caller's stack so that an insert cannot fail under a lock. */
@@ -56,11 +56,12 @@ uintptr_t radix_next(const struct radix_tree *t, u64 *index, u64 last);
 uintptr_t radix_next_tagged(const struct radix_tree *t, u64 *index, u64 last, unsigned tag);
 /* Up to n words from consecutive non-empty slots at index >= start (gaps skipped); their indices into
  * idx[] if not NULL. Returns how many. */
-size_t radix_gather(const struct radix_tree *t, u64 start, u64 last, uintptr_t *words, u64 *idx, size_t n);
+size_t radix_gather(const struct radix_tree *t, u64 start, u64 last, uintptr_t *words, u64 *idx,
+		    size_t n);
 void radix_tag_set(struct radix_tree *t, u64 index, unsigned tag);
 void radix_tag_clear(struct radix_tree *t, u64 index, unsigned tag);
 bool radix_tag_get(const struct radix_tree *t, u64 index, unsigned tag);
-bool radix_tagged(const struct radix_tree *t, unsigned tag);	/* any slot */
+bool radix_tagged(const struct radix_tree *t, unsigned tag); /* any slot */
 /* Removes every word in [first, last]; calls fn(word, index, arg) for each; nodes are freed on the way.
  * One pass over the nodes: O(words + nodes). */
 void radix_remove_range(struct radix_tree *t, u64 first, u64 last,

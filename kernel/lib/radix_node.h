@@ -14,11 +14,11 @@
  * (l) the tree's caller's lock; in a reserve, its owner's
  */
 struct radix_node {
-	u64 present;		 /* (l) slots that hold something */
-	u64 tags[RADIX_TAGS];	 /* (l) slots with, or above, a tagged word */
-	struct radix_node *parent; /* (l) NULL: root. In a reserve: the next one */
-	u8 shift;		 /* (l) of the index bits that choose a slot here; 0: a leaf */
-	u8 offset;		 /* (l) of this node in its parent */
+	u64 present;		      /* (l) slots that hold something */
+	u64 tags[RADIX_TAGS];	      /* (l) slots with, or above, a tagged word */
+	struct radix_node *parent;    /* (l) NULL: root. In a reserve: the next one */
+	u8 shift;		      /* (l) of the index bits that choose a slot here; 0: a leaf */
+	u8 offset;		      /* (l) of this node in its parent */
 	uintptr_t slots[RADIX_SLOTS]; /* (l) words in a leaf, nodes above; 0 where not present */
 };
 

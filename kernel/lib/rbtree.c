@@ -48,7 +48,8 @@ static inline void copy_color(struct rb_node *to, const struct rb_node *from)
 }
 
 /* Lets `parent` (NULL: the root link) point to new where it pointed to old. */
-static void change_child(struct rb_tree *t, struct rb_node *parent, struct rb_node *old, struct rb_node *new)
+static void change_child(struct rb_tree *t, struct rb_node *parent, struct rb_node *old,
+			 struct rb_node *new)
 {
 	if (!parent) {
 		ASSERT(t->root == old);
@@ -171,7 +172,8 @@ static void erase_fixup(struct rb_tree *t, struct rb_node *n, struct rb_node *pa
 
 /* n has two children: its successor takes its place and colour.  Returns what moved up where the successor was, its new parent in
  * *parent, and whether a black node went missing there. */
-static struct rb_node *erase_inner(struct rb_tree *t, struct rb_node *n, struct rb_node **parent, bool *short_black)
+static struct rb_node *erase_inner(struct rb_tree *t, struct rb_node *n, struct rb_node **parent,
+				   bool *short_black)
 {
 	struct rb_node *succ = n->right, *child;
 

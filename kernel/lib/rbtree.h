@@ -15,16 +15,19 @@
 #include "kernel/lib/types.h"
 
 struct rb_node {
-	uintptr_t parent_color;	/* parent pointer | colour in bit 0 */
+	uintptr_t parent_color; /* parent pointer | colour in bit 0 */
 	struct rb_node *left, *right;
 };
 
 struct rb_tree {
 	struct rb_node *root;
-	void (*update)(struct rb_node *);	/* NULL: not augmented */
+	void (*update)(struct rb_node *); /* NULL: not augmented */
 };
 
-#define RB_TREE_INIT(upd) { NULL, (upd) }
+#define RB_TREE_INIT(upd)   \
+	{                   \
+		NULL, (upd) \
+	}
 
 void rb_insert(struct rb_tree *t, struct rb_node *n, struct rb_node *parent, struct rb_node **link);
 void rb_erase(struct rb_tree *t, struct rb_node *n);

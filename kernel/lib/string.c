@@ -16,11 +16,11 @@
 
 typedef u64 __attribute__((may_alias)) word;
 
-#define WORD	   sizeof(word)
-#define TURN	   (8 * WORD)
-#define OFFSET(p)  ((uintptr_t)(p) & (WORD - 1))
-#define ONES	   0x0101010101010101UL
-#define HIGHS	   0x8080808080808080UL
+#define WORD	  sizeof(word)
+#define TURN	  (8 * WORD)
+#define OFFSET(p) ((uintptr_t)(p) & (WORD - 1))
+#define ONES	  0x0101010101010101UL
+#define HIGHS	  0x8080808080808080UL
 /* an aligned word may reach past the end of the buffer, never past its page */
 #define WORD_READS __attribute__((no_sanitize("address")))
 

@@ -25,7 +25,8 @@ u64 strtou64(const char *s, const char **end, unsigned base);
 /* One whole page (both page aligned). */
 void page_zero(void *page);
 void page_copy(void *dst, const void *src);
-u32 crc32_le(u32 crc, const void *buf, size_t n);	/* as GPT uses it: init 0, reflected, final xor inside */
+u32 crc32_le(u32 crc, const void *buf,
+	     size_t n); /* as GPT uses it: init 0, reflected, final xor inside */
 /* A fast non-cryptographic 64-bit hash of bytes, for hash tables. */
 u64 hash_bytes(const void *p, size_t n, u64 seed);
 

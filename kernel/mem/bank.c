@@ -22,8 +22,9 @@ struct range {
 
 struct bank mem_banks[MAX_BANKS];
 unsigned mem_nbanks;
-static struct bank *by_frames[MAX_BANKS]; /* the same, in order of the addresses of their frame structs */
-static struct range banks[MAX_BANKS];	  /* before frames_init */
+static struct bank
+	*by_frames[MAX_BANKS]; /* the same, in order of the addresses of their frame structs */
+static struct range banks[MAX_BANKS]; /* before frames_init */
 static unsigned nbanks;
 static struct range taken[MAX_TAKEN];
 static unsigned ntaken;
@@ -31,7 +32,8 @@ static bool up;
 static u64 total; /* frames that were free when frames_init ended */
 
 /* Puts [base, end) into a sorted list, joining what it overlaps or touches. */
-static void range_add(struct range *r, unsigned *n, unsigned max, u64 base, u64 end, const char *what)
+static void range_add(struct range *r, unsigned *n, unsigned max, u64 base, u64 end,
+		      const char *what)
 {
 	unsigned from = 0, to;
 
@@ -44,7 +46,7 @@ static void range_add(struct range *r, unsigned *n, unsigned max, u64 base, u64 
 	if (to == from && *n == max)
 		panic("more than %u %s in the device tree", max, what);
 	memmove(&r[from + 1], &r[to], (*n - to) * sizeof(*r));
-	r[from] = (struct range){ base, end - base };
+	r[from] = (struct range){base, end - base};
 	*n = *n - (to - from) + 1;
 }
 
@@ -62,8 +64,8 @@ void frames_reserve(paddr_t base, u64 size)
 {
 	ASSERT(!up);
 	if (size)
-		range_add(taken, &ntaken, MAX_TAKEN, ALIGN_DOWN(base, PAGE_SIZE), ALIGN_UP(base + size, PAGE_SIZE),
-			  "reserved ranges");
+		range_add(taken, &ntaken, MAX_TAKEN, ALIGN_DOWN(base, PAGE_SIZE),
+			  ALIGN_UP(base + size, PAGE_SIZE), "reserved ranges");
 }
 
 /* The first free place for size bytes in a bank; 0: none (address 0 is never given out). */

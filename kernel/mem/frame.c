@@ -20,13 +20,14 @@
 #include "kernel/riscv/hart.h"
 #include "kernel/sched/thread.h"
 
-#define CACHE_MAX  64u /* frames in a stack */
-#define CACHE_MIN  8u
-#define POISON	   0xf4eef4eef4eef4eeUL
+#define CACHE_MAX     64u /* frames in a stack */
+#define CACHE_MIN     8u
+#define POISON	      0xf4eef4eef4eef4eeUL
 #define RECLAIM_TRIES 64
 
 /* flags that forbid freeing */
-#define FR_UNFIT (FR_BUSY | FR_DIRTY | FR_CLEANING | FR_WAITERS | FR_BUDDY | FR_SLAB | FR_TABLE | FR_FREE)
+#define FR_UNFIT \
+	(FR_BUSY | FR_DIRTY | FR_CLEANING | FR_WAITERS | FR_BUDDY | FR_SLAB | FR_TABLE | FR_FREE)
 
 enum { ANY, ZEROED, STACKS };
 
@@ -34,15 +35,15 @@ enum { ANY, ZEROED, STACKS };
  * (h) its own hart, interrupts off; read by others as a hint   (c) constant after frames_hart_init
  */
 struct frame_cache {
-	u32 n[STACKS];				  /* (h) */
-	u32 max;				  /* (c) */
-	s64 kernel;				  /* (h) allocated less freed here without FA_USER: may be negative */
-	struct frame *stack[STACKS][CACHE_MAX];	  /* (h) */
+	u32 n[STACKS]; /* (h) */
+	u32 max;       /* (c) */
+	s64 kernel;    /* (h) allocated less freed here without FA_USER: may be negative */
+	struct frame *stack[STACKS][CACHE_MAX]; /* (h) */
 };
 BUILD_ASSERT(sizeof(struct frame_cache) <= PAGE_SIZE);
 
-static s64 kernel_early;			/* (a) as frame_cache.kernel, by harts without one */
-static size_t (*reclaim)(size_t want);		/* (a) */
+static s64 kernel_early;	       /* (a) as frame_cache.kernel, by harts without one */
+static size_t (*reclaim)(size_t want); /* (a) */
 
 static inline struct frame_cache *cache_here(void)
 {
@@ -53,8 +54,9 @@ static inline struct frame_cache *cache_here(void)
 
 static __noreturn void unfit(struct frame *f)
 {
-	static const char *const names[] = { "busy",	 "valid",  "dirty",    "cleaning", "referenced", "error", "reserved",
-					     "waited for", "wired", "buddy", "slab",	 "page table" };
+	static const char *const names[] = {"busy",	  "valid", "dirty",    "cleaning",
+					    "referenced", "error", "reserved", "waited for",
+					    "wired",	  "buddy", "slab",     "page table"};
 	char why[256];
 	size_t n = 0;
 
@@ -65,14 +67,16 @@ static __noreturn void unfit(struct frame *f)
 	if (f->flags & FR_FREE)
 		n += ksnprintf(why + n, sizeof(why) - n, " already free;");
 	if (f->object)
-		n += ksnprintf(why + n, sizeof(why) - n, " in object %p at %lu;", (void *)f->object, (unsigned long)f->index);
+		n += ksnprintf(why + n, sizeof(why) - n, " in object %p at %lu;", (void *)f->object,
+			       (unsigned long)f->index);
 	if (f->mapcount)
 		n += ksnprintf(why + n, sizeof(why) - n, " mapped %u times;", f->mapcount);
 	if (f->io_pending)
 		n += ksnprintf(why + n, sizeof(why) - n, " %u transfers pending;", f->io_pending);
 	if (f->holds > 1)
 		n += ksnprintf(why + n, sizeof(why) - n, " held %u times;", f->holds);
-	panic("frame %#lx (flags %#x) is not fit to be freed:%s", (unsigned long)frame_pa(f), f->flags, why);
+	panic("frame %#lx (flags %#x) is not fit to be freed:%s", (unsigned long)frame_pa(f),
+	      f->flags, why);
 }
 
 static void poison(struct frame *f)
@@ -97,8 +101,8 @@ static void check_content(struct frame *f)
 	p = frame_va(f);
 	for (unsigned i = 0; i < PAGE_SIZE / 8; i++)
 		if (p[i] != want)
-			panic("frame %#lx was written after it was freed: %#lx at offset %u", (unsigned long)frame_pa(f),
-			      (unsigned long)p[i], i * 8);
+			panic("frame %#lx was written after it was freed: %#lx at offset %u",
+			      (unsigned long)frame_pa(f), (unsigned long)p[i], i * 8);
 }
 
 /* From free to allocated. True: it is all zero. */
@@ -106,7 +110,8 @@ static inline bool frame_claim(struct frame *f, unsigned flags)
 {
 	bool zero = f->flags & FR_ZEROED;
 
-	ASSERTF(f->flags & FR_FREE && !(f->flags & FR_BUDDY), "frame %#lx flags %#x", (unsigned long)frame_pa(f), f->flags);
+	ASSERTF(f->flags & FR_FREE && !(f->flags & FR_BUDDY), "frame %#lx flags %#x",
+		(unsigned long)frame_pa(f), f->flags);
 	check_content(f);
 	f->flags = 0;
 	f->allocated = flags;
@@ -118,7 +123,8 @@ static inline bool frame_claim(struct frame *f, unsigned flags)
 /* From allocated to free. */
 static inline void frame_disclaim(struct frame *f)
 {
-	if (unlikely((f->flags & FR_UNFIT) || f->object || f->mapcount || f->io_pending || f->holds > 1))
+	if (unlikely((f->flags & FR_UNFIT) || f->object || f->mapcount || f->io_pending ||
+		     f->holds > 1))
 		unfit(f);
 	f->flags = FR_FREE;
 	f->holds = 0;
@@ -143,8 +149,8 @@ static bool refill(struct frame_cache *c, unsigned which, unsigned flags)
 {
 	size_t want = zone_allowance(FA_USER) > c->max ? c->max / 2 : 1;
 
-	c->n[which] = which == ZEROED ? zone_take_zeroed(c->stack[which], want, flags) :
-					zone_take(c->stack[which], want, flags);
+	c->n[which] = which == ZEROED ? zone_take_zeroed(c->stack[which], want, flags)
+				      : zone_take(c->stack[which], want, flags);
 	return c->n[which] != 0;
 }
 
@@ -202,7 +208,8 @@ void frames_hart_init(void)
 		panic("no memory for the frame cache of a hart");
 	c = frame_va(f);
 	f->flags |= FR_WIRED;
-	c->max = MIN(MAX((u32)MIN(frames_total() / (128 * MAX(nharts, 1u)), CACHE_MAX), CACHE_MIN), CACHE_MAX);
+	c->max = MIN(MAX((u32)MIN(frames_total() / (128 * MAX(nharts, 1u)), CACHE_MAX), CACHE_MIN),
+		     CACHE_MAX);
 	current()->hart->frame_cache = c;
 }
 
@@ -432,8 +439,10 @@ static void audit_cache(const struct frame_cache *c)
 		for (u32 i = 0; i < c->n[k]; i++) {
 			const struct frame *f = c->stack[k][i];
 
-			ASSERTF((f->flags & (FR_FREE | FR_BUDDY)) == FR_FREE && !f->holds && !f->object && !f->mapcount,
-				"cached frame %#lx flags %#x", (unsigned long)frame_pa(f), f->flags);
+			ASSERTF((f->flags & (FR_FREE | FR_BUDDY)) == FR_FREE && !f->holds &&
+					!f->object && !f->mapcount,
+				"cached frame %#lx flags %#x", (unsigned long)frame_pa(f),
+				f->flags);
 			ASSERT(k != ZEROED || (f->flags & FR_ZEROED));
 		}
 	}

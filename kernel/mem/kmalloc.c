@@ -19,13 +19,15 @@
 #define SMALL_MAX   1024u
 #define BLOCK_MAGIC 0x626c6f636b0000UL
 
-static const u32 class_sizes[] = { 16,	 32,   48,   64,   96,	 128,  192,   256,   384,   512,   768,	  1024,
-				   1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384, 24576, 32768, 65536 };
-static const char *const class_names[] = { "kmalloc-16",    "kmalloc-32",    "kmalloc-48",    "kmalloc-64",   "kmalloc-96",
-					   "kmalloc-128",   "kmalloc-192",   "kmalloc-256",   "kmalloc-384",  "kmalloc-512",
-					   "kmalloc-768",   "kmalloc-1024",  "kmalloc-1536",  "kmalloc-2048", "kmalloc-3072",
-					   "kmalloc-4096",  "kmalloc-6144",  "kmalloc-8192",  "kmalloc-12k",  "kmalloc-16k",
-					   "kmalloc-24k",   "kmalloc-32k",   "kmalloc-64k" };
+static const u32 class_sizes[] = {16,	32,   48,    64,    96,	   128,	  192,	256,
+				  384,	512,  768,   1024,  1536,  2048,  3072, 4096,
+				  6144, 8192, 12288, 16384, 24576, 32768, 65536};
+static const char *const class_names[] = {
+	"kmalloc-16",	"kmalloc-32",	"kmalloc-48",	"kmalloc-64",	"kmalloc-96",
+	"kmalloc-128",	"kmalloc-192",	"kmalloc-256",	"kmalloc-384",	"kmalloc-512",
+	"kmalloc-768",	"kmalloc-1024", "kmalloc-1536", "kmalloc-2048", "kmalloc-3072",
+	"kmalloc-4096", "kmalloc-6144", "kmalloc-8192", "kmalloc-12k",	"kmalloc-16k",
+	"kmalloc-24k",	"kmalloc-32k",	"kmalloc-64k"};
 static struct kmem_cache *classes[ARRAY_LEN(class_sizes)];
 static u8 small_class[SMALL_MAX / CLASS_STEP + 1]; /* class of a size up to SMALL_MAX, by steps */
 
@@ -44,7 +46,8 @@ void kmalloc_init(void)
 
 	BUILD_ASSERT(ARRAY_LEN(class_names) == ARRAY_LEN(class_sizes));
 	for (k = 0; k < ARRAY_LEN(classes); k++) {
-		classes[k] = kmem_cache_create(class_names[k], class_sizes[k], class_sizes[k] % 64 ? 16 : 64);
+		classes[k] = kmem_cache_create(class_names[k], class_sizes[k],
+					       class_sizes[k] % 64 ? 16 : 64);
 		if (!classes[k])
 			panic("no memory for %s", class_names[k]);
 	}
@@ -94,7 +97,8 @@ static void mapped_add(struct mapped *m)
 
 	while (*link) {
 		parent = *link;
-		link = m->va < container_of(parent, struct mapped, node)->va ? &parent->left : &parent->right;
+		link = m->va < container_of(parent, struct mapped, node)->va ? &parent->left
+									     : &parent->right;
 	}
 	rb_insert(&mapped, &m->node, parent, link);
 	spin_unlock_irq(&mapped_lock, irq);
@@ -151,7 +155,8 @@ static unsigned block_order(const void *p)
 {
 	struct frame *f = va_frame(p);
 
-	if (!f || !(f->flags & FR_WIRED) || (f->private & ~0xffUL) != BLOCK_MAGIC || frame_va(f) != p)
+	if (!f || !(f->flags & FR_WIRED) || (f->private & ~0xffUL) != BLOCK_MAGIC ||
+	    frame_va(f) != p)
 		panic("kfree of %p, which is nothing we gave out", p);
 	return f->private & 0xff;
 }
@@ -173,7 +178,8 @@ static void *alloc_from(size_t n, unsigned flags, void *pc)
 	if (n <= PAGE_SIZE)
 		return kmem_cache_alloc_from(class_for(n), flags, pc);
 	/* in one piece only if that is to be had at once: memory in pieces does as well, and needs no big block */
-	p = n <= KMALLOC_SLAB_MAX ? kmem_cache_alloc_from(class_for(n), flags | KM_NOWAIT, pc) : alloc_block(n, flags);
+	p = n <= KMALLOC_SLAB_MAX ? kmem_cache_alloc_from(class_for(n), flags | KM_NOWAIT, pc)
+				  : alloc_block(n, flags);
 	return p ? p : alloc_mapped(n, flags);
 }
 

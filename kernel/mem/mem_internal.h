@@ -29,7 +29,8 @@ static inline u64 bank_frames(const struct bank *b)
 
 /* zone.c: the buddy lists and the list of zeroed frames.  Any context. */
 void zone_init(void);
-void zone_add_range(struct bank *b, u64 first, u64 n); /* start-up: frames of a bank that nobody has */
+void zone_add_range(struct bank *b, u64 first,
+		    u64 n); /* start-up: frames of a bank that nobody has */
 void zone_watermarks(u64 total);
 /* How many frames may be taken now by an allocation with these flags; 0 when at its watermark. */
 u64 zone_allowance(unsigned flags);

@@ -16,8 +16,9 @@
 #include "kernel/sched/thread.h"
 #include "kernel/riscv/hart.h"
 
-static struct kmem_cache *nodes;		 /* (c) */
-static struct radix_node *kept[MAX_HARTS];	 /* (a) chain of nodes; the first one's shift is their number */
+static struct kmem_cache *nodes; /* (c) */
+static struct radix_node
+	*kept[MAX_HARTS]; /* (a) chain of nodes; the first one's shift is their number */
 
 void radix_lib_init(void)
 {

@@ -53,34 +53,34 @@ struct right_zone {
  * (c) constant   (l) lock   (k) caches_lock   (h) hart i only, interrupts off
  */
 struct kmem_cache {
-	const char *name;	/* (c) */
-	size_t size;		/* (c) of an object, as asked for */
-	size_t stride;		/* (c) from one object to the next */
-	size_t left;		/* (c) bytes before each object */
-	unsigned order;		/* (c) of a slab */
-	unsigned per_slab;	/* (c) */
-	u32 mag_max;		/* (c) 0: no magazines */
-	struct spinlock lock;	/* (c) */
+	const char *name;		  /* (c) */
+	size_t size;			  /* (c) of an object, as asked for */
+	size_t stride;			  /* (c) from one object to the next */
+	size_t left;			  /* (c) bytes before each object */
+	unsigned order;			  /* (c) of a slab */
+	unsigned per_slab;		  /* (c) */
+	u32 mag_max;			  /* (c) 0: no magazines */
+	struct spinlock lock;		  /* (c) */
 	struct list partial, full, empty; /* (l) */
-	u32 nempty;		/* (l) */
-	u64 nslabs;		/* (l) */
-	u64 used;		/* (l) objects not in slabs: allocated or in magazines */
-	struct list link;	/* (k) */
-	struct magazine *mag[MAX_HARTS]; /* (h) */
+	u32 nempty;			  /* (l) */
+	u64 nslabs;			  /* (l) */
+	u64 used;			  /* (l) objects not in slabs: allocated or in magazines */
+	struct list link;		  /* (k) */
+	struct magazine *mag[MAX_HARTS];  /* (h) */
 };
 
 static struct kmem_cache cache_cache, mag_cache;
-static struct list caches = LIST_INIT(caches);	/* (k) */
+static struct list caches = LIST_INIT(caches); /* (k) */
 static struct mutex caches_lock;
-static u64 nframes;				/* (a) */
+static u64 nframes; /* (a) */
 
 static inline struct frame *slab_of(struct kmem_cache *c, const void *p)
 {
 	return va_frame((void *)ALIGN_DOWN((u64)p, PAGE_SIZE << c->order));
 }
 
-#define slab_free(s) ((s)->index)	/* first free object */
-#define slab_used(s) ((s)->io_pending)	/* objects taken out of it */
+#define slab_free(s) ((s)->index)      /* first free object */
+#define slab_used(s) ((s)->io_pending) /* objects taken out of it */
 
 static inline struct right_zone *right_zone(const struct kmem_cache *c, void *p)
 {
@@ -96,8 +96,8 @@ static inline void **link_of(const struct kmem_cache *c, void *p)
 
 static __noreturn void corrupt(struct kmem_cache *c, void *p, const char *what, size_t off)
 {
-	panic("slab %s: object %p (%lu bytes): %s at offset %ld; last by %p", c->name, p, (unsigned long)c->size, what, (long)off,
-	      DEBUG ? right_zone(c, p)->pc : NULL);
+	panic("slab %s: object %p (%lu bytes): %s at offset %ld; last by %p", c->name, p,
+	      (unsigned long)c->size, what, (long)off, DEBUG ? right_zone(c, p)->pc : NULL);
 }
 
 static void check_zones(struct kmem_cache *c, void *p)
@@ -129,7 +129,7 @@ static void debug_format(struct kmem_cache *c, void *p)
 	memset((u8 *)p - LEFT_ZONE, FILL_ZONE, LEFT_ZONE);
 	memset(p, FILL_FREE, c->size);
 	memset((u8 *)p + c->size, FILL_ZONE, ALIGN_UP(c->size, 8UL) - c->size);
-	*right_zone(c, p) = (struct right_zone){ .state = STATE_FREE };
+	*right_zone(c, p) = (struct right_zone){.state = STATE_FREE};
 }
 
 static void debug_alloc(struct kmem_cache *c, void *p, void *pc)
@@ -611,7 +611,8 @@ void slab_init(void)
 	if (!cache_setup(&cache_cache, "kmem_cache", sizeof(struct kmem_cache), 0) ||
 	    !cache_setup(&mag_cache, "magazine", sizeof(struct magazine), 0))
 		panic("slab sizes");
-	cache_cache.mag_max = 0; /* a magazine cannot come out of a magazine; caches are made seldom */
+	cache_cache.mag_max =
+		0; /* a magazine cannot come out of a magazine; caches are made seldom */
 	mag_cache.mag_max = 0;
 	cache_register(&cache_cache);
 	cache_register(&mag_cache);

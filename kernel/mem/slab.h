@@ -11,14 +11,14 @@
 
 struct kmem_cache;
 
-#define KM_NOWAIT 1u	/* never sleeps; NULL when there is nothing at once */
+#define KM_NOWAIT 1u /* never sleeps; NULL when there is nothing at once */
 #define KM_ZERO	  2u
 
 /* align 0: 8. Lives until kmem_cache_destroy; name must outlive it. NULL: no memory. */
 struct kmem_cache *kmem_cache_create(const char *name, size_t size, size_t align);
-void kmem_cache_destroy(struct kmem_cache *c);	/* panics if objects are left */
+void kmem_cache_destroy(struct kmem_cache *c); /* panics if objects are left */
 void *kmem_cache_alloc(struct kmem_cache *c, unsigned flags);
-void kmem_cache_free(struct kmem_cache *c, void *p);	/* NULL is fine */
+void kmem_cache_free(struct kmem_cache *c, void *p); /* NULL is fine */
 u64 kmem_cache_in_use(const struct kmem_cache *c);
 
 void *kmalloc(size_t n, unsigned flags);
@@ -26,13 +26,13 @@ static inline void *kzalloc(size_t n)
 {
 	return kmalloc(n, KM_ZERO);
 }
-void *krealloc(void *p, size_t n, unsigned flags);	/* NULL leaves p as it was */
+void *krealloc(void *p, size_t n, unsigned flags); /* NULL leaves p as it was */
 void kfree(void *p);
 char *kstrdup(const char *s);
 
 void slab_init(void);
 void slab_hart_init(void);
-size_t slab_shrink(void);		/* gives empty slabs back; frames freed */
+size_t slab_shrink(void); /* gives empty slabs back; frames freed */
 u64 slab_frames(void);
 /* Iterates caches for /proc/slabinfo: k-th cache's name, object size, in use, total; false past the end. */
 bool slab_info(unsigned k, const char **name, size_t *size, u64 *used, u64 *total);

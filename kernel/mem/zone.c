@@ -21,14 +21,14 @@
  * (z) zone.lock; read without it as a hint   (c) constant after frames_init
  */
 static struct {
-	struct spinlock lock;	   /* (c) */
-	struct list free[ORDERS];  /* (z) heads of blocks */
-	u32 nonempty;		   /* (z) bit k: free[k] is not empty */
-	struct list zeroed;	   /* (z) single frames, all zero */
-	u64 nfree;		   /* (z) frames on all lists */
-	u64 nzeroed;		   /* (z) of them, on `zeroed` */
-	u64 reserve, user;	   /* (c) watermarks */
-	u64 zeroed_max;		   /* (c) */
+	struct spinlock lock;	  /* (c) */
+	struct list free[ORDERS]; /* (z) heads of blocks */
+	u32 nonempty;		  /* (z) bit k: free[k] is not empty */
+	struct list zeroed;	  /* (z) single frames, all zero */
+	u64 nfree;		  /* (z) frames on all lists */
+	u64 nzeroed;		  /* (z) of them, on `zeroed` */
+	u64 reserve, user;	  /* (c) watermarks */
+	u64 zeroed_max;		  /* (c) */
 } zone;
 
 void zone_init(void)
@@ -62,7 +62,8 @@ static void block_add(struct frame *f, unsigned order)
 static void block_del(struct frame *f, unsigned order)
 {
 	ASSERTF((f->flags & (FR_BUDDY | FR_FREE)) == (FR_BUDDY | FR_FREE) && f->order == order,
-		"frame %#lx flags %#x order %lu, not %u", (unsigned long)frame_pa(f), f->flags, (unsigned long)f->order, order);
+		"frame %#lx flags %#x order %lu, not %u", (unsigned long)frame_pa(f), f->flags,
+		(unsigned long)f->order, order);
 	f->flags &= ~FR_BUDDY;
 	f->order = 0;
 	list_del(&f->link);
@@ -268,12 +269,15 @@ static void audit_block(struct frame *f, unsigned order)
 	u64 pfn = frame_pa(f) >> PAGE_SHIFT;
 
 	ASSERTF(f->flags & FR_BUDDY && f->order == order, "frame %#lx", (unsigned long)frame_pa(f));
-	ASSERTF(IS_ALIGNED(pfn, 1UL << order), "frame %#lx order %u", (unsigned long)frame_pa(f), order);
+	ASSERTF(IS_ALIGNED(pfn, 1UL << order), "frame %#lx order %u", (unsigned long)frame_pa(f),
+		order);
 	ASSERT((u64)(f - b->frames) + (1UL << order) <= bank_frames(b));
 	ASSERT(order == FRAME_MAX_ORDER || !free_buddy(b, f, order));
 	for (u64 i = 0; i < 1UL << order; i++)
-		ASSERTF((f[i].flags & ~(FR_BUDDY | FR_POISON)) == FR_FREE && !f[i].holds && (!i || !(f[i].flags & FR_BUDDY)),
-			"frame %#lx flags %#x holds %u", (unsigned long)frame_pa(f + i), f[i].flags, f[i].holds);
+		ASSERTF((f[i].flags & ~(FR_BUDDY | FR_POISON)) == FR_FREE && !f[i].holds &&
+				(!i || !(f[i].flags & FR_BUDDY)),
+			"frame %#lx flags %#x holds %u", (unsigned long)frame_pa(f + i), f[i].flags,
+			f[i].holds);
 }
 
 u64 zone_audit(void)
@@ -293,8 +297,10 @@ u64 zone_audit(void)
 		ASSERT((f->flags & (FR_FREE | FR_ZEROED | FR_BUDDY)) == (FR_FREE | FR_ZEROED));
 		zeroed++;
 	}
-	ASSERTF(zeroed == zone.nzeroed && n + zeroed == zone.nfree, "zeroed %lu of %lu, free %lu of %lu",
-		(unsigned long)zeroed, (unsigned long)zone.nzeroed, (unsigned long)(n + zeroed), (unsigned long)zone.nfree);
+	ASSERTF(zeroed == zone.nzeroed && n + zeroed == zone.nfree,
+		"zeroed %lu of %lu, free %lu of %lu", (unsigned long)zeroed,
+		(unsigned long)zone.nzeroed, (unsigned long)(n + zeroed),
+		(unsigned long)zone.nfree);
 	spin_unlock_irq(&zone.lock, irq);
 	return n + zeroed;
 }

@@ -32,11 +32,11 @@ enum { ET_EXEC = 2, ET_DYN = 3, EM_RISCV = 243 };
 enum { PT_LOAD = 1, PT_INTERP = 3, PT_PHDR = 6, PT_GNU_STACK = 0x6474e551 };
 enum { PF_X = 1, PF_W = 2, PF_R = 4 };
 
-#define PHDRS_MAX    65536 /* bytes, as Linux */
-#define INTERP_MAX   4096
-#define PIE_BASE     ALIGN_DOWN(USER_END / 3 * 2, PAGE_SIZE)
-#define PIE_RANDOM   (1UL << 32) /* bytes over which the base is spread */
-#define BRK_RANDOM   (32 * MiB)
+#define PHDRS_MAX  65536 /* bytes, as Linux */
+#define INTERP_MAX 4096
+#define PIE_BASE   ALIGN_DOWN(USER_END / 3 * 2, PAGE_SIZE)
+#define PIE_RANDOM (1UL << 32) /* bytes over which the base is spread */
+#define BRK_RANDOM (32 * MiB)
 
 /* One file being loaded.
  *
@@ -44,26 +44,28 @@ enum { PF_X = 1, PF_W = 2, PF_R = 4 };
  * (o) whoever execs
  */
 struct elf {
-	struct image *im;	   /* (o) */
-	struct vm_map *map;	   /* (o) */
+	struct image *im;	    /* (o) */
+	struct vm_map *map;	    /* (o) */
 	const struct elf_header *h; /* (o) in im->head */
-	struct elf_phdr *ph;	   /* (o) kmalloc */
-	struct vm_object *object;  /* (o) held */
-	u64 lo, hi;		   /* (o) addresses that segments span, page aligned, before bias */
-	u64 bias;		   /* (o) added to addresses of the file */
-	u64 bss_end;		   /* (o) highest end of a segment, biased */
-	u64 align;		   /* (o) largest alignment of a segment */
+	struct elf_phdr *ph;	    /* (o) kmalloc */
+	struct vm_object *object;   /* (o) held */
+	u64 lo, hi;  /* (o) addresses that segments span, page aligned, before bias */
+	u64 bias;    /* (o) added to addresses of the file */
+	u64 bss_end; /* (o) highest end of a segment, biased */
+	u64 align;   /* (o) largest alignment of a segment */
 };
 
 static int check_header(const struct elf_header *h, size_t len)
 {
-	static const u8 magic[7] = {0x7f, 'E', 'L', 'F', 2, 1, 1}; /* 64-bit, little endian, version 1 */
+	static const u8 magic[7] = {0x7f, 'E', 'L', 'F',
+				    2,	  1,   1}; /* 64-bit, little endian, version 1 */
 
 	if (len < sizeof(*h) || memcmp(h->ident, magic, sizeof(magic)))
 		return -ENOEXEC;
 	if ((h->type != ET_EXEC && h->type != ET_DYN) || h->machine != EM_RISCV)
 		return -ENOEXEC;
-	if (h->phentsize != sizeof(struct elf_phdr) || !h->phnum || h->phnum * sizeof(struct elf_phdr) > PHDRS_MAX)
+	if (h->phentsize != sizeof(struct elf_phdr) || !h->phnum ||
+	    h->phnum * sizeof(struct elf_phdr) > PHDRS_MAX)
 		return -ENOEXEC;
 	return 0;
 }
@@ -85,7 +87,8 @@ static int check_segment(struct elf *e, const struct elf_phdr *p, u64 *last_end)
 {
 	u64 end = p->vaddr + p->memsz;
 
-	if (p->filesz > p->memsz || end < p->vaddr || end > USER_END || p->offset + p->filesz < p->offset)
+	if (p->filesz > p->memsz || end < p->vaddr || end > USER_END ||
+	    p->offset + p->filesz < p->offset)
 		return -ENOEXEC;
 	if ((p->vaddr ^ p->offset) & PAGE_MASK)
 		return -ENOEXEC;
@@ -148,7 +151,8 @@ static void elf_close(struct elf *e)
 
 static u32 segment_prot(const struct elf_phdr *p)
 {
-	return (p->flags & PF_R ? PROT_READ : 0) | (p->flags & PF_W ? PROT_WRITE : 0) | (p->flags & PF_X ? PROT_EXEC : 0);
+	return (p->flags & PF_R ? PROT_READ : 0) | (p->flags & PF_W ? PROT_WRITE : 0) |
+	       (p->flags & PF_X ? PROT_EXEC : 0);
 }
 
 static int map_bss(struct elf *e, const struct elf_phdr *p)
@@ -245,7 +249,8 @@ static u64 phdr_address(const struct elf *e)
 	for (unsigned i = 0; i < e->h->phnum; i++) {
 		const struct elf_phdr *p = &e->ph[i];
 
-		if (p->type == PT_LOAD && e->h->phoff >= p->offset && e->h->phoff - p->offset + size <= p->filesz)
+		if (p->type == PT_LOAD && e->h->phoff >= p->offset &&
+		    e->h->phoff - p->offset + size <= p->filesz)
 			return e->bias + p->vaddr + (e->h->phoff - p->offset);
 	}
 	return 0;
@@ -277,7 +282,8 @@ static int load_interp_file(struct vm_map *map, struct image *im, struct loaded 
 	return err == -ENOEXEC ? -ELIBBAD : err;
 }
 
-static int load_interp(struct elf *e, const struct elf_phdr *p, const struct lookup_ctx *ctx, struct loaded *out)
+static int load_interp(struct elf *e, const struct elf_phdr *p, const struct lookup_ctx *ctx,
+		       struct loaded *out)
 {
 	struct lookup_ctx from_cwd = {ctx->fs, ctx->cred, NULL};
 	struct image *im;
@@ -313,7 +319,8 @@ static int place(struct elf *e, bool randomize, bool has_interp)
 	return choose_bias(e, hint);
 }
 
-int elf_load(struct vm_map *map, struct image *im, const struct lookup_ctx *ctx, bool randomize, struct loaded *out)
+int elf_load(struct vm_map *map, struct image *im, const struct lookup_ctx *ctx, bool randomize,
+	     struct loaded *out)
 {
 	const struct elf_phdr *interp, *stack;
 	struct elf e;

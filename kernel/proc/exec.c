@@ -17,15 +17,15 @@
  * (o) whoever execs
  */
 struct exec {
-	struct lookup_ctx ctx;	    /* (o) */
-	struct image image;	    /* (o) the ELF file in the end */
+	struct lookup_ctx ctx;	     /* (o) */
+	struct image image;	     /* (o) the ELF file in the end */
 	struct exec_strings strings; /* (o) */
-	struct loaded loaded;	    /* (o) */
-	struct exec_layout layout;  /* (o) */
-	struct vm_map *map;	    /* (o) the new one */
-	struct cred *cred;	    /* (o) NULL: unchanged */
-	bool secure;		    /* (o) */
-	u64 vdso;		    /* (o) */
+	struct loaded loaded;	     /* (o) */
+	struct exec_layout layout;   /* (o) */
+	struct vm_map *map;	     /* (o) the new one */
+	struct cred *cred;	     /* (o) NULL: unchanged */
+	bool secure;		     /* (o) */
+	u64 vdso;		     /* (o) */
 };
 
 bool proc_randomize(void)
@@ -240,8 +240,8 @@ static int build(struct exec *x)
 	if (vdso < 0)
 		return (int)vdso;
 	x->vdso = (u64)vdso;
-	return exec_stack_build(x->map, &x->strings, &x->loaded, x->cred ? x->cred : x->ctx.cred, x->secure, randomize,
-				x->vdso, &x->layout);
+	return exec_stack_build(x->map, &x->strings, &x->loaded, x->cred ? x->cred : x->ctx.cred,
+				x->secure, randomize, x->vdso, &x->layout);
 }
 
 static int unshare_files(struct process *p)

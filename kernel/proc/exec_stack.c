@@ -18,13 +18,31 @@
 #define STACK_SLACK    (128 * KiB)
 #define STACK_RANDOM   (64 * MiB)
 
-enum { AT_NULL, AT_PHDR = 3, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS, AT_ENTRY, AT_UID = 11, AT_EUID, AT_GID,
-       AT_EGID, AT_HWCAP = 16, AT_CLKTCK, AT_SECURE = 23, AT_RANDOM = 25, AT_EXECFN = 31, AT_SYSINFO_EHDR = 33,
-       AT_MINSIGSTKSZ = 51 };
+enum {
+	AT_NULL,
+	AT_PHDR = 3,
+	AT_PHENT,
+	AT_PHNUM,
+	AT_PAGESZ,
+	AT_BASE,
+	AT_FLAGS,
+	AT_ENTRY,
+	AT_UID = 11,
+	AT_EUID,
+	AT_GID,
+	AT_EGID,
+	AT_HWCAP = 16,
+	AT_CLKTCK,
+	AT_SECURE = 23,
+	AT_RANDOM = 25,
+	AT_EXECFN = 31,
+	AT_SYSINFO_EHDR = 33,
+	AT_MINSIGSTKSZ = 51
+};
 
 #define HWCAP_LETTER(c) (1UL << ((c) - 'A'))
-#define HWCAP_GC                                                                                   \
-	(HWCAP_LETTER('I') | HWCAP_LETTER('M') | HWCAP_LETTER('A') | HWCAP_LETTER('F') |           \
+#define HWCAP_GC                                                                         \
+	(HWCAP_LETTER('I') | HWCAP_LETTER('M') | HWCAP_LETTER('A') | HWCAP_LETTER('F') | \
 	 HWCAP_LETTER('D') | HWCAP_LETTER('C'))
 
 /* ---- measuring ---- */
@@ -92,7 +110,8 @@ int exec_strings_measure(struct exec_strings *s, u64 stack_limit)
 	for (unsigned i = 0; !err && i < s->nprefix; i++)
 		err = note_string(s, strlen(s->prefix[i]) + 1, limit);
 	if (!err)
-		err = s->kargv ? measure_kernel(s, s->kargv, s->skip, limit) : measure_user(s, s->argv, s->skip, limit);
+		err = s->kargv ? measure_kernel(s, s->kargv, s->skip, limit)
+			       : measure_user(s, s->argv, s->skip, limit);
 	if (!err && !s->nlens) { /* a program may count on argv[0] */
 		s->prefix[0] = kstrdup("");
 		s->nprefix = 1;
@@ -100,7 +119,8 @@ int exec_strings_measure(struct exec_strings *s, u64 stack_limit)
 	}
 	s->argc = s->nlens;
 	if (!err)
-		err = s->kargv ? measure_kernel(s, s->kenvp, 0, limit) : measure_user(s, s->envp, 0, limit);
+		err = s->kargv ? measure_kernel(s, s->kenvp, 0, limit)
+			       : measure_user(s, s->envp, 0, limit);
 	s->envc = s->nlens - s->argc;
 	return err;
 }
@@ -171,7 +191,8 @@ static void stack_string(struct exec_stack *st, const char *str)
 }
 
 /* Strings [0, n) of an array in front of which `skip` were left out, last one first; their lengths in lens. */
-static void put_user_strings(struct exec_stack *st, u64 array, size_t skip, size_t n, const u32 *lens)
+static void put_user_strings(struct exec_stack *st, u64 array, size_t skip, size_t n,
+			     const u32 *lens)
 {
 	while (n-- && !st->err) {
 		u64 ptr;
@@ -185,13 +206,15 @@ static void put_user_strings(struct exec_stack *st, u64 array, size_t skip, size
 	}
 }
 
-static void put_kernel_strings(struct exec_stack *st, const char *const *array, size_t skip, size_t n)
+static void put_kernel_strings(struct exec_stack *st, const char *const *array, size_t skip,
+			       size_t n)
 {
 	while (n--)
 		stack_string(st, array[n + skip]);
 }
 
-static void put_strings(struct exec_stack *st, const struct exec_strings *s, struct exec_layout *out)
+static void put_strings(struct exec_stack *st, const struct exec_strings *s,
+			struct exec_layout *out)
 {
 	size_t own = s->argc - s->nprefix;
 
@@ -230,8 +253,8 @@ static void aux(struct exec_layout *l, u64 type, u64 value)
 	l->auxv_len += 16;
 }
 
-static void fill_auxv(struct exec_layout *l, const struct loaded *ld, const struct cred *c, bool secure, u64 vdso,
-		      u64 random, u64 execfn)
+static void fill_auxv(struct exec_layout *l, const struct loaded *ld, const struct cred *c,
+		      bool secure, u64 vdso, u64 random, u64 execfn)
 {
 	l->auxv_len = 0;
 	aux(l, AT_SYSINFO_EHDR, vdso);
@@ -255,7 +278,8 @@ static void fill_auxv(struct exec_layout *l, const struct loaded *ld, const stru
 	aux(l, AT_NULL, 0);
 }
 
-static void put_table(struct exec_stack *st, const struct exec_strings *s, const struct exec_layout *l)
+static void put_table(struct exec_stack *st, const struct exec_strings *s,
+		      const struct exec_layout *l)
 {
 	u64 words = l->auxv_len / 8 + s->envc + 1 + s->argc + 1 + 1;
 
@@ -268,20 +292,22 @@ static void put_table(struct exec_stack *st, const struct exec_strings *s, const
 	stack_word(st, s->argc);
 }
 
-static int map_stack(struct vm_map *map, const struct exec_strings *s, const struct loaded *ld, bool randomize,
-		     u64 *top)
+static int map_stack(struct vm_map *map, const struct exec_strings *s, const struct loaded *ld,
+		     bool randomize, u64 *top)
 {
 	u64 need = s->bytes + (s->nlens + 64) * sizeof(u64);
 	u64 size = ALIGN_UP(need + STACK_SLACK, PAGE_SIZE);
 	s64 at;
 
 	*top = USER_END - (randomize ? ALIGN_DOWN(random_u64() % STACK_RANDOM, PAGE_SIZE) : 0);
-	at = vm_map_stack(map, *top, size, PROT_READ | PROT_WRITE | (ld->exec_stack ? PROT_EXEC : 0));
+	at = vm_map_stack(map, *top, size,
+			  PROT_READ | PROT_WRITE | (ld->exec_stack ? PROT_EXEC : 0));
 	return at < 0 ? (int)at : 0;
 }
 
-int exec_stack_build(struct vm_map *map, struct exec_strings *s, const struct loaded *ld, const struct cred *cred,
-		     bool secure, bool randomize, u64 vdso, struct exec_layout *out)
+int exec_stack_build(struct vm_map *map, struct exec_strings *s, const struct loaded *ld,
+		     const struct cred *cred, bool secure, bool randomize, u64 vdso,
+		     struct exec_layout *out)
 {
 	struct exec_stack st = {.map = map};
 	u8 random[16], pad[16] = {0};

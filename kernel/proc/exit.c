@@ -156,7 +156,7 @@ static void send_pdeath(struct process *child)
 	u64 flags = spin_lock_irq(&child->sig_lock);
 	int sig = 0;
 
-	list_for_each (t, &child->tasks, proc_link)
+	list_for_each(t, &child->tasks, proc_link)
 		sig = t->pdeath_sig ? t->pdeath_sig : sig;
 	spin_unlock_irq(&child->sig_lock, flags);
 	if (sig)
@@ -167,12 +167,12 @@ void proc_reparent_children(struct process *p)
 {
 	struct process *reaper = find_reaper(p), *c, *tmp;
 
-	list_for_each_safe (c, tmp, &p->children, sibling) {
+	list_for_each_safe(c, tmp, &p->children, sibling) {
 		adopt(c, reaper);
 		send_pdeath(c);
 		pgrp_check_orphans(c, p);
 	}
-	list_for_each_safe (c, tmp, &p->zombies, sibling)
+	list_for_each_safe(c, tmp, &p->zombies, sibling)
 		adopt(c, reaper);
 	ASSERT(list_empty(&p->children) && list_empty(&p->zombies));
 }
@@ -361,7 +361,7 @@ int proc_single_thread(struct process *p)
 		return -EAGAIN;
 	}
 	p->in_exec = true;
-	list_for_each (t, &p->tasks, proc_link) {
+	list_for_each(t, &p->tasks, proc_link) {
 		if (t == self)
 			continue;
 		thread_flag_set(t->thread, TIF_EXIT);

@@ -21,8 +21,16 @@
 #define ROBUST_LIMIT	 2048
 #define BITSET_ANY	 0xffffffffu
 
-enum { FUTEX_WAIT, FUTEX_WAKE, FUTEX_FD, FUTEX_REQUEUE, FUTEX_CMP_REQUEUE, FUTEX_WAKE_OP, FUTEX_WAIT_BITSET = 9,
-       FUTEX_WAKE_BITSET };
+enum {
+	FUTEX_WAIT,
+	FUTEX_WAKE,
+	FUTEX_FD,
+	FUTEX_REQUEUE,
+	FUTEX_CMP_REQUEUE,
+	FUTEX_WAKE_OP,
+	FUTEX_WAIT_BITSET = 9,
+	FUTEX_WAKE_BITSET
+};
 #define FUTEX_PRIVATE_FLAG   128
 #define FUTEX_CLOCK_REALTIME 256
 
@@ -47,12 +55,12 @@ struct bucket {
  * (b) lock of its bucket   (c) constant
  */
 struct futex_waiter {
-	struct list link;	/* (b) */
-	struct bucket *bucket;	/* (b) changed under both locks by requeue */
-	struct futex_key key;	/* (b) */
-	struct thread *thread;	/* (c) */
-	u32 bitset;		/* (c) */
-	bool queued;		/* (b) */
+	struct list link;      /* (b) */
+	struct bucket *bucket; /* (b) changed under both locks by requeue */
+	struct futex_key key;  /* (b) */
+	struct thread *thread; /* (c) */
+	u32 bitset;	       /* (c) */
+	bool queued;	       /* (b) */
 };
 
 static struct bucket *buckets;
@@ -253,7 +261,7 @@ static u32 wake_matching(struct bucket *b, const struct futex_key *k, u32 n, u32
 	struct futex_waiter *w, *tmp;
 	u32 woken = 0;
 
-	list_for_each_safe (w, tmp, &b->waiters, link) {
+	list_for_each_safe(w, tmp, &b->waiters, link) {
 		if (woken >= n)
 			break;
 		if (!same_key(&w->key, k) || !(w->bitset & bitset))
@@ -297,13 +305,13 @@ int futex_wake_addr(u64 addr, int n)
 /* ---- requeueing ---- */
 
 /* Moves up to n waiters from one key to another, both buckets locked.  Objects given up go to `drop`. */
-static u32 move_waiters(struct bucket *from, const struct futex_key *k, struct bucket *to, const struct futex_key *k2,
-			u32 n)
+static u32 move_waiters(struct bucket *from, const struct futex_key *k, struct bucket *to,
+			const struct futex_key *k2, u32 n)
 {
 	struct futex_waiter *w, *tmp;
 	u32 moved = 0;
 
-	list_for_each_safe (w, tmp, &from->waiters, link) {
+	list_for_each_safe(w, tmp, &from->waiters, link) {
 		if (moved >= n)
 			break;
 		if (!same_key(&w->key, k))
@@ -329,7 +337,8 @@ static int read_locked(struct bucket *a, struct bucket *b, u64 uaddr, u32 *now)
 	return get_user_u32(now, (u32 __user *)uaddr) ? -EFAULT : -EAGAIN;
 }
 
-static s64 requeue_keys(const struct futex_args *a, struct futex_key *k1, struct futex_key *k2, bool compare)
+static s64 requeue_keys(const struct futex_args *a, struct futex_key *k1, struct futex_key *k2,
+			bool compare)
 {
 	struct bucket *b1 = bucket_of(k1), *b2 = bucket_of(k2);
 	u32 now, done;
@@ -429,7 +438,8 @@ static int do_op(u64 uaddr, u32 encoded, bool *passes)
 	if (get_user_u32(&old, (u32 __user *)uaddr))
 		return -EFAULT;
 	for (;;) {
-		if (cmpxchg_user_u32((u32 __user *)uaddr, old, op_result(op, old, (u32)oparg), &seen))
+		if (cmpxchg_user_u32((u32 __user *)uaddr, old, op_result(op, old, (u32)oparg),
+				     &seen))
 			return -EFAULT;
 		if (seen == old)
 			break;
@@ -499,7 +509,8 @@ static int owner_died(u64 uaddr, bool pending)
 		return 0;
 	}
 	while ((val & FUTEX_TID_MASK) == (u32)current()->tid) {
-		if (cmpxchg_user_u32((u32 __user *)uaddr, val, (val & FUTEX_WAITERS) | FUTEX_OWNER_DIED, &seen))
+		if (cmpxchg_user_u32((u32 __user *)uaddr, val,
+				     (val & FUTEX_WAITERS) | FUTEX_OWNER_DIED, &seen))
 			return -EFAULT;
 		if (seen == val) {
 			if (val & FUTEX_WAITERS)
@@ -516,7 +527,8 @@ void futex_exit_robust(struct task *t)
 	u64 head = t->robust_list, entry, offset, pending;
 	u64 __user *p = (u64 __user *)head;
 
-	if (get_user_u64(&entry, p) || get_user_u64(&offset, p + 1) || get_user_u64(&pending, p + 2))
+	if (get_user_u64(&entry, p) || get_user_u64(&offset, p + 1) ||
+	    get_user_u64(&pending, p + 2))
 		return;
 	for (unsigned n = 0; (entry & ~1UL) != head && n < ROBUST_LIMIT; n++) {
 		u64 at = entry & ~1UL, next;

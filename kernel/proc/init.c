@@ -122,8 +122,10 @@ static size_t name_length(const char *word)
 static bool known_param(const char *word)
 {
 	static const char *const known[] = {
-		"root", "rootfstype", "rootwait", "rootflags", "ro", "rw", "init", "console", "quiet", "norandmaps", "swap",
-		"earlycon", "loglevel", "debug", "panic", "maxcpus", "mem", "ktest", "overcommit", "rdinit", "initrd",
+		"root",	      "rootfstype", "rootwait", "rootflags",  "ro",   "rw",
+		"init",	      "console",    "quiet",	"norandmaps", "swap", "earlycon",
+		"loglevel",   "debug",	    "panic",	"maxcpus",    "mem",  "ktest",
+		"overcommit", "rdinit",	    "initrd",
 	};
 	size_t len = name_length(word);
 
@@ -190,7 +192,8 @@ static void init_words_make(struct init_words *w)
 
 static int try_init(const char *path, struct init_words *w)
 {
-	struct exec_args x = {.path = path, .lookup = LOOKUP_FOLLOW, .kargv = w->argv, .kenvp = w->envp};
+	struct exec_args x = {
+		.path = path, .lookup = LOOKUP_FOLLOW, .kargv = w->argv, .kenvp = w->envp};
 
 	w->argv[0] = path;
 	return proc_exec(&x);

@@ -225,8 +225,9 @@ bool pgrp_is_orphaned(const struct pgrp *g, const struct process *ignore)
 {
 	struct process *p;
 
-	list_for_each (p, &g->members, pgrp_link) {
-		if (p == ignore || p->state != PROC_ALIVE || !p->parent || p->parent == init_process)
+	list_for_each(p, &g->members, pgrp_link) {
+		if (p == ignore || p->state != PROC_ALIVE || !p->parent ||
+		    p->parent == init_process)
 			continue;
 		if (p->parent->pgrp != g && p->parent->session == g->session)
 			return false;
@@ -238,7 +239,7 @@ static bool pgrp_has_stopped(const struct pgrp *g)
 {
 	struct process *p;
 
-	list_for_each (p, &g->members, pgrp_link) {
+	list_for_each(p, &g->members, pgrp_link) {
 		if (READ_ONCE(p->stopped))
 			return true;
 	}
@@ -249,7 +250,7 @@ static void pgrp_signal_locked(struct pgrp *g, int sig)
 {
 	struct process *p;
 
-	list_for_each (p, &g->members, pgrp_link)
+	list_for_each(p, &g->members, pgrp_link)
 		signal_proc(p, sig, NULL);
 }
 
@@ -304,7 +305,7 @@ int pgrp_signal(s32 pgid, int sig, const struct siginfo_k *info, bool check)
 	mutex_lock(&proc_tree_lock);
 	e = pid_lookup(pgid);
 	if (e && e->pgrp) {
-		list_for_each (p, &e->pgrp->members, pgrp_link) {
+		list_for_each(p, &e->pgrp->members, pgrp_link) {
 			int one = check ? may_signal_locked(p, sig) : 0;
 
 			if (!one && sig)

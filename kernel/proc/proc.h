@@ -21,10 +21,26 @@ struct tty;
 struct pgrp;
 struct session;
 
-#define RLIM_NLIMITS 16
+#define RLIM_NLIMITS  16
 #define RLIM_INFINITY (~0UL)
-enum { RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_CORE, RLIMIT_RSS, RLIMIT_NPROC, RLIMIT_NOFILE, RLIMIT_MEMLOCK,
-       RLIMIT_AS, RLIMIT_LOCKS, RLIMIT_SIGPENDING, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_RTPRIO, RLIMIT_RTTIME };
+enum {
+	RLIMIT_CPU,
+	RLIMIT_FSIZE,
+	RLIMIT_DATA,
+	RLIMIT_STACK,
+	RLIMIT_CORE,
+	RLIMIT_RSS,
+	RLIMIT_NPROC,
+	RLIMIT_NOFILE,
+	RLIMIT_MEMLOCK,
+	RLIMIT_AS,
+	RLIMIT_LOCKS,
+	RLIMIT_SIGPENDING,
+	RLIMIT_MSGQUEUE,
+	RLIMIT_NICE,
+	RLIMIT_RTPRIO,
+	RLIMIT_RTTIME
+};
 struct rlimit {
 	u64 cur, max;
 };
@@ -39,63 +55,63 @@ struct proc_times {
  * (t) proc_tree_lock   (s) sig_lock   (c) constant   (a) atomic   (m) written only while one thread exists
  */
 struct process {
-	s32 pid;				/* (c) */
-	u32 refs;				/* (a) one for the id table, one per task, lookups */
-	enum proc_state state;			/* (t) */
-	struct process *parent;			/* (t) */
-	struct list children;			/* (t) those alive */
-	struct list zombies;			/* (t) those to be waited for, oldest first */
-	struct list sibling;			/* (t) in the parent's children or zombies */
-	struct list tasks;			/* (s) struct task.proc_link */
-	u32 ntasks;				/* (s) live threads */
-	struct pgrp *pgrp;			/* (t) */
-	struct list pgrp_link;			/* (t) */
-	struct session *session;		/* (t) */
-	struct vm_map *map;			/* (s) a reference; replaced by exec, NULL when exiting */
-	struct fdtable *fds;			/* (s) replaced by exec and unshare, NULL when exiting */
-	struct fs_context *fs;			/* (s) likewise */
-	struct cred *cred;			/* (s) replaced whole */
-	struct file *exe;			/* (s) /proc/PID/exe */
-	struct sighand *sighand;		/* (s) dispositions, shared with CLONE_SIGHAND */
-	struct spinlock sig_lock;		/* (c) LOCK_SIGNAL */
-	struct sigqueue pending;		/* (s) process-directed */
-	struct waitq wait_children;		/* (c) wait4 sleeps here; woken on a child's change */
-	struct waitq threads_wait;		/* (c) woken when ntasks falls to 1 (exec) */
-	struct waitq stop_wait;			/* (c) stopped threads sleep here */
-	int exit_status;			/* (s) wait status word */
-	bool exiting;				/* (s) group exit under way */
-	bool in_exec;				/* (s) one thread waits for the others' end */
-	bool group_stop;			/* (s) every thread is to stop */
-	bool stopped;				/* (s) all have stopped */
-	bool stop_report;			/* (s) a stop that wait4 has not seen */
-	bool cont_report;			/* (s) a continue that wait4 has not seen */
-	bool cont_notify;			/* (s) the parent is still to be told of it */
-	u32 nstopped;				/* (s) threads asleep in stop_wait */
-	int stop_sig;				/* (s) */
-	bool did_exec;				/* (t) */
-	bool files_shared;			/* (a) another process may use these descriptors */
-	bool map_shared;			/* (a) another process may run in this map */
-	bool unkillable;			/* (s) pid 1: default actions do not apply */
-	bool subreaper;				/* (t) orphans below come here */
-	struct rlimit rlim[RLIM_NLIMITS];	/* (s) */
-	struct proc_times dead;			/* (s) of dead threads */
-	struct proc_times children_time;	/* (s) of reaped children */
-	u64 maxrss, children_maxrss;		/* (s) pages */
-	u64 start_time;				/* (c) ns since boot */
+	s32 pid;			  /* (c) */
+	u32 refs;			  /* (a) one for the id table, one per task, lookups */
+	enum proc_state state;		  /* (t) */
+	struct process *parent;		  /* (t) */
+	struct list children;		  /* (t) those alive */
+	struct list zombies;		  /* (t) those to be waited for, oldest first */
+	struct list sibling;		  /* (t) in the parent's children or zombies */
+	struct list tasks;		  /* (s) struct task.proc_link */
+	u32 ntasks;			  /* (s) live threads */
+	struct pgrp *pgrp;		  /* (t) */
+	struct list pgrp_link;		  /* (t) */
+	struct session *session;	  /* (t) */
+	struct vm_map *map;		  /* (s) a reference; replaced by exec, NULL when exiting */
+	struct fdtable *fds;		  /* (s) replaced by exec and unshare, NULL when exiting */
+	struct fs_context *fs;		  /* (s) likewise */
+	struct cred *cred;		  /* (s) replaced whole */
+	struct file *exe;		  /* (s) /proc/PID/exe */
+	struct sighand *sighand;	  /* (s) dispositions, shared with CLONE_SIGHAND */
+	struct spinlock sig_lock;	  /* (c) LOCK_SIGNAL */
+	struct sigqueue pending;	  /* (s) process-directed */
+	struct waitq wait_children;	  /* (c) wait4 sleeps here; woken on a child's change */
+	struct waitq threads_wait;	  /* (c) woken when ntasks falls to 1 (exec) */
+	struct waitq stop_wait;		  /* (c) stopped threads sleep here */
+	int exit_status;		  /* (s) wait status word */
+	bool exiting;			  /* (s) group exit under way */
+	bool in_exec;			  /* (s) one thread waits for the others' end */
+	bool group_stop;		  /* (s) every thread is to stop */
+	bool stopped;			  /* (s) all have stopped */
+	bool stop_report;		  /* (s) a stop that wait4 has not seen */
+	bool cont_report;		  /* (s) a continue that wait4 has not seen */
+	bool cont_notify;		  /* (s) the parent is still to be told of it */
+	u32 nstopped;			  /* (s) threads asleep in stop_wait */
+	int stop_sig;			  /* (s) */
+	bool did_exec;			  /* (t) */
+	bool files_shared;		  /* (a) another process may use these descriptors */
+	bool map_shared;		  /* (a) another process may run in this map */
+	bool unkillable;		  /* (s) pid 1: default actions do not apply */
+	bool subreaper;			  /* (t) orphans below come here */
+	struct rlimit rlim[RLIM_NLIMITS]; /* (s) */
+	struct proc_times dead;		  /* (s) of dead threads */
+	struct proc_times children_time;  /* (s) of reaped children */
+	u64 maxrss, children_maxrss;	  /* (s) pages */
+	u64 start_time;			  /* (c) ns since boot */
 	u64 arg_start, arg_end, env_start, env_end; /* (m) for /proc/PID/cmdline */
-	u64 auxv[50];				/* (m) copy for /proc/PID/auxv */
-	u32 auxv_len;				/* (m) bytes */
-	u64 start_stack;			/* (m) sp at the start of the program */
-	char comm[16];				/* (s) the first thread's name, kept for the zombie */
-	s32 exit_signal;			/* (t) to the parent: SIGCHLD, 0 */
-	bool vfork_done;			/* (s) */
-	struct waitq vfork_wait;		/* (c) the parent, with CLONE_VFORK */
-	struct timer alarm;			/* (s) ITIMER_REAL; armed and cancelled under proc_tree_lock */
-	u64 alarm_interval;			/* (s) ns */
-	int oom_score_adj;			/* (s) */
-	bool dumpable;				/* (s) */
-	u32 personality;			/* (s) */
-	u64 vdso;				/* (m) address of the vdso in its map: the signal trampoline */
+	u64 auxv[50];				    /* (m) copy for /proc/PID/auxv */
+	u32 auxv_len;				    /* (m) bytes */
+	u64 start_stack;			    /* (m) sp at the start of the program */
+	char comm[16];		 /* (s) the first thread's name, kept for the zombie */
+	s32 exit_signal;	 /* (t) to the parent: SIGCHLD, 0 */
+	bool vfork_done;	 /* (s) */
+	struct waitq vfork_wait; /* (c) the parent, with CLONE_VFORK */
+	struct timer alarm;	 /* (s) ITIMER_REAL; armed and cancelled under proc_tree_lock */
+	u64 alarm_interval;	 /* (s) ns */
+	int oom_score_adj;	 /* (s) */
+	bool dumpable;		 /* (s) */
+	u32 personality;	 /* (s) */
+	u64 vdso;		 /* (m) address of the vdso in its map: the signal trampoline */
 };
 
 /* Field markings and the corresponding locks:
@@ -110,7 +126,7 @@ struct task {
 	sigset_t real_blocked;		/* (s) blocked, while sigtimedwait lets some in */
 	sigset_t saved_mask;		/* (o) with TIF_RESTORE_MASK */
 	struct sigqueue pending;	/* (s) thread-directed */
-	u64 altstack_sp, altstack_size;	/* (o) */
+	u64 altstack_sp, altstack_size; /* (o) */
 	u32 altstack_flags;		/* (o) SS_* */
 	u64 clear_child_tid;		/* (o) user address */
 	u64 set_child_tid;		/* (o) */
@@ -118,12 +134,12 @@ struct task {
 	struct restart {
 		long (*fn)(struct restart *);
 		u64 arg[5];
-	} restart;			/* (o) restart_syscall */
-	u64 minflt, majflt;		/* (o) */
-	bool exiting;			/* (s) */
-	int pdeath_sig;			/* (o) */
-	bool no_new_privs;		/* (o) */
-	u64 timer_slack;		/* (o) ns */
+	} restart;	    /* (o) restart_syscall */
+	u64 minflt, majflt; /* (o) */
+	bool exiting;	    /* (s) */
+	int pdeath_sig;	    /* (o) */
+	bool no_new_privs;  /* (o) */
+	u64 timer_slack;    /* (o) ns */
 };
 
 extern struct mutex proc_tree_lock;
@@ -154,8 +170,9 @@ extern struct mutex proc_tree_lock;
 #define CLONE_IO	     0x80000000UL
 #define CLONE_CLEAR_SIGHAND  0x100000000UL
 #define CLONE_NEWTIME	     0x80UL
-#define CLONE_NAMESPACES                                                                                      \
-	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
+#define CLONE_NAMESPACES                                                               \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | \
+	 CLONE_NEWPID | CLONE_NEWNET)
 
 static inline struct task *current_task(void)
 {
@@ -167,7 +184,7 @@ static inline struct process *current_proc(void)
 }
 
 /* ---- life (fork.c, exec.c, exit.c, wait.c) ---- */
-struct clone_args_k {	/* as Linux's struct clone_args */
+struct clone_args_k { /* as Linux's struct clone_args */
 	u64 flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
 };
 /* The new task's tid, or -errno.  Sleeps; with CLONE_VFORK until the child execs or exits. */
@@ -178,55 +195,57 @@ int proc_unshare(bool files, bool fs);
 s32 proc_getppid(struct process *p);
 
 struct exec_args {
-	const char *path;	 /* kernel memory */
-	const char *name;	 /* what the program is told it was run as; NULL: path */
-	struct file *at;	 /* relative paths start here; NULL: cwd */
-	unsigned lookup;	 /* LOOKUP_FOLLOW, LOOKUP_EMPTY */
-	u64 argv, envp;		 /* user arrays of pointers; 0: empty */
+	const char *path;	  /* kernel memory */
+	const char *name;	  /* what the program is told it was run as; NULL: path */
+	struct file *at;	  /* relative paths start here; NULL: cwd */
+	unsigned lookup;	  /* LOOKUP_FOLLOW, LOOKUP_EMPTY */
+	u64 argv, envp;		  /* user arrays of pointers; 0: empty */
 	const char *const *kargv; /* kernel arrays instead, for pid 1; NULL: use the user's */
 	const char *const *kenvp;
 };
 /* Replaces the current program: 0 and the trapframe is the new program's, or -errno and nothing has changed.  Sleeps. */
 int proc_exec(const struct exec_args *x);
-__noreturn void task_exit(int code);		/* this thread; code as given to exit(2) */
-__noreturn void proc_exit_group(int status);	/* all threads; status is a wait status word */
+__noreturn void task_exit(int code);	     /* this thread; code as given to exit(2) */
+__noreturn void proc_exit_group(int status); /* all threads; status is a wait status word */
 
-#define WNOHANG	   1
-#define WUNTRACED  2
-#define WSTOPPED   2
-#define WEXITED	   4
-#define WCONTINUED 8
-#define WNOWAIT	   0x01000000
+#define WNOHANG	    1
+#define WUNTRACED   2
+#define WSTOPPED    2
+#define WEXITED	    4
+#define WCONTINUED  8
+#define WNOWAIT	    0x01000000
 #define __WNOTHREAD 0x20000000
-#define __WALL	   0x40000000
-#define __WCLONE   ((int)0x80000000)
+#define __WALL	    0x40000000
+#define __WCLONE    ((int)0x80000000)
 enum { P_ALL, P_PID, P_PGID, P_PIDFD };
 struct wait_result {
-	s32 pid;	/* 0: nothing ready */
+	s32 pid; /* 0: nothing ready */
 	u32 uid;
-	int status;	/* wait status word */
-	int code;	/* CLD_* */
+	int status; /* wait status word */
+	int code;   /* CLD_* */
 	struct rusage_k ru;
 };
 /* Waits for a change of a child: 0 with *out, or -ECHILD, -ERESTARTSYS.  Sleeps, no locks held. */
 int proc_wait(int which, s32 id, int options, struct wait_result *out);
 
-struct process *proc_find(s32 pid);		/* held, alive or zombie; NULL.  Takes proc_tree_lock */
+struct process *proc_find(s32 pid); /* held, alive or zombie; NULL.  Takes proc_tree_lock */
 void proc_hold(struct process *p);
-void proc_drop(struct process *p);		/* sleeps */
-struct task *task_find(s32 tid);		/* held; NULL.  Takes proc_tree_lock */
+void proc_drop(struct process *p); /* sleeps */
+struct task *task_find(s32 tid);   /* held; NULL.  Takes proc_tree_lock */
 void task_hold(struct task *t);
-void task_drop(struct task *t);			/* sleeps */
-s32 proc_next_pid(s32 from);			/* smallest pid >= from, -1 none.  Takes proc_tree_lock */
-s32 proc_next_tid(struct process *p, s32 from);	/* likewise among p's threads */
-struct vm_map *proc_map_hold(struct process *p); /* its map, held; NULL when it has none.  Any thread context */
-struct cred *proc_cred_hold(struct process *p);	/* its credentials, held */
+void task_drop(struct task *t); /* sleeps */
+s32 proc_next_pid(s32 from);	/* smallest pid >= from, -1 none.  Takes proc_tree_lock */
+s32 proc_next_tid(struct process *p, s32 from); /* likewise among p's threads */
+struct vm_map *proc_map_hold(
+	struct process *p); /* its map, held; NULL when it has none.  Any thread context */
+struct cred *proc_cred_hold(struct process *p); /* its credentials, held */
 u64 proc_count(void);				/* threads alive */
 u64 proc_forks(void);				/* since boot */
 s32 proc_last_pid(void);
 
 /* ---- credentials, limits, times (cred.c, usage.c) ---- */
-struct cred *cred_copy(const struct cred *c);	/* refs = 1, the caller's to change; NULL: no memory */
+struct cred *cred_copy(
+	const struct cred *c); /* refs = 1, the caller's to change; NULL: no memory */
 void cred_hold(struct cred *c);
 void cred_drop(struct cred *c);
 /* The current process gets c (takes over the caller's reference). -EAGAIN never: over RLIMIT_NPROC shows at exec. */
@@ -249,13 +268,15 @@ static inline bool capable(unsigned cap)
 {
 	return current_cred()->caps >> cap & 1;
 }
-u64 proc_rlimit(int which);			/* current's soft limit */
+u64 proc_rlimit(int which); /* current's soft limit */
 /* Sets and/or reads a limit of p: 0, -EINVAL, -EPERM. */
 int proc_set_rlimit(struct process *p, int which, const struct rlimit *new, struct rlimit *old);
-void proc_apply_limits(struct process *p, struct vm_map *m);	/* AS, DATA, STACK into the map */
-void proc_times(struct process *p, struct proc_times *out);	/* dead and living threads */
-void task_times(struct task *t, struct proc_times *out);	/* of a living thread; p->sig_lock held or current */
-void proc_rusage(struct process *p, const struct proc_times *t, u64 maxrss_pages, struct rusage_k *out);
+void proc_apply_limits(struct process *p, struct vm_map *m); /* AS, DATA, STACK into the map */
+void proc_times(struct process *p, struct proc_times *out);  /* dead and living threads */
+void task_times(struct task *t,
+		struct proc_times *out); /* of a living thread; p->sig_lock held or current */
+void proc_rusage(struct process *p, const struct proc_times *t, u64 maxrss_pages,
+		 struct rusage_k *out);
 
 /* ---- interval timer (itimer.c) ---- */
 /* Arms (value ns from now; 0 disarms) and/or reads the ITIMER_REAL of current. Sleeps. */
@@ -264,8 +285,8 @@ void proc_itimer_get(u64 *value, u64 *interval);
 
 /* ---- groups, sessions (pgrp.c); all take proc_tree_lock ---- */
 int proc_setpgid(s32 pid, s32 pgid);
-s32 proc_setsid(void);		/* the new session's id or -EPERM */
-s32 proc_getpgid(s32 pid);	/* or -errno; 0 = current */
+s32 proc_setsid(void);	   /* the new session's id or -EPERM */
+s32 proc_getpgid(s32 pid); /* or -errno; 0 = current */
 s32 proc_getsid(s32 pid);
 /* To every process of the group: 0; -ESRCH no such group; -EPERM: `check`, and current may signal none of them. */
 int pgrp_signal(s32 pgid, int sig, const struct siginfo_k *info, bool check);
@@ -275,22 +296,23 @@ int proc_signal_all(int sig, const struct siginfo_k *info);
 int proc_may_signal(struct process *p, int sig);
 
 /* ---- memory faults and OOM ---- */
-void proc_clock_changed(void);	/* after time_set_realtime */
-u64 proc_realtime(void);	/* CLOCK_REALTIME as programs see it, in ns */
+void proc_clock_changed(void); /* after time_set_realtime */
+u64 proc_realtime(void);       /* CLOCK_REALTIME as programs see it, in ns */
 /* Set once by kernel/syscall, before the first process: what an ecall from user mode does. */
 void proc_set_syscall_handler(void (*fn)(struct trapframe *tf));
-void proc_oom_kill(void);	/* picks and kills; message names who and why.  Sleeps */
+void proc_oom_kill(void); /* picks and kills; message names who and why.  Sleeps */
 
 /* ---- futex.c ---- */
 #define FUTEX_NO_TIMEOUT 0UL
 struct futex_args {
 	u64 uaddr, uaddr2;
-	int op;			/* with FUTEX_PRIVATE_FLAG and FUTEX_CLOCK_REALTIME */
+	int op; /* with FUTEX_PRIVATE_FLAG and FUTEX_CLOCK_REALTIME */
 	u32 val, val2, val3;
-	u64 deadline;		/* time_now() nanoseconds; FUTEX_NO_TIMEOUT */
+	u64 deadline; /* time_now() nanoseconds; FUTEX_NO_TIMEOUT */
 };
-s64 futex(const struct futex_args *a);		/* sleeps */
-void futex_exit_robust(struct task *t);		/* current, exiting */
-int futex_wake_addr(u64 addr, int n);		/* clear_child_tid: shared and private waiters of current's map */
+s64 futex(const struct futex_args *a);	/* sleeps */
+void futex_exit_robust(struct task *t); /* current, exiting */
+int futex_wake_addr(u64 addr,
+		    int n); /* clear_child_tid: shared and private waiters of current's map */
 
 #endif

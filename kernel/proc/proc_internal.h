@@ -22,10 +22,10 @@
  * (t) proc_tree_lock   (c) constant
  */
 struct pid_entry {
-	s32 nr;			/* (c) */
-	struct process *proc;	/* (t) */
-	struct task *task;	/* (t) */
-	struct pgrp *pgrp;	/* (t) */
+	s32 nr;			 /* (c) */
+	struct process *proc;	 /* (t) */
+	struct task *task;	 /* (t) */
+	struct pgrp *pgrp;	 /* (t) */
 	struct session *session; /* (t) */
 };
 
@@ -33,10 +33,10 @@ struct pid_entry {
  * (t) proc_tree_lock   (c) constant
  */
 struct session {
-	s32 sid;		/* (c) */
-	u32 ngroups;		/* (t) lives as long as it has groups */
-	struct tty *tty;	/* (t) controlling terminal; the hold on it is the tty layer's */
-	bool leader_gone;	/* (t) */
+	s32 sid;	  /* (c) */
+	u32 ngroups;	  /* (t) lives as long as it has groups */
+	struct tty *tty;  /* (t) controlling terminal; the hold on it is the tty layer's */
+	bool leader_gone; /* (t) */
 };
 
 /* Field markings and the corresponding locks:
@@ -48,19 +48,21 @@ struct pgrp {
 	struct list members;	 /* (t) struct process.pgrp_link; zombies too */
 };
 
-struct pid_entry *pid_lookup(s32 nr);	/* proc_tree_lock held; NULL: free */
-struct pid_entry *pid_alloc(void);	/* proc_tree_lock held; a free number, in the table; NULL: none or no memory */
-void pid_put(s32 nr);			/* proc_tree_lock held; gives the number back if nothing uses it */
+struct pid_entry *pid_lookup(s32 nr); /* proc_tree_lock held; NULL: free */
+struct pid_entry *pid_alloc(
+	void); /* proc_tree_lock held; a free number, in the table; NULL: none or no memory */
+void pid_put(s32 nr); /* proc_tree_lock held; gives the number back if nothing uses it */
 s32 pid_next(s32 from, bool processes, const struct process *of);
-struct process *process_alloc(void);	/* zeroed, lists and locks made, refs = 1; NULL */
-struct task *task_alloc(void);		/* likewise */
-void process_free(struct process *p);	/* made but never shown to anybody */
-int nproc_charge(u32 uid, u64 limit);	/* one more process or thread: 0, -EAGAIN; takes proc_tree_lock */
-void nproc_uncharge(u32 uid);		/* proc_tree_lock held */
+struct process *process_alloc(void);  /* zeroed, lists and locks made, refs = 1; NULL */
+struct task *task_alloc(void);	      /* likewise */
+void process_free(struct process *p); /* made but never shown to anybody */
+int nproc_charge(u32 uid,
+		 u64 limit);  /* one more process or thread: 0, -EAGAIN; takes proc_tree_lock */
+void nproc_uncharge(u32 uid); /* proc_tree_lock held */
 void nproc_move(u32 from, u32 to, u32 n); /* n threads change hands; takes proc_tree_lock */
 void proc_tables_init(void);
 
-extern struct process *init_process;	/* pid 1 */
+extern struct process *init_process; /* pid 1 */
 
 /* ---- groups (pgrp.c); proc_tree_lock held ---- */
 int pgrp_new_session(struct process *p); /* p leads a fresh session and group: 0 or -ENOMEM */
@@ -79,31 +81,38 @@ void sighand_drop(struct sighand *h);
 int sighand_unshare(struct process *p); /* p alone uses its dispositions afterwards: 0, -ENOMEM */
 void sighand_reset(struct process *p);	/* exec: handlers to default */
 void sigqueue_init(struct sigqueue *q);
-void sigqueue_flush(struct sigqueue *q);	/* sig_lock held, or nobody else sees it */
-void signal_retarget(struct process *p);	/* sig_lock held: wakes threads for pending signals of the process */
-void signal_recalc(struct task *t);		/* sig_lock held; current: TIF_SIGNAL as it should be */
-void thread_kick(struct thread *t, bool fatal);	/* makes it notice its flags. Any context */
+void sigqueue_flush(struct sigqueue *q); /* sig_lock held, or nobody else sees it */
+void signal_retarget(
+	struct process *p); /* sig_lock held: wakes threads for pending signals of the process */
+void signal_recalc(struct task *t); /* sig_lock held; current: TIF_SIGNAL as it should be */
+void thread_kick(struct thread *t, bool fatal); /* makes it notice its flags. Any context */
 /* Takes the next deliverable signal: number or 0; *info filled. sig_lock held. */
 int sigqueue_take(struct task *t, sigset_t which, struct siginfo_k *info);
 struct k_sigaction sighand_get(struct process *p, int sig); /* sig_lock held */
 void sighand_set(struct process *p, int sig, const struct k_sigaction *a);
 void group_exit_begin(struct process *p, int status); /* sig_lock held: every thread is to die */
-int signal_setup_frame(struct trapframe *tf, int sig, const struct k_sigaction *a, const struct siginfo_k *info,
-		       sigset_t oldmask);
+int signal_setup_frame(struct trapframe *tf, int sig, const struct k_sigaction *a,
+		       const struct siginfo_k *info, sigset_t oldmask);
 /* Tells the parent that p stopped, continued or died (proc_tree_lock held). True: died and nobody will wait. */
 bool notify_parent_exit(struct process *p);
 void notify_parent_stop(struct process *p, int code, int status);
 void wait_child_info(struct process *p, int *code, int *status); /* of a zombie, from exit_status */
 
 /* ---- life ---- */
-void task_start_user(void *arg);	/* first code of a user thread */
-void task_release_user(struct task *t); /* current: tells user memory (robust futexes, clear_child_tid) that it leaves */
+void task_start_user(void *arg); /* first code of a user thread */
+void task_release_user(
+	struct
+	task *t); /* current: tells user memory (robust futexes, clear_child_tid) that it leaves */
 void vfork_complete(struct process *p);
 void proc_release_map(struct process *p); /* current leaves its address space for good */
-int proc_single_thread(struct process *p); /* kills the other threads: 0, -EINTR killed, -EAGAIN another does the same */
-void proc_release_exe(struct file *f);	/* ends the hold and the ban on writing */
-void proc_reparent_children(struct process *p);	/* proc_tree_lock held */
-void proc_reap(struct process *p);	/* zombie, proc_tree_lock held: out of all tables, whose reference is dropped */
+int proc_single_thread(
+	struct process
+		*p); /* kills the other threads: 0, -EINTR killed, -EAGAIN another does the same */
+void proc_release_exe(struct file *f);		/* ends the hold and the ban on writing */
+void proc_reparent_children(struct process *p); /* proc_tree_lock held */
+void proc_reap(
+	struct process *
+		p); /* zombie, proc_tree_lock held: out of all tables, whose reference is dropped */
 void thread_set_name(struct thread *t, const char *name);
 
 /* ---- programs ---- */
@@ -113,9 +122,9 @@ void thread_set_name(struct thread *t, const char *name);
  * (o) whoever execs
  */
 struct image {
-	struct file *file;	/* (o) */
-	u8 head[256];		/* (o) its first bytes, zero padded */
-	size_t head_len;	/* (o) */
+	struct file *file; /* (o) */
+	u8 head[256];	   /* (o) its first bytes, zero padded */
+	size_t head_len;   /* (o) */
 };
 int image_open(const struct lookup_ctx *ctx, const char *path, unsigned lookup, struct image *out);
 void image_close(struct image *im);
@@ -126,13 +135,14 @@ void image_close(struct image *im);
  * (o) whoever execs
  */
 struct loaded {
-	u64 entry, base;	/* (o) of the program; base: of the interpreter, 0 none */
-	u64 start_pc;		/* (o) first instruction: the interpreter's or the program's */
-	u64 phdr;		/* (o) address of the program headers */
-	u16 phnum, phent;	/* (o) */
-	bool exec_stack;	/* (o) */
+	u64 entry, base;  /* (o) of the program; base: of the interpreter, 0 none */
+	u64 start_pc;	  /* (o) first instruction: the interpreter's or the program's */
+	u64 phdr;	  /* (o) address of the program headers */
+	u16 phnum, phent; /* (o) */
+	bool exec_stack;  /* (o) */
 };
-int elf_load(struct vm_map *map, struct image *im, const struct lookup_ctx *ctx, bool randomize, struct loaded *out);
+int elf_load(struct vm_map *map, struct image *im, const struct lookup_ctx *ctx, bool randomize,
+	     struct loaded *out);
 
 /* The new stack, written from its top downwards (exec_stack.c). */
 struct exec_stack;
@@ -143,17 +153,17 @@ struct exec_stack;
  * (o) whoever execs
  */
 struct exec_strings {
-	const char *execfn;	 /* (o) AT_EXECFN */
-	char *prefix[12];	 /* (o) words put before argv by #!, in order; kmalloc */
-	unsigned nprefix;	 /* (o) at most two a level, five levels */
-	unsigned skip;		 /* (o) words of argv they replace: 0 or 1 */
-	u64 argv, envp;		 /* (o) user arrays, 0: empty */
+	const char *execfn;	  /* (o) AT_EXECFN */
+	char *prefix[12];	  /* (o) words put before argv by #!, in order; kmalloc */
+	unsigned nprefix;	  /* (o) at most two a level, five levels */
+	unsigned skip;		  /* (o) words of argv they replace: 0 or 1 */
+	u64 argv, envp;		  /* (o) user arrays, 0: empty */
 	const char *const *kargv; /* (o) kernel arrays instead */
 	const char *const *kenvp; /* (o) */
-	u32 *lens;		 /* (o) length with NUL of each string, argv then envp */
-	size_t nlens, cap;	 /* (o) */
-	size_t argc, envc;	 /* (o) */
-	u64 bytes;		 /* (o) of all strings */
+	u32 *lens;		  /* (o) length with NUL of each string, argv then envp */
+	size_t nlens, cap;	  /* (o) */
+	size_t argc, envc;	  /* (o) */
+	u64 bytes;		  /* (o) of all strings */
 };
 int exec_strings_measure(struct exec_strings *s, u64 stack_limit);
 void exec_strings_free(struct exec_strings *s);
@@ -168,19 +178,20 @@ struct exec_layout {
 	u64 auxv[50];					/* (o) */
 	u32 auxv_len;					/* (o) bytes */
 };
-int exec_stack_build(struct vm_map *map, struct exec_strings *s, const struct loaded *ld, const struct cred *cred,
-		     bool secure, bool randomize, u64 vdso, struct exec_layout *out);
+int exec_stack_build(struct vm_map *map, struct exec_strings *s, const struct loaded *ld,
+		     const struct cred *cred, bool secure, bool randomize, u64 vdso,
+		     struct exec_layout *out);
 
 /* ---- vDSO (vdso.c) ---- */
 void vdso_init(void);
-void vdso_update(void);		/* after the clocks were set */
-s64 vdso_map(struct vm_map *map, bool randomize);	/* address of its ELF header, or -errno */
+void vdso_update(void);				  /* after the clocks were set */
+s64 vdso_map(struct vm_map *map, bool randomize); /* address of its ELF header, or -errno */
 extern const u32 vdso_sigreturn_offset;
 
 /* ---- other ---- */
 void random_fill(void *buf, size_t n);
 u64 random_u64(void);
-bool proc_randomize(void);	/* norandmaps not given */
+bool proc_randomize(void); /* norandmaps not given */
 void procfs_pid_init(void);
 void proc_tty_init(void);
 void futex_init(void);

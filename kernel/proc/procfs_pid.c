@@ -180,7 +180,8 @@ static void collect(const struct subject *s, struct facts *f)
 
 static u32 old_dev(u64 rdev)
 {
-	u32 major = (u32)(rdev >> 8) & 0xfff, minor = (u32)(rdev & 0xff) | ((u32)(rdev >> 12) & 0xfff00);
+	u32 major = (u32)(rdev >> 8) & 0xfff,
+	    minor = (u32)(rdev & 0xff) | ((u32)(rdev >> 12) & 0xfff00);
 
 	return (minor & 0xff) | major << 8 | (minor & ~0xffu) << 12;
 }
@@ -192,19 +193,21 @@ static void stat_line(struct seq *out, const struct subject *s, const struct fac
 	bool group = s->tid == p->pid;
 
 	get_comm(s, comm);
-	seq_printf(out, "%d (%s) %c %d %d %d %u %d %u ", s->tid, comm, state, f->ppid, f->pgrp, f->sid, old_dev(f->tty),
-		   f->tpgid, 0x400000u);
-	seq_printf(out, "%lu %lu %lu %lu %lu %lu %ld %ld ", f->times.minflt, f->children.minflt, f->times.majflt,
-		   f->children.majflt, f->times.utime / TICK, f->times.stime / TICK, (long)(f->children.utime / TICK),
+	seq_printf(out, "%d (%s) %c %d %d %d %u %d %u ", s->tid, comm, state, f->ppid, f->pgrp,
+		   f->sid, old_dev(f->tty), f->tpgid, 0x400000u);
+	seq_printf(out, "%lu %lu %lu %lu %lu %lu %ld %ld ", f->times.minflt, f->children.minflt,
+		   f->times.majflt, f->children.majflt, f->times.utime / TICK,
+		   f->times.stime / TICK, (long)(f->children.utime / TICK),
 		   (long)(f->children.stime / TICK));
-	seq_printf(out, "%ld %ld %u 0 %lu ", 20 + (long)f->nice, (long)f->nice, group ? f->nthreads : 1,
-		   p->start_time / TICK);
-	seq_printf(out, "%lu %lu %lu 0 0 %lu 0 0 ", f->vm.size * PAGE_SIZE, f->vm.rss, p->rlim[RLIMIT_RSS].cur,
-		   p->start_stack);
-	seq_printf(out, "%lu %lu %lu %lu 0 0 0 %d %u 0 0 0 0 0 ", f->pending & 0x7fffffff, f->blocked & 0x7fffffff,
-		   f->ignored & 0x7fffffff, f->caught & 0x7fffffff, SIGCHLD, f->cpu);
-	seq_printf(out, "0 0 0 %lu %lu %lu %lu %d\n", p->arg_start, p->arg_end, p->env_start, p->env_end,
-		   state == 'Z' ? p->exit_status : 0);
+	seq_printf(out, "%ld %ld %u 0 %lu ", 20 + (long)f->nice, (long)f->nice,
+		   group ? f->nthreads : 1, p->start_time / TICK);
+	seq_printf(out, "%lu %lu %lu 0 0 %lu 0 0 ", f->vm.size * PAGE_SIZE, f->vm.rss,
+		   p->rlim[RLIMIT_RSS].cur, p->start_stack);
+	seq_printf(out, "%lu %lu %lu %lu 0 0 0 %d %u 0 0 0 0 0 ", f->pending & 0x7fffffff,
+		   f->blocked & 0x7fffffff, f->ignored & 0x7fffffff, f->caught & 0x7fffffff,
+		   SIGCHLD, f->cpu);
+	seq_printf(out, "0 0 0 %lu %lu %lu %lu %d\n", p->arg_start, p->arg_end, p->env_start,
+		   p->env_end, state == 'Z' ? p->exit_status : 0);
 }
 
 static int show_stat(struct seq *out, s32 id)
@@ -225,9 +228,11 @@ static void status_ids(struct seq *out, const struct subject *s, const struct fa
 {
 	struct cred *c = proc_cred_hold(s->p);
 
-	seq_printf(out, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", s->p->pid, s->tid, f->ppid);
+	seq_printf(out, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", s->p->pid,
+		   s->tid, f->ppid);
 	seq_printf(out, "Uid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid, c->fsuid);
-	seq_printf(out, "Gid:\t%u\t%u\t%u\t%u\nFDSize:\t64\nGroups:\t", c->gid, c->egid, c->sgid, c->fsgid);
+	seq_printf(out, "Gid:\t%u\t%u\t%u\t%u\nFDSize:\t64\nGroups:\t", c->gid, c->egid, c->sgid,
+		   c->fsgid);
 	for (u32 i = 0; i < c->ngroups; i++)
 		seq_printf(out, "%u ", c->groups[i]);
 	seq_printf(out, "\n");
@@ -240,23 +245,32 @@ static void status_vm(struct seq *out, const struct facts *f)
 
 	if (!f->has_vm)
 		return;
-	seq_printf(out, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmPin:\t%8lu kB\n", KIB(v->size_peak),
-		   KIB(v->size), KIB(v->locked), 0UL);
-	seq_printf(out, "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\nRssAnon:\t%8lu kB\nRssFile:\t%8lu kB\nRssShmem:\t%8lu kB\n",
-		   KIB(v->rss_peak), KIB(v->rss), KIB(v->anon), KIB(v->file), KIB(v->shmem));
-	seq_printf(out, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\nVmLib:\t%8lu kB\nVmPTE:\t%8lu kB\nVmSwap:\t%8lu kB\n",
-		   KIB(v->data), KIB(v->stack), KIB(v->text), 0UL, KIB(v->tables), 0UL);
+	seq_printf(out, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmPin:\t%8lu kB\n",
+		   KIB(v->size_peak), KIB(v->size), KIB(v->locked), 0UL);
+	seq_printf(
+		out,
+		"VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\nRssAnon:\t%8lu kB\nRssFile:\t%8lu kB\nRssShmem:\t%8lu kB\n",
+		KIB(v->rss_peak), KIB(v->rss), KIB(v->anon), KIB(v->file), KIB(v->shmem));
+	seq_printf(
+		out,
+		"VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\nVmLib:\t%8lu kB\nVmPTE:\t%8lu kB\nVmSwap:\t%8lu kB\n",
+		KIB(v->data), KIB(v->stack), KIB(v->text), 0UL, KIB(v->tables), 0UL);
 }
 
 static void status_signals(struct seq *out, const struct subject *s, const struct facts *f)
 {
 	u64 caps = s->p->cred->caps & ((2UL << CAP_LAST) - 1);
 
-	seq_printf(out, "Threads:\t%u\nSigQ:\t%u/%lu\n", f->nthreads, 0, s->p->rlim[RLIMIT_SIGPENDING].cur);
-	seq_printf(out, "SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n", f->pending,
-		   f->shared_pending, f->blocked, f->ignored, f->caught);
-	seq_printf(out, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n", 0UL, caps,
-		   caps, (2UL << CAP_LAST) - 1, 0UL);
+	seq_printf(out, "Threads:\t%u\nSigQ:\t%u/%lu\n", f->nthreads, 0,
+		   s->p->rlim[RLIMIT_SIGPENDING].cur);
+	seq_printf(
+		out,
+		"SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
+		f->pending, f->shared_pending, f->blocked, f->ignored, f->caught);
+	seq_printf(
+		out,
+		"CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n",
+		0UL, caps, caps, (2UL << CAP_LAST) - 1, 0UL);
 	seq_printf(out, "NoNewPrivs:\t%d\nSeccomp:\t0\n", s->t ? s->t->no_new_privs : 0);
 }
 
@@ -273,13 +287,15 @@ static int show_status(struct seq *out, s32 id)
 	collect(&s, &f);
 	get_comm(&s, comm);
 	state = state_letter(&s);
-	seq_printf(out, "Name:\t%s\nUmask:\t%04o\nState:\t%c (%s)\n", comm, s.p->fs ? s.p->fs->umask : 0, state,
-		   state_name(state));
+	seq_printf(out, "Name:\t%s\nUmask:\t%04o\nState:\t%c (%s)\n", comm,
+		   s.p->fs ? s.p->fs->umask : 0, state, state_name(state));
 	status_ids(out, &s, &f);
 	status_vm(out, &f);
 	status_signals(out, &s, &f);
-	seq_printf(out, "Cpus_allowed:\t%lx\nCpus_allowed_list:\t0-%u\n", harts_online(), nharts - 1);
-	seq_printf(out, "voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n", t->nvcsw, t->nivcsw);
+	seq_printf(out, "Cpus_allowed:\t%lx\nCpus_allowed_list:\t0-%u\n", harts_online(),
+		   nharts - 1);
+	seq_printf(out, "voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
+		   t->nvcsw, t->nivcsw);
 	subject_put(&s);
 	return 0;
 }
@@ -293,8 +309,8 @@ static int show_statm(struct seq *out, s32 id)
 	if (err)
 		return err;
 	collect(&s, &f);
-	seq_printf(out, "%lu %lu %lu %lu 0 %lu 0\n", f.vm.size, f.vm.rss, f.vm.file + f.vm.shmem, f.vm.text,
-		   f.vm.data + f.vm.stack);
+	seq_printf(out, "%lu %lu %lu %lu 0 %lu 0\n", f.vm.size, f.vm.rss, f.vm.file + f.vm.shmem,
+		   f.vm.text, f.vm.data + f.vm.stack);
 	subject_put(&s);
 	return 0;
 }
@@ -359,9 +375,11 @@ static void map_line(struct seq *out, const struct vm_area_info *a)
 {
 	size_t start = out->len;
 
-	seq_printf(out, "%08lx-%08lx %c%c%c%c %08lx %02lx:%02lx %lu", a->start, a->end, a->prot & PROT_READ ? 'r' : '-',
-		   a->prot & PROT_WRITE ? 'w' : '-', a->prot & PROT_EXEC ? 'x' : '-', a->shared ? 's' : 'p',
-		   a->name[0] == '[' ? 0 : a->offset, a->dev >> 8 & 0xfff, (a->dev & 0xff) | (a->dev >> 12 & 0xfff00), a->ino);
+	seq_printf(out, "%08lx-%08lx %c%c%c%c %08lx %02lx:%02lx %lu", a->start, a->end,
+		   a->prot & PROT_READ ? 'r' : '-', a->prot & PROT_WRITE ? 'w' : '-',
+		   a->prot & PROT_EXEC ? 'x' : '-', a->shared ? 's' : 'p',
+		   a->name[0] == '[' ? 0 : a->offset, a->dev >> 8 & 0xfff,
+		   (a->dev & 0xff) | (a->dev >> 12 & 0xfff00), a->ino);
 	if (a->name[0]) {
 		while (out->len - start < 72 && !out->err)
 			seq_write(out, " ", 1);
@@ -375,20 +393,32 @@ static void smap_details(struct seq *out, const struct vm_area_info *a)
 	u64 size = (a->end - a->start) / KiB, rss = KIB(a->rss), dirty = KIB(a->dirty);
 	bool anon = a->kind == OBJ_ANON || a->kind == OBJ_SHADOW;
 
-	seq_printf(out, "Size:           %8lu kB\nKernelPageSize: %8u kB\nMMUPageSize:    %8u kB\n", size, 4u, 4u);
-	seq_printf(out, "Rss:            %8lu kB\nPss:            %8lu kB\nPss_Dirty:      %8lu kB\n", rss, rss, dirty);
-	seq_printf(out, "Shared_Clean:   %8lu kB\nShared_Dirty:   %8lu kB\n", a->shared ? rss - dirty : 0,
-		   a->shared ? dirty : 0);
-	seq_printf(out, "Private_Clean:  %8lu kB\nPrivate_Dirty:  %8lu kB\n", a->shared ? 0 : rss - dirty,
-		   a->shared ? 0 : dirty);
-	seq_printf(out, "Referenced:     %8lu kB\nAnonymous:      %8lu kB\nKSM:            %8u kB\n", rss, anon ? rss : 0, 0u);
-	seq_printf(out, "LazyFree:       %8u kB\nAnonHugePages:  %8u kB\nShmemPmdMapped: %8u kB\nFilePmdMapped:  %8u kB\n",
-		   0u, 0u, 0u, 0u);
-	seq_printf(out, "Shared_Hugetlb: %8u kB\nPrivate_Hugetlb: %7u kB\nSwap:           %8u kB\nSwapPss:        %8u kB\n",
-		   0u, 0u, 0u, 0u);
-	seq_printf(out, "Locked:         %8lu kB\nTHPeligible:           0\nVmFlags:%s%s%s%s mr mw me%s%s\n",
-		   a->locked ? rss : 0, a->prot & PROT_READ ? " rd" : "", a->prot & PROT_WRITE ? " wr" : "",
-		   a->prot & PROT_EXEC ? " ex" : "", a->shared ? " sh" : "", a->grows_down ? " gd" : "", a->locked ? " lo" : "");
+	seq_printf(out, "Size:           %8lu kB\nKernelPageSize: %8u kB\nMMUPageSize:    %8u kB\n",
+		   size, 4u, 4u);
+	seq_printf(out,
+		   "Rss:            %8lu kB\nPss:            %8lu kB\nPss_Dirty:      %8lu kB\n",
+		   rss, rss, dirty);
+	seq_printf(out, "Shared_Clean:   %8lu kB\nShared_Dirty:   %8lu kB\n",
+		   a->shared ? rss - dirty : 0, a->shared ? dirty : 0);
+	seq_printf(out, "Private_Clean:  %8lu kB\nPrivate_Dirty:  %8lu kB\n",
+		   a->shared ? 0 : rss - dirty, a->shared ? 0 : dirty);
+	seq_printf(out,
+		   "Referenced:     %8lu kB\nAnonymous:      %8lu kB\nKSM:            %8u kB\n",
+		   rss, anon ? rss : 0, 0u);
+	seq_printf(
+		out,
+		"LazyFree:       %8u kB\nAnonHugePages:  %8u kB\nShmemPmdMapped: %8u kB\nFilePmdMapped:  %8u kB\n",
+		0u, 0u, 0u, 0u);
+	seq_printf(
+		out,
+		"Shared_Hugetlb: %8u kB\nPrivate_Hugetlb: %7u kB\nSwap:           %8u kB\nSwapPss:        %8u kB\n",
+		0u, 0u, 0u, 0u);
+	seq_printf(
+		out,
+		"Locked:         %8lu kB\nTHPeligible:           0\nVmFlags:%s%s%s%s mr mw me%s%s\n",
+		a->locked ? rss : 0, a->prot & PROT_READ ? " rd" : "",
+		a->prot & PROT_WRITE ? " wr" : "", a->prot & PROT_EXEC ? " ex" : "",
+		a->shared ? " sh" : "", a->grows_down ? " gd" : "", a->locked ? " lo" : "");
 }
 
 static int show_areas(struct seq *out, s32 id, bool detail)
@@ -477,12 +507,14 @@ static int show_limits(struct seq *out, s32 id)
 	static const struct {
 		const char *name, *unit;
 	} rows[RLIM_NLIMITS] = {
-		{"Max cpu time", "seconds"},	   {"Max file size", "bytes"},	    {"Max data size", "bytes"},
-		{"Max stack size", "bytes"},	   {"Max core file size", "bytes"}, {"Max resident set", "bytes"},
-		{"Max processes", "processes"},	   {"Max open files", "files"},	    {"Max locked memory", "bytes"},
-		{"Max address space", "bytes"},	   {"Max file locks", "locks"},	    {"Max pending signals", "signals"},
-		{"Max msgqueue size", "bytes"},	   {"Max nice priority", ""},	    {"Max realtime priority", ""},
-		{"Max realtime timeout", "us"},
+		{"Max cpu time", "seconds"},	 {"Max file size", "bytes"},
+		{"Max data size", "bytes"},	 {"Max stack size", "bytes"},
+		{"Max core file size", "bytes"}, {"Max resident set", "bytes"},
+		{"Max processes", "processes"},	 {"Max open files", "files"},
+		{"Max locked memory", "bytes"},	 {"Max address space", "bytes"},
+		{"Max file locks", "locks"},	 {"Max pending signals", "signals"},
+		{"Max msgqueue size", "bytes"},	 {"Max nice priority", ""},
+		{"Max realtime priority", ""},	 {"Max realtime timeout", "us"},
 	};
 	struct subject s;
 	int err = subject_get(&s, id);

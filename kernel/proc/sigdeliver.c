@@ -26,24 +26,37 @@ struct user_stack {
 	u64 size;
 };
 
+/* What precedes the registers and is not left as it is: siginfo and the head of the ucontext. */
+struct user_frame_head {
+	struct siginfo_k info;
+	u64 info_rest[10];
+	u64 flags, link;
+	struct user_stack stack;
+	sigset_t mask;
+};
+
 struct user_ucontext_head {
 	u64 flags, link;
 	struct user_stack stack;
 	sigset_t mask;
 };
 
-#define FRAME_UC    128
-#define FRAME_REGS  304
-#define FRAME_FP    560
-#define FP_SIZE	    528
-#define FRAME_SIZE  1088
+#define FRAME_UC      128
+#define FRAME_REGS    304
+#define FRAME_FP      560
+#define FP_SIZE	      528
+#define FRAME_SIZE    1088
 #define FP_STATE_SIZE 264 /* f0-f31, fcsr and padding */
+#define FP_TAIL	      516 /* reserved word and END header, all zero */
 
 BUILD_ASSERT(FRAME_FP + FP_SIZE == FRAME_SIZE);
 BUILD_ASSERT(sizeof(struct user_ucontext_head) == 48);
+BUILD_ASSERT(sizeof(struct user_frame_head) == FRAME_UC + 48);
+BUILD_ASSERT(sizeof(struct siginfo_k) + 80 == SIGINFO_USER_SIZE);
 BUILD_ASSERT(sizeof(struct fpu_state) == FP_STATE_SIZE);
 
-static const u8 zeros[FP_SIZE];
+static const struct fpu_state no_fp;
+static const u8 zeros[SIGINFO_USER_SIZE];
 
 /* ---- frames ---- */
 
@@ -70,34 +83,44 @@ static int write_fp(u64 frame)
 	struct fpu_state *fp = fpu_sync();
 	u8 __user *to = (u8 __user *)(frame + FRAME_FP);
 
-	if (!fp)
-		return copy_to_user(to, zeros, FP_SIZE);
-	if (copy_to_user(to, fp, FP_STATE_SIZE))
+	if (copy_to_user(to, fp ? fp : &no_fp, FP_STATE_SIZE))
 		return -EFAULT;
-	return copy_to_user(to + FP_STATE_SIZE, zeros, FP_SIZE - FP_STATE_SIZE);
+	if (put_user_u32(0, (u32 __user *)(to + FP_TAIL)))
+		return -EFAULT;
+	return put_user_u64(0, (u64 __user *)(to + FP_TAIL + 4));
 }
 
-static int write_frame(u64 frame, const struct trapframe *tf, const struct siginfo_k *info, sigset_t oldmask)
+static int write_frame(u64 frame, const struct trapframe *tf, const struct siginfo_k *info,
+		       sigset_t oldmask)
 {
 	const struct task *t = current_task();
-	struct user_ucontext_head uc = {
+	struct user_frame_head head = {
+		.info = *info,
 		.stack = {t->altstack_sp, 0, 0, t->altstack_size},
 		.mask = oldmask,
 	};
 
-	uc.stack.flags = !t->altstack_size ? SS_DISABLE : on_altstack(t, tf->x[REG_SP]) ? SS_ONSTACK : 0;
-	uc.stack.flags |= (s32)(t->altstack_flags & SS_AUTODISARM);
-	if (copy_to_user((void __user *)frame, info, sizeof(*info)))
-		return -EFAULT;
-	if (copy_to_user((void __user *)(frame + FRAME_UC), &uc, sizeof(uc)))
+	head.stack.flags = !t->altstack_size		   ? SS_DISABLE
+			   : on_altstack(t, tf->x[REG_SP]) ? SS_ONSTACK
+							   : 0;
+	head.stack.flags |= (s32)(t->altstack_flags & SS_AUTODISARM);
+	if (copy_to_user((void __user *)frame, &head, sizeof(head)))
 		return -EFAULT;
 	if (copy_to_user((void __user *)(frame + FRAME_REGS), tf->x, sizeof(tf->x)))
 		return -EFAULT;
 	return write_fp(frame);
 }
 
-int signal_setup_frame(struct trapframe *tf, int sig, const struct k_sigaction *a, const struct siginfo_k *info,
-		       sigset_t oldmask)
+int siginfo_to_user(u64 to, const struct siginfo_k *info)
+{
+	if (copy_to_user((void __user *)to, info, sizeof(*info)))
+		return -EFAULT;
+	return copy_to_user((void __user *)(to + sizeof(*info)), zeros,
+			    SIGINFO_USER_SIZE - sizeof(*info));
+}
+
+int signal_setup_frame(struct trapframe *tf, int sig, const struct k_sigaction *a,
+		       const struct siginfo_k *info, sigset_t oldmask)
 {
 	struct task *t = current_task();
 	u64 frame = frame_address(t, tf, a->flags);
@@ -141,12 +164,12 @@ static int restore_fp(u64 frame)
 	return fpu_set(&fp);
 }
 
-static int restore_altstack(const struct user_stack *s, u64 sp)
+static void restore_altstack(const struct user_stack *s, u64 sp)
 {
 	struct task *t = current_task();
 
 	if (t->altstack_size && on_altstack(t, sp))
-		return 0;
+		return;
 	if (s->flags & SS_DISABLE) {
 		t->altstack_sp = t->altstack_size = 0;
 		t->altstack_flags = SS_DISABLE;
@@ -155,28 +178,26 @@ static int restore_altstack(const struct user_stack *s, u64 sp)
 		t->altstack_size = s->size;
 		t->altstack_flags = (u32)s->flags & SS_AUTODISARM;
 	}
-	return 0;
 }
 
 long signal_return(struct trapframe *tf)
 {
 	u64 frame = tf->x[REG_SP];
 	struct user_ucontext_head uc;
-	u64 regs[32];
 
 	current_task()->restart.fn = NULL;
 	if ((frame & 15) || !user_range_ok(frame, FRAME_SIZE) ||
 	    copy_from_user(&uc, (void __user *)(frame + FRAME_UC), sizeof(uc)) ||
-	    copy_from_user(regs, (void __user *)(frame + FRAME_REGS), sizeof(regs)) || restore_fp(frame)) {
+	    restore_fp(frame) ||
+	    copy_from_user(tf->x, (void __user *)(frame + FRAME_REGS), sizeof(tf->x))) {
 		signal_force(SIGSEGV, SI_KERNEL, 0);
 		return 0;
 	}
 	signal_set_blocked(uc.mask);
-	memcpy(tf->x, regs, sizeof(regs));
-	restore_altstack(&uc.stack, regs[REG_SP]);
+	restore_altstack(&uc.stack, tf->x[REG_SP]);
 	tf->syscall_nr = -1;
 	thread_flag_set(current(), TIF_RESTORE_ALL);
-	return (long)regs[REG_A0];
+	return (long)tf->x[REG_A0];
 }
 
 /* ---- interrupted system calls ---- */
@@ -257,7 +278,7 @@ static void stop_begin(struct process *p, int sig)
 	if (!p->exiting && !p->group_stop) {
 		p->group_stop = true;
 		p->stop_sig = sig;
-		list_for_each (t, &p->tasks, proc_link) {
+		list_for_each(t, &p->tasks, proc_link) {
 			thread_flag_set(t->thread, TIF_SIGNAL);
 			thread_kick(t->thread, false);
 		}
@@ -281,7 +302,8 @@ static void report_death(const struct trapframe *tf, int sig, const struct sigin
 	static u64 window, lines;
 	u64 now = time_now();
 
-	if (!(SIGBIT(sig) & (SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGILL) | SIGBIT(SIGFPE))) || info->code <= 0)
+	if (!(SIGBIT(sig) & (SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGILL) | SIGBIT(SIGFPE))) ||
+	    info->code <= 0)
 		return;
 	if (now - READ_ONCE(window) > 5 * NSEC_PER_SEC) {
 		window = now;
@@ -289,8 +311,9 @@ static void report_death(const struct trapframe *tf, int sig, const struct sigin
 	}
 	if (__atomic_fetch_add(&lines, 1, __ATOMIC_RELAXED) >= 10)
 		return;
-	kprintf("%s[%d]: unhandled signal %d code %#x at %#lx: pc %#lx ra %#lx sp %#lx\n", current()->name, current()->tid, sig,
-		info->code, info->fault.addr, tf->x[REG_PC], tf->x[REG_RA], tf->x[REG_SP]);
+	kprintf("%s[%d]: unhandled signal %d code %#x at %#lx: pc %#lx ra %#lx sp %#lx\n",
+		current()->name, current()->tid, sig, info->code, info->fault.addr, tf->x[REG_PC],
+		tf->x[REG_RA], tf->x[REG_SP]);
 }
 
 static void act_by_default(struct trapframe *tf, int sig, const struct siginfo_k *info)
@@ -308,7 +331,8 @@ static void act_by_default(struct trapframe *tf, int sig, const struct siginfo_k
 	proc_exit_group(sig);
 }
 
-static void run_handler(struct trapframe *tf, int sig, const struct k_sigaction *a, const struct siginfo_k *info)
+static void run_handler(struct trapframe *tf, int sig, const struct k_sigaction *a,
+			const struct siginfo_k *info)
 {
 	struct task *t = current_task();
 	sigset_t oldmask = t->blocked, mask = a->mask;
@@ -379,7 +403,7 @@ void signal_deliver(struct trapframe *tf)
 	struct k_sigaction a;
 	int sig;
 
-	for (;;) {
+	while (READ_ONCE(t->thread->flags) & (TIF_SIGNAL | TIF_EXIT)) {
 		if (READ_ONCE(t->thread->flags) & TIF_EXIT)
 			task_exit(0);
 		sig = next_signal(t, &info, &a);

@@ -21,11 +21,11 @@ struct siginfo_node {
 	struct siginfo_k info; /* (s) */
 };
 
-BUILD_ASSERT(sizeof(struct siginfo_k) == 128);
+BUILD_ASSERT(sizeof(struct siginfo_k) == 48);
 BUILD_ASSERT(sizeof(struct k_sigaction) == 24);
 
-#define SIG_SYNC                                                                                   \
-	(SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGILL) | SIGBIT(SIGTRAP) | SIGBIT(SIGFPE) |    \
+#define SIG_SYNC                                                                                \
+	(SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGILL) | SIGBIT(SIGTRAP) | SIGBIT(SIGFPE) | \
 	 SIGBIT(SIGSYS))
 
 static struct kmem_cache *node_cache, *sighand_cache;
@@ -97,12 +97,14 @@ void sighand_set(struct process *p, int sig, const struct k_sigaction *a)
 
 struct sighand *sighand_clone(struct process *p, bool clear_handlers)
 {
-	struct sighand *n = sighand_alloc();
+	struct sighand *n = kmem_cache_alloc(sighand_cache, 0);
 	bool locked;
 	u64 flags;
 
 	if (!n)
 		return NULL;
+	n->refs = 1;
+	spin_init(&n->lock, LOCK_SIGNAL, "sighand");
 	flags = spin_lock_irq(&p->sig_lock);
 	locked = sighand_enter(p->sighand);
 	memcpy(n->act, p->sighand->act, sizeof(n->act));
@@ -163,7 +165,7 @@ static void sigqueue_remove(struct sigqueue *q, sigset_t which)
 	if (!(q->set & which))
 		return;
 	q->set &= ~which;
-	list_for_each_safe (n, tmp, &q->infos, link) {
+	list_for_each_safe(n, tmp, &q->infos, link) {
 		if (which & SIGBIT(n->info.signo)) {
 			list_del(&n->link);
 			kmem_cache_free(node_cache, n);
@@ -182,7 +184,7 @@ static void queue_take_sig(struct sigqueue *q, int sig, struct siginfo_k *info)
 	struct siginfo_node *n, *found = NULL;
 
 	q->set &= ~SIGBIT(sig);
-	list_for_each (n, &q->infos, link) {
+	list_for_each(n, &q->infos, link) {
 		if (n->info.signo != sig)
 			continue;
 		if (found) {
@@ -203,6 +205,19 @@ static void queue_take_sig(struct sigqueue *q, int sig, struct siginfo_k *info)
 	kmem_cache_free(node_cache, found);
 }
 
+/* Index of the lowest bit set; set is not 0.  The base ISA has no instruction for it. */
+static int lowest_bit(u64 set)
+{
+	static const u8 index[64] = {
+		0,  1,	2,  53, 3,  7,	54, 27, 4,  38, 41, 8,	34, 55, 48, 28,
+		62, 5,	39, 46, 44, 42, 22, 9,	24, 35, 59, 56, 49, 18, 29, 11,
+		63, 52, 6,  26, 37, 40, 33, 47, 61, 45, 43, 21, 23, 58, 17, 10,
+		51, 25, 36, 32, 60, 20, 57, 16, 50, 31, 19, 15, 30, 14, 13, 12,
+	};
+
+	return index[((set & -set) * 0x022fdd63cc95386dUL) >> 58];
+}
+
 static int queue_first(const struct sigqueue *q, sigset_t which)
 {
 	sigset_t set = q->set & which;
@@ -211,7 +226,7 @@ static int queue_first(const struct sigqueue *q, sigset_t which)
 		return 0;
 	if (set & SIG_SYNC)
 		set &= SIG_SYNC;
-	return __builtin_ctzl(set) + 1;
+	return lowest_bit(set) + 1;
 }
 
 int sigqueue_take(struct task *t, sigset_t which, struct siginfo_k *info)
@@ -269,8 +284,11 @@ void signal_recalc(struct task *t)
 {
 	struct process *p = t->proc;
 	sigset_t set = t->pending.set | p->pending.set;
+	bool want = (set & ~t->blocked) || p->group_stop || p->cont_notify;
 
-	if ((set & ~t->blocked) || p->group_stop || p->cont_notify)
+	if (want == !!(READ_ONCE(t->thread->flags) & TIF_SIGNAL))
+		return;
+	if (want)
 		thread_flag_set(t->thread, TIF_SIGNAL);
 	else
 		thread_flag_clear(t->thread, TIF_SIGNAL);
@@ -280,7 +298,7 @@ void signal_retarget(struct process *p)
 {
 	struct task *t;
 
-	list_for_each (t, &p->tasks, proc_link) {
+	list_for_each(t, &p->tasks, proc_link) {
 		if (p->pending.set & ~t->blocked)
 			task_notify(t);
 	}
@@ -295,7 +313,7 @@ void group_exit_begin(struct process *p, int status)
 	p->exiting = true;
 	p->exit_status = status;
 	p->group_stop = false;
-	list_for_each (t, &p->tasks, proc_link) {
+	list_for_each(t, &p->tasks, proc_link) {
 		thread_flag_set(t->thread, TIF_EXIT);
 		thread_kick(t->thread, true);
 	}
@@ -307,7 +325,7 @@ static struct task *choose_task(struct process *p, int sig)
 {
 	struct task *t, *second = NULL;
 
-	list_for_each (t, &p->tasks, proc_link) {
+	list_for_each(t, &p->tasks, proc_link) {
 		if (t->blocked & SIGBIT(sig))
 			continue;
 		if (t->thread == current() || !(READ_ONCE(t->thread->flags) & TIF_SIGNAL))
@@ -325,7 +343,7 @@ static void remove_everywhere(struct process *p, sigset_t which)
 	struct task *t;
 
 	sigqueue_remove(&p->pending, which);
-	list_for_each (t, &p->tasks, proc_link)
+	list_for_each(t, &p->tasks, proc_link)
 		sigqueue_remove(&t->pending, which);
 }
 
@@ -349,38 +367,43 @@ static void resume(struct process *p)
 	waitq_wake_all(&p->stop_wait);
 }
 
-static bool ignored_by_action(struct process *p, int sig)
+static u64 handler_of(struct process *p, int sig)
 {
-	struct k_sigaction a = sighand_get(p, sig);
+	return READ_ONCE(
+		p->sighand->act[sig - 1].handler); /* one word: no need of the sharers' lock */
+}
 
-	if (a.handler == SIG_DFL && p->unkillable)
-		return true;
-	return a.handler == SIG_IGN || (a.handler == SIG_DFL && (SIG_DFL_IGNORED & SIGBIT(sig)));
+static bool ignored_by_action(const struct process *p, int sig, u64 handler)
+{
+	if (handler > SIG_IGN)
+		return false;
+	return handler == SIG_IGN || p->unkillable || (SIG_DFL_IGNORED & SIGBIT(sig));
 }
 
 /* Nobody would notice it: ignored, and not blocked (then the disposition may change before it is let in). */
-static bool ignored_now(struct process *p, struct task *t, int sig)
+static bool ignored_now(struct process *p, struct task *t, int sig, u64 handler)
 {
 	if (!t)
 		t = list_first(&p->tasks, struct task, proc_link);
 	if (t && ((t->blocked | t->real_blocked) & SIGBIT(sig)))
 		return false;
-	return ignored_by_action(p, sig);
+	return ignored_by_action(p, sig, handler);
 }
 
-static bool ends_process(struct process *p, struct task *t, int sig)
+static bool ends_process(struct process *p, struct task *t, int sig, u64 handler)
 {
 	if (sig == SIGKILL)
 		return !p->unkillable;
-	if (p->unkillable || ((SIG_STOPS | SIG_DFL_IGNORED | t->real_blocked) & SIGBIT(sig)))
+	if (handler != SIG_DFL || p->unkillable)
 		return false;
-	return sighand_get(p, sig).handler == SIG_DFL;
+	return !((SIG_STOPS | SIG_DFL_IGNORED | t->real_blocked) & SIGBIT(sig));
 }
 
 /* sig_lock held; t NULL: to the process. */
 static int send_locked(struct process *p, struct task *t, int sig, const struct siginfo_k *info)
 {
 	struct task *target = t;
+	u64 handler = handler_of(p, sig);
 	int err;
 
 	if (p->exiting || !p->ntasks || (t && t->exiting))
@@ -389,7 +412,7 @@ static int send_locked(struct process *p, struct task *t, int sig, const struct 
 		remove_everywhere(p, SIGBIT(SIGCONT));
 	else if (sig == SIGCONT)
 		resume(p);
-	if (ignored_now(p, t, sig))
+	if (ignored_now(p, t, sig, handler))
 		return 0;
 	err = queue_add(t ? &t->pending : &p->pending, sig, info);
 	if (err)
@@ -398,7 +421,7 @@ static int send_locked(struct process *p, struct task *t, int sig, const struct 
 		target = choose_task(p, sig);
 	if (!target || (target->blocked & SIGBIT(sig)))
 		return 0;
-	if (ends_process(p, target, sig))
+	if (ends_process(p, target, sig, handler))
 		group_exit_begin(p, sig);
 	else
 		task_notify(target);
@@ -461,7 +484,7 @@ bool signal_pending_task(struct task *t, bool only_fatal)
 bool signal_ignored(struct process *p, int sig)
 {
 	u64 flags = spin_lock_irq(&p->sig_lock);
-	bool ignored = ignored_by_action(p, sig);
+	bool ignored = ignored_by_action(p, sig, handler_of(p, sig));
 
 	spin_unlock_irq(&p->sig_lock, flags);
 	return ignored;
@@ -520,7 +543,7 @@ int signal_action(int sig, const struct k_sigaction *new, struct k_sigaction *ol
 
 		a.mask &= ~SIG_UNBLOCKABLE;
 		sighand_set(p, sig, &a);
-		if (ignored_by_action(p, sig))
+		if (ignored_by_action(p, sig, a.handler))
 			remove_everywhere(p, SIGBIT(sig));
 	}
 	spin_unlock_irq(&p->sig_lock, flags);

@@ -13,61 +13,110 @@ struct task;
 struct trapframe;
 
 typedef u64 sigset_t;
-#define SIGBIT(n) (1UL << ((n) - 1))
-#define NSIG 64
+#define SIGBIT(n) (1UL << ((n)-1))
+#define NSIG	  64
 
-enum { SIGHUP = 1, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGKILL, SIGUSR1, SIGSEGV, SIGUSR2, SIGPIPE, SIGALRM,
-       SIGTERM, SIGSTKFLT, SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF,
-       SIGWINCH, SIGIO, SIGPWR, SIGSYS, SIGRTMIN };
+enum {
+	SIGHUP = 1,
+	SIGINT,
+	SIGQUIT,
+	SIGILL,
+	SIGTRAP,
+	SIGABRT,
+	SIGBUS,
+	SIGFPE,
+	SIGKILL,
+	SIGUSR1,
+	SIGSEGV,
+	SIGUSR2,
+	SIGPIPE,
+	SIGALRM,
+	SIGTERM,
+	SIGSTKFLT,
+	SIGCHLD,
+	SIGCONT,
+	SIGSTOP,
+	SIGTSTP,
+	SIGTTIN,
+	SIGTTOU,
+	SIGURG,
+	SIGXCPU,
+	SIGXFSZ,
+	SIGVTALRM,
+	SIGPROF,
+	SIGWINCH,
+	SIGIO,
+	SIGPWR,
+	SIGSYS,
+	SIGRTMIN
+};
 
-#define SI_USER	  0
-#define SI_KERNEL 0x80
-#define SI_QUEUE  (-1)
-#define SI_TIMER  (-2)
-#define SI_TKILL  (-6)
-#define SEGV_MAPERR 1
-#define SEGV_ACCERR 2
-#define BUS_ADRALN  1
-#define BUS_ADRERR  2
-#define ILL_ILLOPC  1
-#define TRAP_BRKPT  1
+#define SI_USER	      0
+#define SI_KERNEL     0x80
+#define SI_QUEUE      (-1)
+#define SI_TIMER      (-2)
+#define SI_TKILL      (-6)
+#define SEGV_MAPERR   1
+#define SEGV_ACCERR   2
+#define BUS_ADRALN    1
+#define BUS_ADRERR    2
+#define ILL_ILLOPC    1
+#define TRAP_BRKPT    1
 #define CLD_EXITED    1
 #define CLD_KILLED    2
 #define CLD_DUMPED    3
 #define CLD_STOPPED   5
 #define CLD_CONTINUED 6
 
-struct siginfo_k {	/* 128 bytes, Linux's siginfo_t on 64-bit */
+#define SIGINFO_USER_SIZE 128 /* Linux's siginfo_t; what follows the fields used here is zero */
+struct siginfo_k {	      /* its first 48 bytes, on 64-bit */
 	s32 signo, err, code, pad0;
 	union {
-		struct { s32 pid; u32 uid; u64 value; } rt;		/* kill, sigqueue */
-		struct { s32 pid; u32 uid; s32 status; u32 pad; s64 utime, stime; } chld;
-		struct { u64 addr; } fault;
-		struct { s32 tid, overrun; u64 value; } timer;
-		u8 raw[112];
+		struct {
+			s32 pid;
+			u32 uid;
+			u64 value;
+		} rt; /* kill, sigqueue */
+		struct {
+			s32 pid;
+			u32 uid;
+			s32 status;
+			u32 pad;
+			s64 utime, stime;
+		} chld;
+		struct {
+			u64 addr;
+		} fault;
+		struct {
+			s32 tid, overrun;
+			u64 value;
+		} timer;
+		u8 raw[32];
 	};
 };
 
-struct rusage_k { s64 utime_s, utime_us, stime_s, stime_us, maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock, oublock, msgsnd,
-		  msgrcv, nsignals, nvcsw, nivcsw; };
+struct rusage_k {
+	s64 utime_s, utime_us, stime_s, stime_us, maxrss, ixrss, idrss, isrss, minflt, majflt,
+		nswap, inblock, oublock, msgsnd, msgrcv, nsignals, nvcsw, nivcsw;
+};
 
-struct k_sigaction {	/* riscv64's kernel layout: no restorer */
+struct k_sigaction { /* riscv64's kernel layout: no restorer */
 	u64 handler, flags;
 	sigset_t mask;
 };
-#define SIG_DFL 0UL
-#define SIG_IGN 1UL
-#define SA_NOCLDSTOP 1u
-#define SA_NOCLDWAIT 2u
-#define SA_SIGINFO   4u
-#define SA_ONSTACK   0x08000000u
-#define SA_RESTART   0x10000000u
-#define SA_NODEFER   0x40000000u
-#define SA_RESETHAND 0x80000000u
-#define SS_ONSTACK 1
-#define SS_DISABLE 2
+#define SIG_DFL	      0UL
+#define SIG_IGN	      1UL
+#define SA_NOCLDSTOP  1u
+#define SA_NOCLDWAIT  2u
+#define SA_SIGINFO    4u
+#define SA_ONSTACK    0x08000000u
+#define SA_RESTART    0x10000000u
+#define SA_NODEFER    0x40000000u
+#define SA_RESETHAND  0x80000000u
+#define SS_ONSTACK    1
+#define SS_DISABLE    2
 #define SS_AUTODISARM (1u << 31)
-#define MINSIGSTKSZ 2048
+#define MINSIGSTKSZ   2048
 
 /*
  * Dispositions.  While one process uses them its sig_lock guards them; sharers (CLONE_SIGHAND) take `lock` inside
@@ -77,17 +126,17 @@ struct k_sigaction {	/* riscv64's kernel layout: no restorer */
  * (s) sig_lock of the process, and lock if refs > 1   (a) atomic   (c) constant
  */
 struct sighand {
-	u32 refs;			/* (a) */
-	struct spinlock lock;		/* (c) LOCK_SIGNAL, second of two */
-	struct k_sigaction act[NSIG];	/* (s) act[n-1] */
+	u32 refs;		      /* (a) */
+	struct spinlock lock;	      /* (c) LOCK_SIGNAL, second of two */
+	struct k_sigaction act[NSIG]; /* (s) act[n-1] */
 };
 
-struct sigqueue {	/* pending signals: one bit each; infos queued, real-time ones repeatedly */
+struct sigqueue { /* pending signals: one bit each; infos queued, real-time ones repeatedly */
 	sigset_t set;
 	struct list infos;
 };
 
-#define SIG_STOPS   (SIGBIT(SIGSTOP) | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU))
+#define SIG_STOPS	(SIGBIT(SIGSTOP) | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU))
 #define SIG_UNBLOCKABLE (SIGBIT(SIGKILL) | SIGBIT(SIGSTOP))
 #define SIG_DFL_IGNORED (SIGBIT(SIGCHLD) | SIGBIT(SIGCONT) | SIGBIT(SIGURG) | SIGBIT(SIGWINCH))
 
@@ -106,11 +155,13 @@ static inline int signal_deliverable(struct task *t)
 {
 	return signal_pending_task(t, false);
 }
-long signal_return(struct trapframe *tf);	/* rt_sigreturn: the a0 to return with */
-sigset_t signal_set_blocked(sigset_t set);	/* current's mask; returns the old one */
+/* Writes all of a siginfo_t: 0 or -EFAULT. */
+int siginfo_to_user(u64 to, const struct siginfo_k *info);
+long signal_return(struct trapframe *tf);  /* rt_sigreturn: the a0 to return with */
+sigset_t signal_set_blocked(sigset_t set); /* current's mask; returns the old one */
 /* Takes one pending signal of `which` off current: its number, or 0. */
 int signal_dequeue(sigset_t which, struct siginfo_k *out);
-sigset_t signal_pending_set(void);		/* of current, both queues */
+sigset_t signal_pending_set(void); /* of current, both queues */
 /* Reads and/or replaces a disposition of current's process: 0 or -EINVAL. */
 int signal_action(int sig, const struct k_sigaction *new, struct k_sigaction *old);
 bool signal_ignored(struct process *p, int sig); /* takes sig_lock */

@@ -17,7 +17,8 @@ u64 proc_rlimit(int which)
 
 void proc_apply_limits(struct process *p, struct vm_map *m)
 {
-	vm_set_limits(m, p->rlim[RLIMIT_AS].cur, p->rlim[RLIMIT_DATA].cur, p->rlim[RLIMIT_STACK].cur);
+	vm_set_limits(m, p->rlim[RLIMIT_AS].cur, p->rlim[RLIMIT_DATA].cur,
+		      p->rlim[RLIMIT_STACK].cur);
 }
 
 static int check_new_limit(const struct process *p, int which, const struct rlimit *new)
@@ -62,7 +63,8 @@ void task_times(struct task *t, struct proc_times *out)
 {
 	struct thread *th = t->thread;
 
-	*out = (struct proc_times){ th->utime, th->stime, t->minflt, t->majflt, th->nvcsw, th->nivcsw };
+	*out = (struct proc_times){th->utime, th->stime, t->minflt,
+				   t->majflt, th->nvcsw, th->nivcsw};
 	if (th == current()) {
 		u64 now = time_now();
 
@@ -88,7 +90,7 @@ void proc_times(struct process *p, struct proc_times *out)
 	u64 flags = spin_lock_irq(&p->sig_lock);
 
 	*out = p->dead;
-	list_for_each (t, &p->tasks, proc_link) {
+	list_for_each(t, &p->tasks, proc_link) {
 		task_times(t, &one);
 		times_add(out, &one);
 	}
@@ -101,7 +103,8 @@ static void split_time(u64 ns, s64 *s, s64 *us)
 	*us = (s64)(ns % NSEC_PER_SEC / NSEC_PER_USEC);
 }
 
-void proc_rusage(struct process *p __unused, const struct proc_times *t, u64 maxrss_pages, struct rusage_k *out)
+void proc_rusage(struct process *p __unused, const struct proc_times *t, u64 maxrss_pages,
+		 struct rusage_k *out)
 {
 	memset(out, 0, sizeof(*out));
 	split_time(t->utime, &out->utime_s, &out->utime_us);

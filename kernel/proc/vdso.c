@@ -17,10 +17,10 @@
  * (v) vvar_lock to write; readers follow seq
  */
 struct vvar {
-	u32 seq;	/* (v) */
-	u32 shift;	/* (v) */
-	u64 mult;	/* (v) */
-	u64 real;	/* (v) realtime - monotonic, ns */
+	u32 seq;   /* (v) */
+	u32 shift; /* (v) */
+	u64 mult;  /* (v) */
+	u64 real;  /* (v) realtime - monotonic, ns */
 };
 
 extern const char vdso_start[], vdso_end[];

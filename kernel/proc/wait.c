@@ -126,7 +126,7 @@ static int look_in(struct list *children, const struct want *w, bool until_eligi
 	struct process *c;
 	int ret = -ECHILD;
 
-	list_for_each (c, children, sibling) {
+	list_for_each(c, children, sibling) {
 		int r = look_at(c, w);
 
 		if (r > 0)
@@ -165,7 +165,8 @@ int proc_wait(int which, s32 id, int options, struct wait_result *out)
 		w.id = self->pgrp->id;
 	r = look(self, &w);
 	if (r == 0 && !(options & WNOHANG)) {
-		err = wait_event_mutex(&self->wait_children, &proc_tree_lock, (r = look(self, &w)) != 0, WAIT_INTR);
+		err = wait_event_mutex(&self->wait_children, &proc_tree_lock,
+				       (r = look(self, &w)) != 0, WAIT_INTR);
 		if (err)
 			r = -ERESTARTSYS;
 	}

@@ -37,6 +37,7 @@ struct hart {
 	u64 time_user, time_sys, time_idle; /* (h) ns */
 	u64 tick;		/* (h) when the next accounting tick is due; 0: idle, none */
 	bool irq_user;		/* (h) the interrupt being handled came in user mode */
+	u64 kvm_epoch;		/* (h) new stacks mapped until then are known here */
 	bool stopped;		/* (a) by a panic */
 	const struct trapframe *report; /* (h) what the last software interrupt interrupted */
 	void *stacks[16];	/* (h) free kernel stacks */

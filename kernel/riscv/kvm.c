@@ -6,8 +6,13 @@
  * merged.  Each node knows the largest free extent below it, so first fit is O(log n).  A used extent ends with a page that
  * is never mapped, and the first page of the space is not given out: so every range has a guard on both sides.
  *
- * Lock: kvm_lock guards the tree.  Page tables below KVM only grow, by compare-and-exchange; their leaf entries belong to
- * whoever owns the range.
+ * A TLB on another hart may know an entry longer than the table has it, or not know it yet, and telling all harts is
+ * expensive.  So pages that are given back lose PTE_V but keep frame and address until some have gathered; then one fence on all
+ * harts serves all of them (purge).  A new entry is told to nobody: a hart that remembers nothing there takes a fault and
+ * looks again (trap.c), and as that cannot be done for a stack, the scheduler fences when kvm_epoch has moved.
+ *
+ * Lock: kvm_lock guards the tree and the list of what waits for the fence.  Page tables below KVM only grow, by
+ * compare-and-exchange; their leaf entries belong to whoever owns the range.
  */
 #include "kernel/lib/print.h"
 #include "kernel/lib/rbtree.h"
@@ -17,6 +22,7 @@
 #include "kernel/riscv/mmu.h"
 #include "kernel/sync/spinlock.h"
 
+/* PTE_SOFT0: the frame is this file's to free */
 #define KVM_RW (PTE_V | PTE_R | PTE_W | PTE_A | PTE_D | PTE_G)
 
 /* Field markings and the corresponding locks:
@@ -28,12 +34,18 @@ struct extent {
 	u64 pages;		/* (k) with the guard */
 	u64 largest;		/* (k) most pages in a free extent of this subtree */
 	bool used;		/* (k) */
+	struct list gone;	/* (k) in `waiting` */
 };
+
+#define PURGE_PAGES 64u	/* given back, before all harts are bothered */
 
 static struct spinlock kvm_lock = SPINLOCK_INIT(LOCK_KVM, "kvm");
 static void extent_update(struct rb_node *n);
 static struct rb_tree extents = RB_TREE_INIT(extent_update);
 static struct extent whole;
+static struct list waiting = LIST_INIT(waiting);
+static size_t waiting_pages;
+u64 kvm_epoch;
 
 #define extent_of(n) container_of(n, struct extent, node)
 
@@ -95,7 +107,7 @@ void kvm_init(void)
 	extent_insert(&whole);
 }
 
-vaddr_t kvm_range_alloc(size_t npages)
+static vaddr_t range_alloc(size_t npages)
 {
 	struct extent *rest = kzalloc(sizeof(*rest)), *e;
 	u64 flags, need = npages + 1;
@@ -178,33 +190,76 @@ static pte_t *leaf(vaddr_t va)
 	return &table[PT_INDEX(va, 0)];
 }
 
-/* Clears entries in batches, each with one fence before its frames are free. */
-static void unmap(vaddr_t va, size_t npages, bool frames)
+/* Takes PTE_V from the entries; harts may still use them until a fence. */
+static void unmap(vaddr_t va, size_t npages)
 {
-	struct frame *batch[16];
+	for (size_t i = 0; i < npages; i++) {
+		pte_t *e = kernel_pte(va + i * PAGE_SIZE);
 
-	for (size_t i = 0; i < npages; i += ARRAY_LEN(batch)) {
-		size_t part = MIN(npages - i, ARRAY_LEN(batch)), n = 0;
-
-		for (size_t k = 0; k < part; k++) {
-			pte_t *e = kernel_pte(va + (i + k) * PAGE_SIZE);
-
-			if (!e || !*e)
-				continue; /* a range that could not be filled */
-			if (frames)
-				batch[n++] = pa_frame(PTE_PA(*e));
-			*e = 0;
-		}
-		harts_sfence(harts_online(), va + i * PAGE_SIZE, part * PAGE_SIZE);
-		while (n)
-			frame_free(batch[--n]);
+		if (e && *e) /* a range that could not be filled has fewer */
+			*e &= ~PTE_V;
+		sfence_vma_page(va + i * PAGE_SIZE);
 	}
 }
 
-/* New entries: a hart may have remembered that there was nothing, and a stack cannot take the fault that would tell. */
-static void mapped(vaddr_t va, size_t npages)
+/* After the fence: the entries' frames are free, if they are RAM of ours, and the range too. */
+static void release(struct extent *x)
 {
-	harts_sfence(harts_online(), va, npages * PAGE_SIZE);
+	for (size_t i = 0; i + 1 < x->pages; i++) {
+		pte_t *e = kernel_pte(x->start + i * PAGE_SIZE);
+
+		if (!e || !*e)
+			continue;
+		ASSERTF(!(*e & PTE_V), "%#lx is mapped while it is released", x->start + i * PAGE_SIZE);
+		if (*e & PTE_SOFT0)
+			frame_free(pa_frame(PTE_PA(*e)));
+		*e = 0;
+	}
+	kvm_range_free(x->start, x->pages - 1);
+}
+
+static void purge(void)
+{
+	struct list batch = LIST_INIT(batch);
+	u64 flags = spin_lock_irq(&kvm_lock);
+	struct extent *x, *next;
+
+	list_splice_tail(&batch, &waiting);
+	waiting_pages = 0;
+	spin_unlock_irq(&kvm_lock, flags);
+	if (list_empty(&batch))
+		return;
+	harts_sfence(harts_online(), 0, 0);
+	list_for_each_safe(x, next, &batch, gone) {
+		list_del(&x->gone);
+		release(x);
+	}
+}
+
+vaddr_t kvm_range_alloc(size_t npages)
+{
+	vaddr_t va = range_alloc(npages);
+
+	if (va)
+		return va;
+	purge();
+	return range_alloc(npages);
+}
+
+/* Gives an unmapped range back in time. */
+static void range_retire(vaddr_t va, size_t npages)
+{
+	u64 flags = spin_lock_irq(&kvm_lock);
+	struct extent *x = extent_find(va);
+	bool enough;
+
+	ASSERTF(x && x->used && x->pages == npages + 1, "no range of %zu pages at %#lx", npages, va);
+	list_add_tail(&waiting, &x->gone);
+	waiting_pages += npages;
+	enough = waiting_pages > PURGE_PAGES;
+	spin_unlock_irq(&kvm_lock, flags);
+	if (enough)
+		purge();
 }
 
 void *kvm_alloc_pages(size_t npages, bool guard)
@@ -223,16 +278,17 @@ void *kvm_alloc_pages(size_t npages, bool guard)
 			return NULL;
 		}
 		ASSERT(!*e);
-		*e = PA_PTE(frame_pa(f)) | KVM_RW;
+		*e = PA_PTE(frame_pa(f)) | KVM_RW | PTE_SOFT0;
 	}
-	mapped(va, npages);
+	__atomic_fetch_add(&kvm_epoch, 1, __ATOMIC_RELEASE);
+	sfence_vma_all();
 	return (void *)va;
 }
 
 void kvm_free_pages(void *va, size_t npages)
 {
-	unmap((vaddr_t)va, npages, true);
-	kvm_range_free((vaddr_t)va, npages);
+	unmap((vaddr_t)va, npages);
+	range_retire((vaddr_t)va, npages);
 }
 
 void *ioremap(paddr_t pa, size_t size)
@@ -247,13 +303,13 @@ void *ioremap(paddr_t pa, size_t size)
 		pte_t *e = leaf(va + i * PAGE_SIZE);
 
 		if (!e) {
-			unmap(va, i, false);
-			kvm_range_free(va, npages);
+			unmap(va, i);
+			range_retire(va, npages);
 			return NULL;
 		}
 		*e = PA_PTE(pa - offset + i * PAGE_SIZE) | KVM_RW;
 	}
-	mapped(va, npages);
+	sfence_vma_all();
 	return (void *)(va + offset);
 }
 
@@ -267,6 +323,6 @@ void iounmap(void *va)
 	ASSERTF(e && e->used, "%p was not mapped by ioremap", va);
 	npages = e->pages - 1;
 	spin_unlock_irq(&kvm_lock, flags);
-	unmap(start, npages, false);
-	kvm_range_free(start, npages);
+	unmap(start, npages);
+	range_retire(start, npages);
 }

@@ -58,6 +58,7 @@ void mmu_init_boot(void);			/* final kernel tables with W^X, from mem's banks; m
 void *kvm_alloc_pages(size_t npages, bool guard);	/* fresh frames, RW, guard page on both sides; NULL. Sleeps. */
 void kvm_free_pages(void *va, size_t npages);
 void kvm_init(void);
+extern u64 kvm_epoch;	/* moves when a stack may have been mapped: see switch_to in sched.c */
 /* Reserves n pages of KVM space with an unmapped page on both sides; 0: none left. */
 vaddr_t kvm_range_alloc(size_t npages);
 void kvm_range_free(vaddr_t va, size_t npages);

@@ -47,14 +47,14 @@ KTEST(kernel_maps_w_xor_x)
 		KT_CHECK(!!(*e & PTE_X) == (p < _etext));
 		KT_CHECK(alias && (writable || p >= _data || !(*alias & PTE_W)) && !(*alias & PTE_X));
 	}
-	KT_ASSERT(*kernel_pte((vaddr_t)boot_stack_guard) == 0);
+	KT_ASSERT(!(*kernel_pte((vaddr_t)boot_stack_guard) & PTE_V));
 }
 
 static bool unmapped(vaddr_t va)
 {
 	pte_t *e = kernel_pte(va);
 
-	return !e || *e == 0;
+	return !e || !(*e & PTE_V);
 }
 
 KTEST(kvm_ranges_have_guards)

@@ -184,6 +184,12 @@ static void switch_to(struct hart *h, struct runq *rq, struct thread *prev, stru
 		become_idle(h);
 	else if (unlikely(prev == h->idle))
 		become_busy(h, now);
+	u64 epoch = __atomic_load_n(&kvm_epoch, __ATOMIC_ACQUIRE);
+
+	if (unlikely(h->kvm_epoch != epoch)) {
+		h->kvm_epoch = epoch;
+		sfence_vma_all(); /* next's stack may be new, and this hart may remember a hole there */
+	}
 	if (next->map && next->map != h->map) {
 		hooks.switch_map(h->map, next->map);
 		h->map = next->map;

@@ -206,7 +206,7 @@ void user_iov_put(struct user_iov *v)
 int user_iov_one(struct user_iov *v, u64 buf, u64 len)
 {
 	if (unlikely(!user_range_ok(buf, len)))
-		return (s64)len < 0 && buf <= USER_END ? -EINVAL : -EFAULT;
+		return -EFAULT;
 	len = MIN(len, MAX_RW_COUNT);
 	v->small[0] = (struct iovec_k){.base = buf, .len = len};
 	v->vec = v->small;

@@ -103,7 +103,7 @@ struct user_iov {
 /* Copies in and checks a vector: -EINVAL (count, a negative length), -EFAULT, -ENOMEM; the sum is cut at MAX_RW_COUNT. */
 int user_iov_get(struct user_iov *v, u64 uvec, u64 count);
 void user_iov_put(struct user_iov *v);
-/* One buffer. -EFAULT: not in the user half; -EINVAL: length negative. */
+/* One buffer. -EFAULT: not in the user half. */
 int user_iov_one(struct user_iov *v, u64 buf, u64 len);
 
 /* ---- times ---- */

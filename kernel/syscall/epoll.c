@@ -374,11 +374,13 @@ static void ready_take(struct epoll *ep, struct list *out)
 	spin_unlock_irq(&ep->ready_lock, irq);
 }
 
+/* What was not looked at goes back, before what has become ready meanwhile. */
 static void ready_give_back(struct epoll *ep, struct list *from)
 {
 	u64 irq = spin_lock_irq(&ep->ready_lock);
 
 	list_splice_tail(from, &ep->ready);
+	list_splice_tail(&ep->ready, from);
 	spin_unlock_irq(&ep->ready_lock, irq);
 }
 

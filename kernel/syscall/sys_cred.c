@@ -4,7 +4,7 @@
  */
 #include "kernel/syscall/args.h"
 
-#define UNCHANGED  0xffffffffu
+#define UNCHANGED   0xffffffffu
 #define NGROUPS_MAX 65536
 
 SYSCALL0(getuid)
@@ -29,7 +29,8 @@ SYSCALL0(getegid)
 
 static int put_three(u64 ur, u64 ue, u64 us, u32 r, u32 e, u32 s)
 {
-	if (put_user_u32(r, (u32 __user *)ur) || put_user_u32(e, (u32 __user *)ue) || put_user_u32(s, (u32 __user *)us))
+	if (put_user_u32(r, (u32 __user *)ur) || put_user_u32(e, (u32 __user *)ue) ||
+	    put_user_u32(s, (u32 __user *)us))
 		return -EFAULT;
 	return 0;
 }
@@ -128,7 +129,8 @@ SYSCALL2(setreuid, ruid, euid)
 	const struct cred *c = current_cred();
 	u32 r = (u32)ruid, e = (u32)euid, s = c->suid;
 
-	if (!capable(CAP_SETUID) && (!one_of(r, c->uid, c->euid, c->euid) || !one_of(e, c->uid, c->euid, c->suid)))
+	if (!capable(CAP_SETUID) &&
+	    (!one_of(r, c->uid, c->euid, c->euid) || !one_of(e, c->uid, c->euid, c->suid)))
 		return -EPERM;
 	if (r != UNCHANGED || (e != UNCHANGED && e != c->uid))
 		s = e == UNCHANGED ? c->euid : e;
@@ -140,7 +142,8 @@ SYSCALL2(setregid, rgid, egid)
 	const struct cred *c = current_cred();
 	u32 r = (u32)rgid, e = (u32)egid, s = c->sgid;
 
-	if (!capable(CAP_SETGID) && (!one_of(r, c->gid, c->egid, c->egid) || !one_of(e, c->gid, c->egid, c->sgid)))
+	if (!capable(CAP_SETGID) &&
+	    (!one_of(r, c->gid, c->egid, c->egid) || !one_of(e, c->gid, c->egid, c->sgid)))
 		return -EPERM;
 	if (r != UNCHANGED || (e != UNCHANGED && e != c->gid))
 		s = e == UNCHANGED ? c->egid : e;
@@ -152,10 +155,12 @@ SYSCALL3(setresuid, ruid, euid, suid)
 	const struct cred *c = current_cred();
 	u32 r = (u32)ruid, e = (u32)euid, s = (u32)suid;
 
-	if (!capable(CAP_SETUID) && (!one_of(r, c->uid, c->euid, c->suid) || !one_of(e, c->uid, c->euid, c->suid) ||
-				     !one_of(s, c->uid, c->euid, c->suid)))
+	if (!capable(CAP_SETUID) &&
+	    (!one_of(r, c->uid, c->euid, c->suid) || !one_of(e, c->uid, c->euid, c->suid) ||
+	     !one_of(s, c->uid, c->euid, c->suid)))
 		return -EPERM;
-	return commit_uids(r == UNCHANGED ? c->uid : r, e == UNCHANGED ? c->euid : e, s == UNCHANGED ? c->suid : s);
+	return commit_uids(r == UNCHANGED ? c->uid : r, e == UNCHANGED ? c->euid : e,
+			   s == UNCHANGED ? c->suid : s);
 }
 
 SYSCALL3(setresgid, rgid, egid, sgid)
@@ -163,10 +168,12 @@ SYSCALL3(setresgid, rgid, egid, sgid)
 	const struct cred *c = current_cred();
 	u32 r = (u32)rgid, e = (u32)egid, s = (u32)sgid;
 
-	if (!capable(CAP_SETGID) && (!one_of(r, c->gid, c->egid, c->sgid) || !one_of(e, c->gid, c->egid, c->sgid) ||
-				     !one_of(s, c->gid, c->egid, c->sgid)))
+	if (!capable(CAP_SETGID) &&
+	    (!one_of(r, c->gid, c->egid, c->sgid) || !one_of(e, c->gid, c->egid, c->sgid) ||
+	     !one_of(s, c->gid, c->egid, c->sgid)))
 		return -EPERM;
-	return commit_gids(r == UNCHANGED ? c->gid : r, e == UNCHANGED ? c->egid : e, s == UNCHANGED ? c->sgid : s);
+	return commit_gids(r == UNCHANGED ? c->gid : r, e == UNCHANGED ? c->egid : e,
+			   s == UNCHANGED ? c->sgid : s);
 }
 
 /* Both return the old id, whether they changed it or not. */
@@ -176,7 +183,8 @@ SYSCALL1(setfsuid, uid)
 	u32 id = (u32)uid, was = old->fsuid;
 	struct cred *c;
 
-	if (id == was || (!capable(CAP_SETUID) && !one_of(id, old->uid, old->euid, old->suid)) || id == UNCHANGED)
+	if (id == was || (!capable(CAP_SETUID) && !one_of(id, old->uid, old->euid, old->suid)) ||
+	    id == UNCHANGED)
 		return was;
 	c = cred_copy(old);
 	if (c) {
@@ -192,7 +200,8 @@ SYSCALL1(setfsgid, gid)
 	u32 id = (u32)gid, was = old->fsgid;
 	struct cred *c;
 
-	if (id == was || (!capable(CAP_SETGID) && !one_of(id, old->gid, old->egid, old->sgid)) || id == UNCHANGED)
+	if (id == was || (!capable(CAP_SETGID) && !one_of(id, old->gid, old->egid, old->sgid)) ||
+	    id == UNCHANGED)
 		return was;
 	c = cred_copy(old);
 	if (c) {
@@ -208,7 +217,8 @@ SYSCALL2(getgroups, size, list)
 
 	if ((s32)size < 0 || (size && (u32)size < c->ngroups))
 		return -EINVAL;
-	if (size && c->ngroups && copy_to_user((void __user *)list, c->groups, c->ngroups * sizeof(u32)))
+	if (size && c->ngroups &&
+	    copy_to_user((void __user *)list, c->groups, c->ngroups * sizeof(u32)))
 		return -EFAULT;
 	return c->ngroups;
 }

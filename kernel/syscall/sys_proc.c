@@ -92,7 +92,8 @@ SYSCALL1(unshare, flags)
 		return -EINVAL;
 	if (flags & (CLONE_NAMESPACES | CLONE_NEWTIME))
 		return -EINVAL;
-	if ((flags & (CLONE_VM | CLONE_THREAD | CLONE_SIGHAND)) && READ_ONCE(current_proc()->ntasks) > 1)
+	if ((flags & (CLONE_VM | CLONE_THREAD | CLONE_SIGHAND)) &&
+	    READ_ONCE(current_proc()->ntasks) > 1)
 		return -EINVAL;
 	return proc_unshare(flags & CLONE_FILES, flags & CLONE_FS);
 }
@@ -113,7 +114,8 @@ static long do_exec(u64 dirfd, u64 upath, u64 argv, u64 envp, u64 flags)
 		return err;
 	x.path = path.path.str;
 	x.at = path.file;
-	x.lookup = (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
+	x.lookup = (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
+		   (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
 	if (!*x.path) {
 		ksnprintf(name, sizeof(name), "/dev/fd/%d", (int)dirfd);
 		x.name = name;
@@ -152,7 +154,8 @@ SYSCALL4(wait4, upid, ustatus, options, uru)
 	struct wait_result r;
 	int err;
 
-	if ((u32)options & ~(u32)(WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL))
+	if ((u32)options &
+	    ~(u32)(WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL))
 		return -EINVAL;
 	if (pid == INT32_MIN)
 		return -ESRCH;
@@ -175,11 +178,12 @@ static int put_waitid_info(u64 uinfo, const struct wait_result *r)
 		info.code = r->code;
 		info.chld.pid = r->pid;
 		info.chld.uid = r->uid;
-		info.chld.status = r->code == CLD_EXITED || r->code == CLD_STOPPED ? r->status >> 8 & 0xff
-				   : r->code == CLD_CONTINUED			   ? SIGCONT
-										   : r->status & 0x7f;
+		info.chld.status = r->code == CLD_EXITED || r->code == CLD_STOPPED
+					   ? r->status >> 8 & 0xff
+				   : r->code == CLD_CONTINUED ? SIGCONT
+							      : r->status & 0x7f;
 	}
-	return uinfo ? copy_to_user((void __user *)uinfo, &info, sizeof(info)) : 0;
+	return uinfo ? siginfo_to_user(uinfo, &info) : 0;
 }
 
 SYSCALL5(waitid, which, id, uinfo, options, uru)
@@ -187,7 +191,8 @@ SYSCALL5(waitid, which, id, uinfo, options, uru)
 	struct wait_result r = {0};
 	int err;
 
-	if ((u32)options & ~(u32)(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL))
+	if ((u32)options & ~(u32)(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED |
+				  __WNOTHREAD | __WCLONE | __WALL))
 		return -EINVAL;
 	if (!(options & (WEXITED | WSTOPPED | WCONTINUED)))
 		return -EINVAL;
@@ -296,7 +301,10 @@ SYSCALL4(prlimit64, pid, which, unew, uold)
 	p = proc_find((s32)pid);
 	if (!p)
 		return -ESRCH;
-	err = p == current_proc() || capable(CAP_SYS_RESOURCE) || p->cred->uid == current_cred()->uid ? 0 : -EPERM;
+	err = p == current_proc() || capable(CAP_SYS_RESOURCE) ||
+			      p->cred->uid == current_cred()->uid
+		      ? 0
+		      : -EPERM;
 	if (!err)
 		err = rlimit_of(p, (int)which, unew, uold);
 	proc_drop(p);
@@ -349,9 +357,22 @@ SYSCALL2(getrusage, who, uru)
 
 /* ---- prctl and personality ---- */
 
-enum { PR_SET_PDEATHSIG = 1, PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE, PR_SET_NAME = 15, PR_GET_NAME,
-       PR_CAPBSET_READ = 23, PR_SET_TIMERSLACK = 29, PR_GET_TIMERSLACK, PR_SET_CHILD_SUBREAPER = 36,
-       PR_GET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_SET_VMA = 0x53564d41 };
+enum {
+	PR_SET_PDEATHSIG = 1,
+	PR_GET_PDEATHSIG,
+	PR_GET_DUMPABLE,
+	PR_SET_DUMPABLE,
+	PR_SET_NAME = 15,
+	PR_GET_NAME,
+	PR_CAPBSET_READ = 23,
+	PR_SET_TIMERSLACK = 29,
+	PR_GET_TIMERSLACK,
+	PR_SET_CHILD_SUBREAPER = 36,
+	PR_GET_CHILD_SUBREAPER,
+	PR_SET_NO_NEW_PRIVS,
+	PR_GET_NO_NEW_PRIVS,
+	PR_SET_VMA = 0x53564d41
+};
 #define PR_SET_VMA_ANON_NAME 0
 
 static long prctl_set(int option, u64 arg)
@@ -503,7 +524,13 @@ SYSCALL4(rseq, area, len, flags, sig)
 }
 
 #define REBOOT_MAGIC1 0xfee1deadu
-enum { RB_HALT = 0xcdef0123, RB_POWER_OFF = 0x4321fedc, RB_RESTART = 0x01234567, RB_CAD_ON = 0x89abcdef, RB_CAD_OFF = 0 };
+enum {
+	RB_HALT = 0xcdef0123,
+	RB_POWER_OFF = 0x4321fedc,
+	RB_RESTART = 0x01234567,
+	RB_CAD_ON = 0x89abcdef,
+	RB_CAD_OFF = 0
+};
 
 static bool reboot_magic2(u32 m)
 {

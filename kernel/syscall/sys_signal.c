@@ -143,7 +143,9 @@ SYSCALL4(rt_sigprocmask, how, uset, uold, size)
 			return -EFAULT;
 		if ((int)how < SIG_BLOCK || (int)how > SIG_SETMASK)
 			return -EINVAL;
-		signal_set_blocked((int)how == SIG_BLOCK ? old | set : (int)how == SIG_UNBLOCK ? old & ~set : set);
+		signal_set_blocked((int)how == SIG_BLOCK     ? old | set
+				   : (int)how == SIG_UNBLOCK ? old & ~set
+							     : set);
 	}
 	if (uold && put_user_u64(old, (u64 __user *)uold))
 		return -EFAULT;
@@ -194,7 +196,7 @@ SYSCALL4(rt_sigtimedwait, uset, uinfo, utime, size)
 		deadline = time_deadline(timespec_ns(&ts));
 	}
 	sig = signal_wait(set, &info, deadline);
-	if (sig > 0 && uinfo && copy_to_user((void __user *)uinfo, &info, sizeof(info)))
+	if (sig > 0 && uinfo && siginfo_to_user(uinfo, &info))
 		return -EFAULT;
 	return sig;
 }

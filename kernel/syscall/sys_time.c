@@ -4,8 +4,17 @@
  */
 #include "kernel/syscall/args.h"
 
-enum { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW,
-       CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME, CLOCK_TAI = 11 };
+enum {
+	CLOCK_REALTIME,
+	CLOCK_MONOTONIC,
+	CLOCK_PROCESS_CPUTIME_ID,
+	CLOCK_THREAD_CPUTIME_ID,
+	CLOCK_MONOTONIC_RAW,
+	CLOCK_REALTIME_COARSE,
+	CLOCK_MONOTONIC_COARSE,
+	CLOCK_BOOTTIME,
+	CLOCK_TAI = 11
+};
 #define TIMER_ABSTIME 1
 #define USER_HZ	      100
 
@@ -247,7 +256,8 @@ SYSCALL4(clock_nanosleep, uclock, flags, from, remaining)
 	if (clock < 0 || clock == CLOCK_PROCESS_CPUTIME_ID)
 		return -EOPNOTSUPP; /* sleeping on processor time */
 	if (!real && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME)
-		return clock == CLOCK_THREAD_CPUTIME_ID || clock > CLOCK_TAI ? -EINVAL : -EOPNOTSUPP;
+		return clock == CLOCK_THREAD_CPUTIME_ID || clock > CLOCK_TAI ? -EINVAL
+									     : -EOPNOTSUPP;
 	err = get_timespec(from, &ns);
 	if (err)
 		return err;

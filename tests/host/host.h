@@ -19,17 +19,17 @@
 #include "kernel/lib/types.h"
 
 /* The next panic of the statement jumps back here; fails the test if there is none, or if the message lacks `text`. */
-#define expect_panic(stmt, text)                                                           \
-	do {                                                                               \
-		host_panic_expected = true;                                                \
-		if (!setjmp(host_panic_jmp)) {                                             \
-			stmt;                                                              \
-			host_panic_expected = false;                                       \
-			fail_msg("no panic: %s", #stmt);                                   \
-		}                                                                          \
-		host_panic_expected = false;                                               \
-		host_locks_reset();                                                        \
-		if (!strstr(host_panic_text, text))                                        \
+#define expect_panic(stmt, text)                                                               \
+	do {                                                                                   \
+		host_panic_expected = true;                                                    \
+		if (!setjmp(host_panic_jmp)) {                                                 \
+			stmt;                                                                  \
+			host_panic_expected = false;                                           \
+			fail_msg("no panic: %s", #stmt);                                       \
+		}                                                                              \
+		host_panic_expected = false;                                                   \
+		host_locks_reset();                                                            \
+		if (!strstr(host_panic_text, text))                                            \
 			fail_msg("panic says \"%s\", expected \"%s\"", host_panic_text, text); \
 	} while (0)
 

@@ -289,7 +289,8 @@ static void test_damage(void **state)
 
 			if (at < 8)
 				continue; /* the caller knows that the magic and this much memory are there */
-			copy[at] = host_rand_below(2) ? host_rand() : copy[at] + 2 * host_rand_below(2) - 1;
+			copy[at] = host_rand_below(2) ? host_rand()
+						      : copy[at] + 2 * host_rand_below(2) - 1;
 		}
 		if (fdt_open(&f, copy)) {
 			refused++;

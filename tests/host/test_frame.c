@@ -13,38 +13,38 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define IN_CHILD(body)                                  \
-	do {                                            \
-		int status_;                            \
-		pid_t pid_ = fork();                    \
-		if (!pid_) {                            \
-			body;                           \
-			fflush(NULL);                   \
-			_exit(0);                       \
-		}                                       \
-		waitpid(pid_, &status_, 0);             \
-		assert_int_equal(status_, 0);           \
+#define IN_CHILD(body)                        \
+	do {                                  \
+		int status_;                  \
+		pid_t pid_ = fork();          \
+		if (!pid_) {                  \
+			body;                 \
+			fflush(NULL);         \
+			_exit(0);             \
+		}                             \
+		waitpid(pid_, &status_, 0);   \
+		assert_int_equal(status_, 0); \
 	} while (0)
-#define CHECK(c)                                                                     \
-	do {                                                                         \
-		if (!(c)) {                                                          \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #c);      \
-			_exit(1);                                                    \
-		}                                                                    \
+#define CHECK(c)                                                                \
+	do {                                                                    \
+		if (!(c)) {                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #c); \
+			_exit(1);                                               \
+		}                                                               \
 	} while (0)
-#define CHECK_PANIC(stmt, text)                                                      \
-	do {                                                                         \
-		host_panic_expected = true;                                          \
-		if (!setjmp(host_panic_jmp)) {                                       \
-			stmt;                                                        \
-			CHECK(!"panic: " #stmt);                                     \
-		}                                                                    \
-		host_panic_expected = false;                                         \
-		host_locks_reset();                                                  \
-		if (!strstr(host_panic_text, text)) {                                \
-			fprintf(stderr, "panic says: %s\n", host_panic_text);        \
-			CHECK(!"panic text " text);                                  \
-		}                                                                    \
+#define CHECK_PANIC(stmt, text)                                               \
+	do {                                                                  \
+		host_panic_expected = true;                                   \
+		if (!setjmp(host_panic_jmp)) {                                \
+			stmt;                                                 \
+			CHECK(!"panic: " #stmt);                              \
+		}                                                             \
+		host_panic_expected = false;                                  \
+		host_locks_reset();                                           \
+		if (!strstr(host_panic_text, text)) {                         \
+			fprintf(stderr, "panic says: %s\n", host_panic_text); \
+			CHECK(!"panic text " text);                           \
+		}                                                             \
 	} while (0)
 
 #define BASE 0x80000000UL
@@ -107,7 +107,8 @@ static void own(struct frame *f, unsigned order, bool on)
 		CHECK(owned[at + i] == !on);
 		owned[at + i] = on;
 		CHECK(pa_frame(frame_pa(f) + i * PAGE_SIZE) == f + i);
-		CHECK(!on || (f[i].holds == 1 && !f[i].mapcount && !f[i].object && !f[i].private && !f[i].index));
+		CHECK(!on || (f[i].holds == 1 && !f[i].mapcount && !f[i].object && !f[i].private &&
+			      !f[i].index));
 	}
 }
 
@@ -115,7 +116,7 @@ static void grab(unsigned flags, unsigned order)
 {
 	struct block *b = &blocks[nblocks];
 
-	*b = (struct block){ frame_alloc_order(order, flags), order, flags, host_rand() };
+	*b = (struct block){frame_alloc_order(order, flags), order, flags, host_rand()};
 	if (!b->f)
 		return;
 	nblocks++;
@@ -144,7 +145,8 @@ static void drop(unsigned k)
 static void bulk(void)
 {
 	struct frame *f[100];
-	size_t n = frame_alloc_bulk(f, 1 + host_rand_below(100), FA_NOWAIT | (host_rand() & FA_ZERO));
+	size_t n =
+		frame_alloc_bulk(f, 1 + host_rand_below(100), FA_NOWAIT | (host_rand() & FA_ZERO));
 
 	for (size_t i = 0; i < n; i++) {
 		own(f[i], 0, true);
@@ -174,7 +176,8 @@ static void random_run(unsigned nh, u64 span)
 		else if (what < 8)
 			bulk();
 		else if (grow && nblocks < MAX_BLOCKS)
-			grab((host_rand() & (FA_ZERO | FA_USER | FA_NOWAIT)) | (host_rand_below(2) ? FA_NOWAIT : 0),
+			grab((host_rand() & (FA_ZERO | FA_USER | FA_NOWAIT)) |
+				     (host_rand_below(2) ? FA_NOWAIT : 0),
 			     host_rand_below(4) ? 0 : host_rand_below(7));
 		else if (nblocks)
 			drop(host_rand_below(nblocks));
@@ -214,7 +217,8 @@ static void four_banks(void)
 	frames_reserve(BASE + 41 * MiB, 20 * MiB);
 	CHECK(frames_banks() == 4);
 	random_run(4, 64 * MiB);
-	CHECK(!pa_frame(BASE + 4 * MiB) && !pa_frame(0) && !pa_frame(BASE + 64 * MiB) && !pa_frame(BASE + 39 * MiB));
+	CHECK(!pa_frame(BASE + 4 * MiB) && !pa_frame(0) && !pa_frame(BASE + 64 * MiB) &&
+	      !pa_frame(BASE + 39 * MiB));
 	CHECK(pa_frame(BASE + 3 * MiB));
 }
 
@@ -303,7 +307,7 @@ static void exhaustion(void)
 	CHECK(!frame_alloc(FA_NOWAIT) && reclaim_calls == 1);
 	reclaim_gives = 1;
 	CHECK(frame_alloc(0) && reclaim_calls == 2);
-	spin_lock_irq(&(struct spinlock){ 0 });
+	spin_lock_irq(&(struct spinlock){0});
 	CHECK(!frame_alloc(FA_NOWAIT | FA_USER));
 	CHECK_PANIC(frame_alloc(FA_USER), "may not");
 	frames_audit();
@@ -449,8 +453,9 @@ static void test_tables(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random), cmocka_unit_test(test_early),	cmocka_unit_test(test_exhaustion),
-		cmocka_unit_test(test_zeroed), cmocka_unit_test(test_unfit),	cmocka_unit_test(test_coalesce),
+		cmocka_unit_test(test_random),	   cmocka_unit_test(test_early),
+		cmocka_unit_test(test_exhaustion), cmocka_unit_test(test_zeroed),
+		cmocka_unit_test(test_unfit),	   cmocka_unit_test(test_coalesce),
 		cmocka_unit_test(test_tables),
 	};
 

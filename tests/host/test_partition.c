@@ -42,7 +42,8 @@ static int read_disk(void *ctx, u64 sector, void *buf, size_t n)
 static void found(void *ctx, const struct partition *p)
 {
 	(void)ctx;
-	assert_true(p->number && p->sectors && p->start < sectors && p->sectors <= sectors - p->start);
+	assert_true(p->number && p->sectors && p->start < sectors &&
+		    p->sectors <= sectors - p->start);
 	assert_true(strnlen(p->label, sizeof(p->label)) < sizeof(p->label));
 	if (ngot < MAX_FOUND)
 		got[ngot] = *p;
@@ -65,7 +66,7 @@ static void release(void *p)
 
 static int scan(void)
 {
-	struct partition_source src = { "vdx", sectors, bs, read_disk, NULL, found, alloc, release };
+	struct partition_source src = {"vdx", sectors, bs, read_disk, NULL, found, alloc, release};
 	int n;
 
 	ngot = reads = allocs = 0;
@@ -207,7 +208,8 @@ static void test_gpt_backup(void **state)
 		u64 at;
 
 		gpt(2048, 512, 128);
-		at = host_rand_below(2) ? 512 + host_rand_below(92) : 1024 + host_rand_below(ENTRIES * 128);
+		at = host_rand_below(2) ? 512 + host_rand_below(92)
+					: 1024 + host_rand_below(ENTRIES * 128);
 		disk[at] ^= 1 + host_rand_below(255);
 		gpt_good();
 		assert_non_null(strstr(messages, "using the backup"));
@@ -234,10 +236,12 @@ static void test_gpt_lies(void **state)
 		u64 v;
 		const char *says;
 	} lies[] = {
-		{ 12, 4, 80, "header size" },	     { 12, 4, 513, "header size" },	{ 24, 8, 2, "wrong place" },
-		{ 48, 8, 1UL << 40, "usable range" }, { 84, 4, 100, "entry size" },	{ 84, 4, 0, "entry size" },
-		{ 84, 4, 1 << 20, "entry size" },    { 80, 4, 0xffffffff, "too many" }, { 72, 8, 2040, "entries outside" },
-		{ 72, 8, ~0UL, "entries outside" },  { 80, 4, 8192, "entries outside" },
+		{12, 4, 80, "header size"},	  {12, 4, 513, "header size"},
+		{24, 8, 2, "wrong place"},	  {48, 8, 1UL << 40, "usable range"},
+		{84, 4, 100, "entry size"},	  {84, 4, 0, "entry size"},
+		{84, 4, 1 << 20, "entry size"},	  {80, 4, 0xffffffff, "too many"},
+		{72, 8, 2040, "entries outside"}, {72, 8, ~0UL, "entries outside"},
+		{80, 4, 8192, "entries outside"},
 	};
 
 	(void)state;
@@ -264,7 +268,7 @@ static void test_gpt_lies(void **state)
 
 static void test_gpt_names(void **state)
 {
-	static const u16 name[] = { 'a', 0xe9, 0x20ac, 'z' };
+	static const u16 name[] = {'a', 0xe9, 0x20ac, 'z'};
 
 	(void)state;
 	gpt(2048, 512, 128);
@@ -326,7 +330,8 @@ static void test_mbr_damage(void **state)
 		mbr_entry(0, 0, 0x05, 1000, 90000);
 		for (unsigned i = 0; i < len + 3; i++) {
 			mbr_entry(1000 + i * 100, 0, 0x83, 1, 10);
-			mbr_entry(1000 + i * 100, 1, 0x05, (i + 1 < len + 3 ? i + 1 : 3) * 100, 100);
+			mbr_entry(1000 + i * 100, 1, 0x05, (i + 1 < len + 3 ? i + 1 : 3) * 100,
+				  100);
 		}
 		assert_true(scan() >= (int)len + 3);
 		assert_true(reads < 300);
@@ -363,16 +368,18 @@ static void test_fuzz(void **state)
 		if (host_rand_below(2)) {
 			gpt(2048, 512, 128);
 			for (unsigned i = 0; i < 1 + host_rand_below(5); i++)
-				disk[512 + host_rand_below(host_rand_below(2) ? 92 : 17000)] = host_rand();
-			if (host_rand_below(4) && get(512 + 72, 8) < 1000 && get(512 + 80, 4) < 1000 && get(512 + 84, 4) < 500 &&
+				disk[512 + host_rand_below(host_rand_below(2) ? 92 : 17000)] =
+					host_rand();
+			if (host_rand_below(4) && get(512 + 72, 8) < 1000 &&
+			    get(512 + 80, 4) < 1000 && get(512 + 84, 4) < 500 &&
 			    get(512 + 12, 4) < 512)
 				gpt_sums(1);
 		} else {
 			new_disk(2048, 512);
 			for (unsigned i = 0; i < 2048; i += 1 + host_rand_below(50))
 				for (unsigned e = 0; e < 4; e++)
-					mbr_entry(i, e, host_rand_below(2) ? 5 : host_rand(), host_rand_below(2100),
-						  host_rand_below(3000));
+					mbr_entry(i, e, host_rand_below(2) ? 5 : host_rand(),
+						  host_rand_below(2100), host_rand_below(3000));
 		}
 		scan();
 	}
@@ -381,8 +388,9 @@ static void test_fuzz(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_gpt),	   cmocka_unit_test(test_gpt_backup), cmocka_unit_test(test_gpt_lies),
-		cmocka_unit_test(test_gpt_names),  cmocka_unit_test(test_mbr),	      cmocka_unit_test(test_mbr_damage),
+		cmocka_unit_test(test_gpt),	  cmocka_unit_test(test_gpt_backup),
+		cmocka_unit_test(test_gpt_lies),  cmocka_unit_test(test_gpt_names),
+		cmocka_unit_test(test_mbr),	  cmocka_unit_test(test_mbr_damage),
 		cmocka_unit_test(test_no_memory), cmocka_unit_test(test_fuzz),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,13 +14,13 @@ u64 time_now(void)
 	return now;
 }
 
-#define SAME(fmt, ...)                                                              \
-	do {                                                                        \
-		char mine_[256], host_[256];                                        \
-		int m_ = ksnprintf(mine_, sizeof(mine_), fmt, ##__VA_ARGS__);       \
-		int h_ = snprintf(host_, sizeof(host_), fmt, ##__VA_ARGS__);        \
-		assert_string_equal(mine_, host_);                                  \
-		assert_int_equal(m_, h_);                                           \
+#define SAME(fmt, ...)                                                        \
+	do {                                                                  \
+		char mine_[256], host_[256];                                  \
+		int m_ = ksnprintf(mine_, sizeof(mine_), fmt, ##__VA_ARGS__); \
+		int h_ = snprintf(host_, sizeof(host_), fmt, ##__VA_ARGS__);  \
+		assert_string_equal(mine_, host_);                            \
+		assert_int_equal(m_, h_);                                     \
 	} while (0)
 
 static void test_formats(void **state)
@@ -48,8 +48,8 @@ static void test_formats(void **state)
 
 static void test_random_numbers(void **state)
 {
-	static const char *const flags[] = { "", "-", "0", "+", " ", "#", "-#", "0#", "+0", "- " };
-	static const char *const convs[] = { "d", "u", "x", "X", "o" };
+	static const char *const flags[] = {"", "-", "0", "+", " ", "#", "-#", "0#", "+0", "- "};
+	static const char *const convs[] = {"d", "u", "x", "X", "o"};
 	char fmt[32], mine[128], host[128];
 
 	(void)state;
@@ -133,7 +133,8 @@ static void test_lines(void **state)
 	kprintf("<3>three\n");
 	n = ring_from(&pos, buf, sizeof(buf) - 1);
 	buf[n] = 0;
-	assert_string_equal(buf, "[   12.345678] one\n[   12.345678] two and a half\n[   12.345679] three\n");
+	assert_string_equal(
+		buf, "[   12.345678] one\n[   12.345678] two and a half\n[   12.345679] three\n");
 	console[nconsole] = 0;
 	assert_string_equal(console, "one\ntwo and a half\nthree\n");
 	assert_true(host_irqs_on);
@@ -172,9 +173,10 @@ static void test_overwrite(void **state)
 	print_console_set(NULL);
 	now = 0;
 	for (unsigned i = 0; i < 3000; i++) {
-		snprintf(line, sizeof(line), "line %u %.*s", i, (int)host_rand_below(200),
-			 "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz"
-			 "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz");
+		snprintf(
+			line, sizeof(line), "line %u %.*s", i, (int)host_rand_below(200),
+			"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz"
+			"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz");
 		kprintf("%s\n", line);
 		total += sprintf(all + total, "[    0.000000] %s\n", line);
 	}
@@ -210,8 +212,9 @@ static void test_recursion(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_formats), cmocka_unit_test(test_random_numbers), cmocka_unit_test(test_edges),
-		cmocka_unit_test(test_lines),	cmocka_unit_test(test_quiet),	       cmocka_unit_test(test_overwrite),
+		cmocka_unit_test(test_formats),	  cmocka_unit_test(test_random_numbers),
+		cmocka_unit_test(test_edges),	  cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_quiet),	  cmocka_unit_test(test_overwrite),
 		cmocka_unit_test(test_recursion),
 	};
 

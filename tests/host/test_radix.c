@@ -63,7 +63,7 @@ static void model_insert(u64 i, uintptr_t w)
 	unsigned at = model_at(i);
 
 	memmove(&model[at + 1], &model[at], (nmodel - at) * sizeof(model[0]));
-	model[at] = (struct entry){ i, w, 0 };
+	model[at] = (struct entry){i, w, 0};
 	nmodel++;
 }
 
@@ -98,7 +98,7 @@ static void check(const struct radix_tree *t)
 	uintptr_t words[100];
 	u64 idx[100], i = 0;
 	unsigned k = 0;
-	bool any[RADIX_TAGS] = { 0 };
+	bool any[RADIX_TAGS] = {0};
 
 	assert_int_equal(t->count, nmodel);
 	check_nodes(t);
@@ -117,7 +117,8 @@ static void check(const struct radix_tree *t)
 	assert_int_equal(k, nmodel);
 	for (k = 0; k < nmodel; k++)
 		for (unsigned tag = 0; tag < RADIX_TAGS; tag++) {
-			assert_int_equal(radix_tag_get(t, model[k].index, tag), model[k].tags >> tag & 1);
+			assert_int_equal(radix_tag_get(t, model[k].index, tag),
+					 model[k].tags >> tag & 1);
 			any[tag] |= model[k].tags >> tag & 1;
 		}
 	for (unsigned tag = 0; tag < RADIX_TAGS; tag++)
@@ -178,7 +179,8 @@ static void op_next(struct radix_tree *t, u64 i)
 
 	while (tag < RADIX_TAGS && at < nmodel && !(model[at].tags >> tag & 1))
 		at++;
-	w = tag < RADIX_TAGS ? radix_next_tagged(t, &found, last, tag) : radix_next(t, &found, last);
+	w = tag < RADIX_TAGS ? radix_next_tagged(t, &found, last, tag)
+			     : radix_next(t, &found, last);
 	if (at < nmodel && model[at].index <= last && i <= last) {
 		assert_int_equal(w, model[at].word);
 		assert_int_equal(found, model[at].index);
@@ -299,8 +301,8 @@ static void test_single_needs_no_node(void **state)
 static void test_reserve_is_enough(void **state)
 {
 	struct radix_tree t;
-	struct radix_reserve r = { NULL, 0 };
-	u64 at[] = { 0, 1, 63, 64, 4095, 1UL << 30, 1UL << 60, ~0UL };
+	struct radix_reserve r = {NULL, 0};
+	u64 at[] = {0, 1, 63, 64, 4095, 1UL << 30, 1UL << 60, ~0UL};
 
 	(void)state;
 	for (unsigned a = 0; a < ARRAY_LEN(at); a++)

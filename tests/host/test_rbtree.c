@@ -217,8 +217,9 @@ static void test_check_detects(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random),	cmocka_unit_test(test_random_augmented), cmocka_unit_test(test_sequences),
-		cmocka_unit_test(test_replace), cmocka_unit_test(test_check_detects),
+		cmocka_unit_test(test_random),	      cmocka_unit_test(test_random_augmented),
+		cmocka_unit_test(test_sequences),     cmocka_unit_test(test_replace),
+		cmocka_unit_test(test_check_detects),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

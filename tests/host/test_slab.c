@@ -91,7 +91,7 @@ static void check(const struct item *it, size_t n)
 
 static size_t random_size(void)
 {
-	static const size_t big[] = { 4095, 4096, 4097, 8192, 40000, 65536, 65537, 200000, 1000000 };
+	static const size_t big[] = {4095, 4096, 4097, 8192, 40000, 65536, 65537, 200000, 1000000};
 
 	if (host_rand_below(40) == 0)
 		return big[host_rand_below(ARRAY_LEN(big))];
@@ -184,7 +184,7 @@ static void test_kmalloc_random(void **state)
 
 static void test_cache(void **state)
 {
-	static const size_t aligns[] = { 0, 8, 64, 256, 4096 };
+	static const size_t aligns[] = {0, 8, 64, 256, 4096};
 
 	(void)state;
 	for (unsigned a = 0; a < ARRAY_LEN(aligns); a++) {
@@ -337,7 +337,7 @@ static void test_exhaustion(void **state)
 static void test_radix_reserve(void **state)
 {
 	struct radix_tree t;
-	struct radix_reserve r = { NULL, 0 }, s = { NULL, 0 };
+	struct radix_reserve r = {NULL, 0}, s = {NULL, 0};
 
 	(void)state;
 	radix_init(&t);

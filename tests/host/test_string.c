@@ -100,7 +100,8 @@ static void test_compare(void **state)
 {
 	(void)state;
 	for (unsigned round = 0; round < 20000; round++) {
-		size_t n = length(round), x = rnd(16), y = rnd(2) ? x : rnd(16), at = n ? rnd(n) : 0;
+		size_t n = length(round), x = rnd(16), y = rnd(2) ? x : rnd(16),
+		       at = n ? rnd(n) : 0;
 		int expect = 0;
 
 		fill();
@@ -150,12 +151,13 @@ static void test_strings(void **state)
 	assert_int_equal(strlcpy(t, "abc", 0), 3);
 	assert_true(strcmp("abc", "abd") < 0 && strcmp("b", "abd") > 0 && strcmp("ab", "abc") < 0);
 	assert_true(strcmp("\x80", "a") > 0);
-	assert_true(strncmp("abc", "abd", 2) == 0 && strncmp("abc", "abd", 3) < 0 && strncmp("a", "a", 9) == 0);
+	assert_true(strncmp("abc", "abd", 2) == 0 && strncmp("abc", "abd", 3) < 0 &&
+		    strncmp("a", "a", 9) == 0);
 	assert_ptr_equal(strstr("hello", "zz"), NULL);
 	for (unsigned i = 0; i < 3; i++) {
 		static const char *const hay = "aabaabaaab";
-		static const char *const needles[] = { "aaab", "", "b" };
-		static const int where[] = { 6, 0, 2 };
+		static const char *const needles[] = {"aaab", "", "b"};
+		static const int where[] = {6, 0, 2};
 
 		assert_ptr_equal(strstr(hay, needles[i]), hay + where[i]);
 	}
@@ -217,7 +219,7 @@ static void test_sums(void **state)
 	assert_int_equal(crc32_le(crc32_le(0, "1234", 4), "56789", 5), 0xcbf43926);
 	assert_int_equal(crc32_le(0, "", 0), 0);
 	for (unsigned i = 0; i < 256; i++) {
-		u8 c[2] = { i, 0 };
+		u8 c[2] = {i, 0};
 
 		seen[i] = hash_bytes(c, 1, 0);
 		assert_int_equal(seen[i], hash_bytes(c, 1, 0));
@@ -231,8 +233,9 @@ static void test_sums(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_copy),	cmocka_unit_test(test_move),	cmocka_unit_test(test_set),
-		cmocka_unit_test(test_compare), cmocka_unit_test(test_strings), cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_copy),	cmocka_unit_test(test_move),
+		cmocka_unit_test(test_set),	cmocka_unit_test(test_compare),
+		cmocka_unit_test(test_strings), cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_pages),	cmocka_unit_test(test_sums),
 	};
 

@@ -206,7 +206,8 @@ void host_ram(paddr_t base, paddr_t end)
 
 	host_ram_free();
 	ram_size = end - base;
-	p = mmap(NULL, ram_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	p = mmap(NULL, ram_size, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		panic("no host memory");
 	host_direct_base = (u64)p;

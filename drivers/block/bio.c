@@ -119,6 +119,7 @@ int bio_wait(struct bio *b)
 
 	b->flags |= BIO_SYNC;
 	b->done = wait_done;
+	/* cppcheck-suppress autoVariables ; nobody uses it after the wait */
 	b->arg = &done;
 	bio_submit(b);
 	wait_event(waitq_of(b), __atomic_load_n(&done, __ATOMIC_ACQUIRE));

@@ -54,7 +54,8 @@ INITCALL(CORE, power_init);
 static __noreturn void end(const struct syscon_write *w, u32 value, bool reboot, bool failed)
 {
 	irq_disable();
-	if (w->reg && !sbi_has(EXT_SRST))
+	/* firmware before OpenSBI 1.2 does not pass the failure on to the test device */
+	if (w->reg && (!sbi_has(EXT_SRST) || (failed && is_test_device)))
 		*w->reg = value;
 	sbi_reset(reboot, failed);
 }

@@ -10,7 +10,7 @@
  * (l) lock
  */
 struct text {
-	struct mutex lock;	/* LOCK_PROCFS */
+	struct mutex lock;	/* (l) LOCK_PROCFS */
 	struct seq seq;		/* (l) */
 	bool made;		/* (l) */
 };

@@ -27,39 +27,72 @@ static void touch_once(struct file *f)
 		vfs_touch_atime(f->vnode);
 }
 
+/* The next pages to read, at least one: how many, all held, or -errno. */
+static ssize_t get_pages(struct vm_object *o, u64 index, u64 last, struct vm_readahead *ra, struct frame **out)
+{
+	size_t n = 0;
+	int err;
+
+	if (last > index)
+		n = vm_page_get_run(o, index, MIN(last - index + 1, (u64)VM_PAGE_RUN), ra, out);
+	if (n)
+		return (ssize_t)n;
+	err = vm_page_get(o, index, 0, ra, out);
+	return err ? err : 1;
+}
+
+/* Copies from the pages to the user up to byte `end` of the file, and puts them. Bytes; fewer after a fault. */
+static u64 copy_pages(struct uio *u, struct frame **pages, size_t n, u64 at, u64 end)
+{
+	u64 start = at;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		u64 off = at & PAGE_MASK, part = MIN(PAGE_SIZE - off, end - at), got;
+
+		got = uio_to(u, (char *)frame_va(pages[i]) + off, part);
+		vm_page_put(pages[i]);
+		at += got;
+		if (unlikely(got < part))
+			break;
+	}
+	while (unlikely(++i < n))
+		vm_page_put(pages[i]);
+	return at - start;
+}
+
 static ssize_t pagecache_read(struct file *f, struct uio *u, u64 *pos)
 {
 	struct vm_object *o = f->vnode->object;
+	struct frame *pages[VM_PAGE_RUN];
 	u64 at = *pos;
-	int err = 0;
+	ssize_t n = 0;
 
 	if (unlikely(!f->accessed && u->left))
 		touch_once(f);
 	while (u->left) {
-		u64 size = READ_ONCE(o->size), off = at & PAGE_MASK;
-		struct frame *fr;
-		size_t n, got;
+		u64 size = READ_ONCE(o->size), end, got;
 
 		if (at >= size)
 			break;
-		n = MIN(MIN(PAGE_SIZE - off, u->left), size - at);
-		err = vm_page_get(o, at >> PAGE_SHIFT, 0, &f->ra, &fr);
-		if (unlikely(err)) {
-			if (err == -ENXIO)
-				err = 0; /* truncated meanwhile */
+		end = at + MIN(u->left, size - at);
+		n = get_pages(o, at >> PAGE_SHIFT, (end - 1) >> PAGE_SHIFT, &f->ra, pages);
+		if (unlikely(n < 0)) {
+			if (n == -ENXIO)
+				n = 0; /* truncated meanwhile */
 			break;
 		}
-		got = uio_to(u, (char *)frame_va(fr) + off, n);
-		vm_page_put(fr);
+		end = MIN(end, ALIGN_DOWN(at, PAGE_SIZE) + (u64)n * PAGE_SIZE);
+		got = copy_pages(u, pages, (size_t)n, at, end);
 		at += got;
-		if (unlikely(got < n)) {
-			err = -EFAULT;
+		n = 0;
+		if (unlikely(at < end)) {
+			n = -EFAULT;
 			break;
 		}
 	}
 	if (at == *pos)
-		return err;
-	err = 0;
+		return n;
 	at -= *pos;
 	*pos += at;
 	return (ssize_t)at;

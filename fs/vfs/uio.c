@@ -34,7 +34,7 @@ static size_t from_kernel(u64 base, void *buf, size_t n)
 	return 0;
 }
 
-static void advance(struct uio *u, size_t n)
+static inline void advance(struct uio *u, size_t n)
 {
 	u->left -= n;
 	u->cur_off += n;
@@ -80,11 +80,25 @@ static inline size_t move(struct uio *u, void *buf, size_t n, copy_fn copy)
 
 size_t uio_to(struct uio *u, const void *buf, size_t n)
 {
+	const struct iovec_k *v = &u->iov[u->cur];
+
+	if (likely(!u->kernel && v->len - u->cur_off >= n)) { /* all in one piece */
+		n -= copy_to_user_partial((void __user *)(v->base + u->cur_off), buf, n);
+		advance(u, n);
+		return n;
+	}
 	return unlikely(u->kernel) ? move(u, (void *)buf, n, to_kernel) : move(u, (void *)buf, n, to_user);
 }
 
 size_t uio_from(struct uio *u, void *buf, size_t n)
 {
+	const struct iovec_k *v = &u->iov[u->cur];
+
+	if (likely(!u->kernel && v->len - u->cur_off >= n)) {
+		n -= copy_from_user_partial(buf, (const void __user *)(v->base + u->cur_off), n);
+		advance(u, n);
+		return n;
+	}
 	return unlikely(u->kernel) ? move(u, buf, n, from_kernel) : move(u, buf, n, from_user);
 }
 

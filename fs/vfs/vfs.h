@@ -165,7 +165,7 @@ struct vnode {
 	const struct file_ops *fops;	/* (c) NULL: generic */
 	struct rwlock v_lock;		/* (c) contents and attributes */
 	struct vm_object *object;	/* (c) page cache: &obj, an anon object (tmpfs), or NULL */
-	struct vm_object obj;		/* embedded object of page-cached files (see object.h) */
+	struct vm_object obj;		/* (c) embedded object of page-cached files (see object.h) */
 	struct rb_node hash_node;	/* (h) in mount->vnodes by ino */
 	struct list dirty_link;		/* (d) mount's dirty list: has dirty pages or attributes */
 	bool attr_dirty;		/* (f) */

@@ -58,10 +58,16 @@ static bool good_frame(u64 fp)
 /*
  * A frame pointer points behind the saved pair (fp, ra).  trap.S makes no such pair: where a return address is
  * trap.S's, the frame pointer of trap_kernel is the trapframe, and the interrupted function goes on from there.
+ * pc 0: begins with the callers of the frame.
  */
-void print_backtrace(u64 pc, u64 fp)
+void print_backtrace(u64 pc, u64 ra, u64 fp)
 {
-	print_pc("  ", pc);
+	if (pc)
+		print_pc("  ", pc);
+	if (pc && good_frame(fp) && good_frame(((const u64 *)fp)[-1])) { /* a leaf saves fp alone, where others save ra */
+		print_pc("  ", ra - 1);
+		fp = ((const u64 *)fp)[-1];
+	}
 	for (unsigned depth = 0; depth < MAX_DEPTH && good_frame(fp); depth++) {
 		const u64 *pair = (const u64 *)fp - 2;
 		u64 next = pair[0];
@@ -116,14 +122,14 @@ static void report(const struct trapframe *tf)
 {
 	report_head();
 	if (!tf) {
-		print_backtrace((u64)__builtin_return_address(0), (u64)__builtin_frame_address(0));
+		print_backtrace(0, 0, (u64)__builtin_frame_address(0));
 		return;
 	}
 	print_registers(tf);
 	if (!(tf->status & SSTATUS_SPP))
 		kprintf("  in user mode\n");
 	else
-		print_backtrace(tf->x[REG_PC], tf->x[REG_S0]);
+		print_backtrace(tf->x[REG_PC], tf->x[REG_RA], tf->x[REG_S0]);
 }
 
 static __noreturn void halt(void)

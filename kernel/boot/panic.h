@@ -10,7 +10,7 @@ __noreturn void panic_stop_hart(void);
 bool panic_under_way(void);
 /* Name and offset of the function around a kernel pc; false: not known. */
 bool ksym_lookup(u64 pc, const char **name, u64 *offset);
-/* Prints where the thread's functions are, from a frame pointer. */
-void print_backtrace(u64 pc, u64 fp);
+/* Prints the functions that are active: the one at pc with return address ra (pc 0: none), then those of the frames. */
+void print_backtrace(u64 pc, u64 ra, u64 fp);
 
 #endif

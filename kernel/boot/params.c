@@ -40,7 +40,9 @@ static const char *take_word(const char *s, char *out)
 	bool quoted = false;
 
 	for (; *s && (quoted || !blank(*s)); s++) {
-		if (*s == '"')
+		if (quoted && *s == '\\' && (s[1] == '"' || s[1] == '\\'))
+			*out++ = *++s;
+		else if (*s == '"')
 			quoted = !quoted;
 		else
 			*out++ = *s;
@@ -55,7 +57,9 @@ static size_t word_room(const char *s)
 	size_t n = 0;
 
 	for (; s[n] && (quoted || !blank(s[n])); n++)
-		if (s[n] == '"')
+		if (quoted && s[n] == '\\' && (s[n + 1] == '"' || s[n + 1] == '\\'))
+			n++;
+		else if (s[n] == '"')
 			quoted = !quoted;
 	return n + 1;
 }

@@ -43,11 +43,15 @@ static inline bool covered(const struct radix_tree *t, u64 index)
 static inline struct radix_node *leaf_of(const struct radix_tree *t, u64 index)
 {
 	struct radix_node *n = t->root;
+	unsigned shift = n->shift;
 
-	if (!covered(t, index))
+	if (index >> shift >= RADIX_SLOTS) /* more than the height covers */
 		return NULL;
-	while (n && n->shift)
-		n = child(n, slot_of(n, index));
+	for (; shift; shift -= RADIX_BITS) {
+		n = child(n, (index >> shift) & SLOT_MASK);
+		if (!n)
+			return NULL;
+	}
 	return n;
 }
 
@@ -173,29 +177,43 @@ static struct radix_node *build_path(struct radix_tree *t, u64 index, struct rad
 	return n;
 }
 
-int radix_insert(struct radix_tree *t, u64 index, uintptr_t word, struct radix_reserve *r)
+static inline void leaf_store(struct radix_tree *t, struct radix_node *leaf, u64 index,
+			      uintptr_t word)
 {
-	struct radix_reserve own = {NULL, 0};
-	struct radix_node *leaf;
-	int err;
+	uintptr_t *slot = &leaf->slots[index & SLOT_MASK];
 
-	ASSERT(word);
-	leaf = t->height ? leaf_of(t, index) : NULL;
-	if (!leaf) {
-		if (!index && !t->root) {
-			t->root = (struct radix_node *)word;
-			t->count = 1;
-			return 0;
-		}
-		err = collect(&own, r, nodes_needed(t, index));
-		if (err)
-			return err;
-		leaf = build_path(t, index, &own);
-	}
-	ASSERT(!leaf->slots[index & SLOT_MASK]);
-	leaf->slots[index & SLOT_MASK] = word;
+	ASSERT(!*slot);
+	*slot = word;
 	leaf->present |= 1UL << (index & SLOT_MASK);
 	t->count++;
+}
+
+/* There is no leaf for index yet. */
+static __attribute__((noinline)) int insert_new(struct radix_tree *t, u64 index, uintptr_t word,
+						struct radix_reserve *r)
+{
+	struct radix_reserve own = {NULL, 0};
+	int err;
+
+	if (!index && !t->root) {
+		t->root = (struct radix_node *)word;
+		t->count = 1;
+		return 0;
+	}
+	err = collect(&own, r, nodes_needed(t, index));
+	if (!err)
+		leaf_store(t, build_path(t, index, &own), index, word);
+	return err;
+}
+
+int radix_insert(struct radix_tree *t, u64 index, uintptr_t word, struct radix_reserve *r)
+{
+	struct radix_node *leaf = likely(t->height) ? leaf_of(t, index) : NULL;
+
+	ASSERT(word);
+	if (unlikely(!leaf))
+		return insert_new(t, index, word, r);
+	leaf_store(t, leaf, index, word);
 	return 0;
 }
 

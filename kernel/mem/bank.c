@@ -177,31 +177,28 @@ u64 frames_total(void)
 	return total;
 }
 
-struct frame *pa_frame(paddr_t pa)
+struct frame *bank_search_pa(paddr_t pa)
 {
-	struct bank *b = &mem_banks[0];
 	unsigned lo = 0, hi = mem_nbanks;
 
-	if (likely(pa - b->base < b->size))
-		return b->frames + ((pa - b->base) >> PAGE_SHIFT);
 	while (lo < hi) {
-		b = &mem_banks[(lo + hi) / 2];
+		unsigned mid = (lo + hi) / 2;
+		struct bank *b = &mem_banks[mid];
+
 		if (pa < b->base)
-			hi = b - mem_banks;
+			hi = mid;
 		else if (pa - b->base < b->size)
 			return b->frames + ((pa - b->base) >> PAGE_SHIFT);
 		else
-			lo = b - mem_banks + 1;
+			lo = mid + 1;
 	}
 	return NULL;
 }
 
-struct bank *bank_of_frame(const struct frame *f)
+struct bank *bank_search_frame(const struct frame *f)
 {
 	unsigned lo = 0, hi = mem_nbanks;
 
-	if (likely((u64)f - (u64)mem_banks[0].frames < bank_frames(&mem_banks[0]) * sizeof(*f)))
-		return &mem_banks[0];
 	while (lo < hi) {
 		unsigned mid = (lo + hi) / 2;
 		struct bank *b = by_frames[mid];
@@ -216,19 +213,24 @@ struct bank *bank_of_frame(const struct frame *f)
 	panic("%p is not a frame", (const void *)f);
 }
 
+struct frame *pa_frame(paddr_t pa)
+{
+	return mem_pa_frame(pa);
+}
+
 paddr_t frame_pa(const struct frame *f)
 {
-	struct bank *b = bank_of_frame(f);
+	const struct bank *b = bank_of_frame(f);
 
 	return b->base + ((u64)(f - b->frames) << PAGE_SHIFT);
 }
 
 void *frame_va(const struct frame *f)
 {
-	return pa_to_va(frame_pa(f));
+	return mem_frame_va(f);
 }
 
 struct frame *va_frame(const void *va)
 {
-	return pa_frame((u64)va - DIRECT_BASE + direct_pa_base);
+	return mem_va_frame(va);
 }

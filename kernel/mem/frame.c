@@ -110,7 +110,7 @@ static inline bool frame_claim(struct frame *f, unsigned flags)
 {
 	bool zero = f->flags & FR_ZEROED;
 
-	ASSERTF(f->flags & FR_FREE && !(f->flags & FR_BUDDY), "frame %#lx flags %#x",
+	ASSERTF((f->flags & (FR_FREE | FR_BUDDY)) == FR_FREE, "frame %#lx flags %#x",
 		(unsigned long)frame_pa(f), f->flags);
 	check_content(f);
 	f->flags = 0;
@@ -149,9 +149,11 @@ static bool refill(struct frame_cache *c, unsigned which, unsigned flags)
 {
 	size_t want = zone_allowance(FA_USER) > c->max ? c->max / 2 : 1;
 
-	c->n[which] = which == ZEROED ? zone_take_zeroed(c->stack[which], want, flags)
-				      : zone_take(c->stack[which], want, flags);
-	return c->n[which] != 0;
+	size_t n = which == ZEROED ? zone_take_zeroed(c->stack[which], want, flags)
+				   : zone_take(c->stack[which], want, flags);
+
+	c->n[which] = n;
+	return n != 0;
 }
 
 /* A frame off one of the two stacks, the wanted kind first; NULL: none within the watermarks. Interrupts off. */
@@ -168,14 +170,19 @@ static inline struct frame *cache_pop(struct frame_cache *c, unsigned which, uns
 	return NULL;
 }
 
-static void cache_push(struct frame_cache *c, struct frame *f)
+/* Room in the stack of any frames. Interrupts off. */
+static __attribute__((noinline)) void cache_spill(struct frame_cache *c)
 {
 	u32 keep = c->max / 2;
 
-	if (c->n[ANY] == c->max) {
-		zone_put(c->stack[ANY] + keep, c->max - keep);
-		c->n[ANY] = keep;
-	}
+	zone_put(c->stack[ANY] + keep, c->n[ANY] - keep);
+	c->n[ANY] = keep;
+}
+
+static inline void cache_push(struct frame_cache *c, struct frame *f)
+{
+	if (unlikely(c->n[ANY] == c->max))
+		cache_spill(c);
 	c->stack[ANY][c->n[ANY]++] = f;
 }
 
@@ -263,18 +270,37 @@ static bool make_room(size_t want, unsigned try)
 	return fn && try < RECLAIM_TRIES && fn(want) != 0;
 }
 
-struct frame *frame_alloc(unsigned flags)
+static __attribute__((noinline)) struct frame *alloc_slow(unsigned flags)
 {
 	bool zero = false;
 	struct frame *f = try_one(flags, &zero);
 
-	for (unsigned try = 0; unlikely(!f); try++) {
+	for (unsigned try = 0; !f; try++) {
 		if ((flags & FA_NOWAIT) || !make_room(1, try))
 			return NULL;
 		f = try_one(flags, &zero);
 	}
 	if ((flags & FA_ZERO) && !zero)
-		page_zero(frame_va(f));
+		page_zero(mem_frame_va(f));
+	vm_count(VMEV_pgalloc_normal, 1);
+	return f;
+}
+
+struct frame *frame_alloc(unsigned flags)
+{
+	unsigned which = flags & FA_ZERO ? ZEROED : ANY;
+	u64 irq = irq_save();
+	struct frame_cache *c = cache_here();
+	struct frame *f;
+
+	if (unlikely(!c || !c->n[which])) {
+		irq_restore(irq);
+		return alloc_slow(flags);
+	}
+	f = c->stack[which][--c->n[which]];
+	c->kernel += !(flags & FA_USER);
+	irq_restore(irq);
+	frame_claim(f, flags);
 	vm_count(VMEV_pgalloc_normal, 1);
 	return f;
 }
@@ -294,7 +320,7 @@ struct frame *frame_alloc_order(unsigned order, unsigned flags)
 		f = try_order(order, flags);
 	}
 	for (u64 i = 0; (flags & FA_ZERO) && i < 1UL << order; i++)
-		page_zero(frame_va(f + i));
+		page_zero(mem_frame_va(f + i));
 	vm_count(VMEV_pgalloc_normal, 1UL << order);
 	return f;
 }
@@ -304,9 +330,15 @@ size_t frame_alloc_bulk(struct frame **out, size_t n, unsigned flags)
 	size_t got = zone_take(out, n, flags);
 	u64 irq;
 
+	for (size_t i = 0; i < got / 2; i++) { /* neighbours in order: one piece for a disk */
+		struct frame *f = out[i];
+
+		out[i] = out[got - 1 - i];
+		out[got - 1 - i] = f;
+	}
 	for (size_t i = 0; i < got; i++)
 		if (!frame_claim(out[i], flags) && (flags & FA_ZERO))
-			page_zero(frame_va(out[i]));
+			page_zero(mem_frame_va(out[i]));
 	if (!(flags & FA_USER)) {
 		irq = irq_save();
 		count_kernel(cache_here(), got);
@@ -325,7 +357,7 @@ size_t frame_alloc_bulk(struct frame **out, size_t n, unsigned flags)
 
 void frame_free(struct frame *f)
 {
-	bool user = f->allocated & FA_USER;
+	s64 kernel = !(f->allocated & FA_USER);
 	struct frame_cache *c;
 	u64 irq;
 
@@ -333,12 +365,13 @@ void frame_free(struct frame *f)
 	vm_count(VMEV_pgfree, 1);
 	irq = irq_save();
 	c = cache_here();
-	if (!user)
-		count_kernel(c, -1);
-	if (likely(c))
+	if (likely(c)) {
+		c->kernel -= kernel;
 		cache_push(c, f);
-	else
+	} else {
+		count_kernel(NULL, -kernel);
 		zone_put(&f, 1);
+	}
 	irq_restore(irq);
 }
 
@@ -390,7 +423,7 @@ bool frames_zero_one(void)
 	if (!(f->flags & FR_ZEROED)) {
 		check_content(f);
 		f->flags &= ~FR_POISON;
-		page_zero(frame_va(f));
+		page_zero(mem_frame_va(f));
 		vm_count(VMEV_frames_zeroed_idle, 1);
 	}
 	zone_put_zeroed(f);

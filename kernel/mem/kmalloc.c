@@ -11,7 +11,7 @@
 #include "kernel/lib/print.h"
 #include "kernel/lib/rbtree.h"
 #include "kernel/lib/string.h"
-#include "kernel/mem/frame.h"
+#include "kernel/mem/mem_internal.h"
 #include "kernel/mem/slab_internal.h"
 #include "kernel/riscv/mmu.h"
 
@@ -175,6 +175,8 @@ static void *alloc_from(size_t n, unsigned flags, void *pc)
 {
 	void *p;
 
+	if (unlikely(n > (size_t)1 << 40))
+		return NULL;
 	if (n <= PAGE_SIZE)
 		return kmem_cache_alloc_from(class_for(n), flags, pc);
 	/* in one piece only if that is to be had at once: memory in pieces does as well, and needs no big block */
@@ -185,14 +187,15 @@ static void *alloc_from(size_t n, unsigned flags, void *pc)
 
 void *kmalloc(size_t n, unsigned flags)
 {
-	if (unlikely(n > (size_t)1 << 40))
-		return NULL;
+	if (likely(n <= SMALL_MAX))
+		return kmem_cache_alloc_from(class_for(n), flags, __builtin_return_address(0));
 	return alloc_from(n, flags, __builtin_return_address(0));
 }
 
 void kfree(void *p)
 {
 	struct kmem_cache *c;
+	struct frame *f;
 
 	if (!p)
 		return;
@@ -200,7 +203,8 @@ void kfree(void *p)
 		free_mapped(p);
 		return;
 	}
-	c = slab_cache_of(p);
+	f = mem_va_frame(p);
+	c = f && (f->flags & FR_SLAB) ? (struct kmem_cache *)f->private : NULL;
 	if (likely(c))
 		kmem_cache_free_from(c, p, __builtin_return_address(0));
 	else

@@ -21,7 +21,7 @@
 #include "kernel/lib/errno.h"
 #include "kernel/lib/print.h"
 #include "kernel/lib/string.h"
-#include "kernel/mem/frame.h"
+#include "kernel/mem/mem_internal.h"
 #include "kernel/mem/slab_internal.h"
 #include "kernel/riscv/hart.h"
 #include "kernel/sched/thread.h"
@@ -76,7 +76,7 @@ static u64 nframes; /* (a) */
 
 static inline struct frame *slab_of(struct kmem_cache *c, const void *p)
 {
-	return va_frame((void *)ALIGN_DOWN((u64)p, PAGE_SIZE << c->order));
+	return mem_va_frame((void *)ALIGN_DOWN((u64)p, PAGE_SIZE << c->order));
 }
 
 #define slab_free(s) ((s)->index)      /* first free object */
@@ -320,7 +320,7 @@ static void mag_make(struct kmem_cache *c)
 	kmem_cache_free(&mag_cache, m);
 }
 
-static void *alloc_slow(struct kmem_cache *c, unsigned flags)
+static __attribute__((noinline)) void *alloc_slow(struct kmem_cache *c, unsigned flags)
 {
 	struct magazine *m;
 	void *p = NULL;
@@ -345,7 +345,7 @@ static void *alloc_slow(struct kmem_cache *c, unsigned flags)
 	return p;
 }
 
-static bool injected_failure(void)
+static __attribute__((noinline)) bool injected_failure(void)
 {
 	struct thread *t = current();
 
@@ -382,9 +382,24 @@ void *kmem_cache_alloc(struct kmem_cache *c, unsigned flags)
 	return kmem_cache_alloc_from(c, flags, __builtin_return_address(0));
 }
 
-void kmem_cache_free_from(struct kmem_cache *c, void *p, void *pc)
+/* The magazine is full, or there is none; interrupts off. */
+static __attribute__((noinline)) void free_slow(struct kmem_cache *c, struct magazine *m, void *p)
 {
 	struct list surplus = LIST_INIT(surplus);
+
+	if (m) {
+		mag_drain(c, m, m->max / 2);
+		m->objs[m->n++] = p;
+		return;
+	}
+	spin_lock(&c->lock);
+	slab_put(c, p, &surplus);
+	spin_unlock(&c->lock);
+	release_all(c, &surplus);
+}
+
+void kmem_cache_free_from(struct kmem_cache *c, void *p, void *pc)
+{
 	struct magazine *m;
 	u64 irq;
 
@@ -394,16 +409,10 @@ void kmem_cache_free_from(struct kmem_cache *c, void *p, void *pc)
 		debug_free(c, p, pc);
 	irq = irq_save();
 	m = mag_here(c);
-	if (likely(m)) {
-		if (unlikely(m->n == m->max))
-			mag_drain(c, m, m->max / 2);
+	if (likely(m && m->n < m->max))
 		m->objs[m->n++] = p;
-	} else {
-		spin_lock(&c->lock);
-		slab_put(c, p, &surplus);
-		spin_unlock(&c->lock);
-		release_all(c, &surplus);
-	}
+	else
+		free_slow(c, m, p);
 	irq_restore(irq);
 }
 

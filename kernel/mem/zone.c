@@ -13,6 +13,7 @@
  */
 
 #include "kernel/lib/print.h"
+#include "kernel/lib/string.h"
 #include "kernel/mem/mem_internal.h"
 
 #define ORDERS (FRAME_MAX_ORDER + 1)
@@ -140,15 +141,16 @@ u64 zone_allowance(unsigned flags)
 	return have > keep ? have - keep : 0;
 }
 
-/* One batch of at most n frames: the smallest blocks first, so that large ones stay whole. */
+/* One batch of at most n frames into the end of out[0..n), the first frame last.  The smallest
+ * blocks first, so that large ones stay whole. */
 static size_t take_some(struct frame **out, size_t n)
 {
 	unsigned from = __builtin_ctz(zone.nonempty);
 	unsigned order = MIN(from, 63u - __builtin_clzl(n));
-	struct frame *f = block_alloc(from, order);
+	struct frame *f = block_alloc(from, order), *end = f + (1UL << order);
 
-	for (size_t i = 0; i < 1UL << order; i++)
-		out[i] = f + i;
+	for (out += n; f < end; f++)
+		*--out = f;
 	return 1UL << order;
 }
 
@@ -157,7 +159,7 @@ static size_t take_zeroed(struct frame **out, size_t n)
 	size_t got = 0;
 
 	for (; got < n && zone.nzeroed; got++) {
-		out[got] = list_entry(list_pop(&zone.zeroed), struct frame, link);
+		out[n - 1 - got] = list_entry(list_pop(&zone.zeroed), struct frame, link);
 		zone.nzeroed--;
 		zone.nfree--;
 	}
@@ -167,13 +169,14 @@ static size_t take_zeroed(struct frame **out, size_t n)
 size_t zone_take(struct frame **out, size_t n, unsigned flags)
 {
 	u64 irq = spin_lock_irq(&zone.lock);
-	size_t got = 0;
+	size_t got = 0, want = MIN(n, zone_allowance(flags));
 
-	n = MIN(n, zone_allowance(flags));
-	while (got < n && zone.nonempty)
-		got += take_some(out + got, n - got);
-	got += take_zeroed(out + got, n - got);
+	while (got < want && zone.nonempty)
+		got += take_some(out, want - got);
+	got += take_zeroed(out, want - got);
 	spin_unlock_irq(&zone.lock, irq);
+	if (unlikely(got < want))
+		memmove(out, out + (want - got), got * sizeof(*out));
 	return got;
 }
 
@@ -185,8 +188,11 @@ size_t zone_take_zeroed(struct frame **out, size_t n, unsigned flags)
 	if (!READ_ONCE(zone.nzeroed))
 		return 0;
 	irq = spin_lock_irq(&zone.lock);
-	got = take_zeroed(out, MIN(n, zone_allowance(flags)));
+	n = MIN(n, zone_allowance(flags));
+	got = take_zeroed(out, n);
 	spin_unlock_irq(&zone.lock, irq);
+	if (got < n)
+		memmove(out, out + (n - got), got * sizeof(*out));
 	return got;
 }
 
@@ -221,13 +227,38 @@ struct frame *zone_take_order(unsigned order, unsigned flags)
 	return f;
 }
 
+/* How many of f[0..n) follow one another in memory; none of them is marked zeroed afterwards. */
+static size_t run_length(struct frame **f, size_t n)
+{
+	size_t len = 0;
+
+	for (; len < n && f[len] == f[0] + len; len++)
+		if (unlikely(f[len]->flags & FR_ZEROED))
+			f[len]->flags &= ~FR_ZEROED;
+	return len;
+}
+
+/* Frames that were taken together come back together: as whole blocks, where they are aligned. */
 void zone_put(struct frame **f, size_t n)
 {
 	u64 irq = spin_lock_irq(&zone.lock);
 
-	for (size_t i = 0; i < n; i++) {
-		f[i]->flags &= ~FR_ZEROED;
-		block_free(bank_of_frame(f[i]), f[i], 0);
+	while (n) {
+		struct bank *b = bank_of_frame(f[0]);
+		size_t len = run_length(f, MIN(n, bank_frames(b) - (f[0] - b->frames)));
+
+		n -= len;
+		while (len) {
+			u64 pfn = (b->base >> PAGE_SHIFT) + (f[0] - b->frames);
+			unsigned order = 63 - __builtin_clzl(len);
+
+			order = MIN(order, FRAME_MAX_ORDER);
+			while (pfn & ((1UL << order) - 1))
+				order--;
+			block_free(b, f[0], order);
+			f += 1UL << order;
+			len -= 1UL << order;
+		}
 	}
 	spin_unlock_irq(&zone.lock, irq);
 }

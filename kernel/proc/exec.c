@@ -28,6 +28,14 @@ struct exec {
 	u64 vdso;		     /* (o) */
 };
 
+u64 random_u64(void)
+{
+	u64 v;
+
+	random_bytes(&v, sizeof(v));
+	return v;
+}
+
 bool proc_randomize(void)
 {
 	return !kernel_flag("norandmaps");

@@ -323,7 +323,7 @@ int exec_stack_build(struct vm_map *map, struct exec_strings *s, const struct lo
 	put_strings(&st, s, out);
 	execfn = out->env_end;
 	stack_put(&st, pad, st.pos & 15, false);
-	random_fill(random, sizeof(random));
+	random_bytes(random, sizeof(random));
 	stack_put(&st, random, sizeof(random), false);
 	fill_auxv(out, ld, cred, secure, vdso, st.pos, execfn);
 	put_table(&st, s, out);

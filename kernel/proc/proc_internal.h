@@ -7,6 +7,7 @@
 #include "kernel/lib/errno.h"
 #include "kernel/lib/print.h"
 #include "kernel/lib/radix.h"
+#include "kernel/lib/random.h"
 #include "kernel/lib/string.h"
 #include "kernel/mem/slab.h"
 #include "kernel/proc/proc.h"
@@ -189,7 +190,6 @@ s64 vdso_map(struct vm_map *map, bool randomize); /* address of its ELF header, 
 extern const u32 vdso_sigreturn_offset;
 
 /* ---- other ---- */
-void random_fill(void *buf, size_t n);
 u64 random_u64(void);
 bool proc_randomize(void); /* norandmaps not given */
 void procfs_pid_init(void);

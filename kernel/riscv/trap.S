@@ -220,6 +220,14 @@ stack_overflow:
 1:	wfi
 	j	1b
 
+	.globl	trap_switch_overflow
+trap_switch_overflow:
+	lla	t0, overflow_owner
+	amoswap.w.aq t0, tp, (t0)
+	bnez	t0, 1b
+	lla	sp, overflow_stack_top
+	call	trap_stack_overflow
+
 	.section .bss.page, "aw", @nobits
 	.balign	4096
 overflow_stack:

@@ -228,6 +228,8 @@ static void kernel_exception(struct trapframe *tf, u64 cause, u64 tval)
 	u64 fixup;
 
 	if (cause == CAUSE_LOAD_PAGE || cause == CAUSE_STORE_PAGE || cause == CAUSE_INSN_PAGE) {
+		if (tval - ((u64)current()->kstack - PAGE_SIZE) < PAGE_SIZE)
+			trap_switch_overflow(tf); /* a store ahead of the stack pointer: trap.S saw nothing wrong */
 		if (kernel_page_fault(tf, cause, tval))
 			return;
 	}
@@ -258,7 +260,6 @@ void trap_stack_overflow(struct trapframe *tf)
 {
 	struct thread *t = current();
 
-	t->kstack = NULL; /* the overflow stack is not between its bounds */
 	panic_trap(tf, "kernel stack overflow in thread %s: sp %#lx, pc %#lx, address %#lx", t->name, tf->x[REG_SP],
 		   tf->x[REG_PC], tf->tval);
 }

@@ -14,6 +14,7 @@ void trap_user(struct trapframe *tf, u64 cause, u64 tval);
 void trap_kernel(struct trapframe *tf, u64 cause, u64 tval);
 void trap_notify(struct trapframe *tf);
 void trap_stack_overflow(struct trapframe *tf);
+__noreturn void trap_switch_overflow(struct trapframe *tf);	/* trap.S: there, on the overflow stack */
 const char *trap_cause_name(u64 cause);
 
 /* fpu.c: FS was off at an illegal instruction. True: it is an FP instruction and FS is on now, run it again. */

@@ -247,7 +247,8 @@ static int cwd_string(char *buf)
 	path_hold(&cwd);
 	path_hold(&root);
 	mutex_unlock(&fs->lock);
-	n = READ_ONCE(path_vnode(&cwd)->unlinked) ? -ENOENT : path_string(&cwd, &root, buf, PATH_MAX);
+	n = READ_ONCE(path_vnode(&cwd)->unlinked) ? -ENOENT
+						  : path_string(&cwd, &root, buf, PATH_MAX);
 	path_put(&cwd);
 	path_put(&root);
 	return n;

@@ -137,6 +137,10 @@ struct vm_readahead {
  * ra (may be NULL): starts read-ahead.  Sleeps; no spin locks held.
  */
 int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readahead *ra, struct frame **out);
+/* For reading many pages: holds the consecutive pages from index that are there, valid and ask for no read-ahead, at most n <= VM_PAGE_RUN. How many;
+ * 0: vm_page_get has to do it. ra may be NULL. */
+#define VM_PAGE_RUN 16
+size_t vm_page_get_run(struct vm_object *o, u64 index, size_t n, struct vm_readahead *ra, struct frame **out);
 /* The frame returned BUSY by VMP_NOFILL: ok = contents complete, becomes valid; not ok: removed from the object. Still held. */
 void vm_page_ready(struct frame *f, bool ok);
 void vm_page_put(struct frame *f);		/* ends the hold */

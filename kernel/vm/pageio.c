@@ -315,6 +315,36 @@ int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readah
 	}
 }
 
+/* May this page be read without more ado? */
+static bool ready_to_read(const struct frame *f, u64 index, const struct vm_readahead *ra)
+{
+	if (f->index != index || (__atomic_load_n(&f->flags, __ATOMIC_ACQUIRE) & (FR_VALID | FR_BUSY | FR_READAHEAD)) != FR_VALID)
+		return false;
+	return !ra || index + ra->window / 2 != ra->ahead;
+}
+
+size_t vm_page_get_run(struct vm_object *o, u64 index, size_t n, struct vm_readahead *ra, struct frame **out)
+{
+	uintptr_t words[VM_PAGE_RUN];
+	size_t k = 0, got = 0;
+	u64 pages;
+
+	ASSERT(n <= VM_PAGE_RUN);
+	spin_lock(o->lock);
+	pages = DIV_ROUND_UP(o->size, PAGE_SIZE);
+	if (index < pages)
+		got = radix_gather(&o->pages, index, MIN(index + n, pages) - 1, words, NULL, n);
+	for (; k < got && ready_to_read((struct frame *)words[k], index + k, ra); k++) {
+		out[k] = (struct frame *)words[k];
+		vm_page_hold(out[k]);
+		vm_page_touch(out[k]);
+	}
+	spin_unlock(o->lock);
+	if (ra && k)
+		ra->next = index + k;
+	return k;
+}
+
 /* ---- cleaning ---- */
 
 /* A clean that failed left FR_ERROR: the page is dirty again. Clears stale hints. Locked; true if f is being cleaned now. */

@@ -346,7 +346,7 @@ static void test_misuse_panics(void **state)
 	radix_init(&t);
 	expect_panic(radix_insert(&t, 5, 0, NULL), "word");
 	assert_int_equal(radix_insert(&t, 5, 1, NULL), 0);
-	expect_panic(radix_insert(&t, 5, 2, NULL), "slots");
+	expect_panic(radix_insert(&t, 5, 2, NULL), "slot");
 	expect_panic(radix_replace(&t, 6, 2), "old");
 	expect_panic(radix_tag_set(&t, 6, 0), "radix_get");
 	radix_remove(&t, 5);

@@ -70,6 +70,20 @@ static void open_console(void)
 		close(fd);
 }
 
+/* What stands between double quotes, up to the closing one; \" and \\ stand for themselves without the backslash. */
+static char *quoted(const char *s)
+{
+	char *out = xstrndup(s, strlen(s)), *o = out;
+
+	for (; *s && *s != '"' && *s != '\n'; s++) {
+		if (*s == '\\' && (s[1] == '"' || s[1] == '\\'))
+			s++;
+		*o++ = *s;
+	}
+	*o = 0;
+	return out;
+}
+
 /* The value of autorun= on the command line, allocated; NULL when it is not there. */
 static char *autorun_command(void)
 {
@@ -88,12 +102,11 @@ static char *autorun_command(void)
 		p = strstr(line.data, "\"autorun=");
 		if (!p)
 			return NULL;
-		start = p + sizeof(key);
-		return xstrndup(start, strcspn(start, "\"\n"));
+		return quoted(p + sizeof(key));
 	}
 	start = p + sizeof(key) - 1;
 	if (*start == '"')
-		return xstrndup(start + 1, strcspn(start + 1, "\"\n"));
+		return quoted(start + 1);
 	return xstrndup(start, strcspn(start, " \t\n"));
 }
 

@@ -46,7 +46,6 @@ TEST(sigbus_beyond_eof)
 	CHECK_WRITE_FAULT(p + 4 * PAGE + 17, SIGBUS, BUS_ADRERR);
 	CHECK_READ_FAULT(q + 2 * PAGE + 1, SIGBUS, BUS_ADRERR);
 	CHECK_WRITE_FAULT(q + 3 * PAGE, SIGBUS, BUS_ADRERR);
-	CHECK_UNMAPPED((char *)mmap(NULL, 0, 0, 0, -1, 0)); /* not confused with no area */
 	CHECK_EQ(size_of_file(fd), TAIL);
 }
 
@@ -190,12 +189,10 @@ TEST(truncate_and_extend_often)
 		size_t cut = random_next(&seed) % (8 * PAGE);
 
 		CHECK_EQ(ftruncate(fd, 8 * PAGE), 0);
-		for (size_t at = cut; at < 8 * PAGE; at += 512)
-			CHECK_EQ(p[at], 0);
+		CHECK(all_bytes(p, 0, 8 * PAGE));
 		memset(p, i + 1, 8 * PAGE);
 		if (i % 8 == 0)
 			CHECK_EQ(msync(p, 8 * PAGE, MS_SYNC), 0);
-		cut = random_next(&seed) % (8 * PAGE);
 		CHECK_EQ(ftruncate(fd, cut), 0);
 		CHECK_EQ(ftruncate(fd, 8 * PAGE), 0);
 		CHECK(all_bytes(p, (char)(i + 1), cut));

@@ -218,12 +218,12 @@ KTEST(block_refuses)
 	b->nvecs = 1;
 	b->vecs[0] = (struct bio_vec){f, 0, PAGE_SIZE};
 	KT_CHECK(bio_wait(b) == -EIO);
-	b->sector = ~0UL;
+	b->sector = ALIGN_DOWN(~0UL, PAGE_SECTORS);
 	KT_CHECK(bio_wait(b) == -EIO);
 	b->sector = 0;
 	b->vecs[0].len = 100;
 	KT_CHECK(bio_wait(b) == -EINVAL);
-	b->vecs[0].len = SECTOR_SIZE;
+	b->vecs[0].len = block_sector_size(disk);
 	KT_CHECK(bio_wait(b) == 0);
 	bio_free(b);
 	frame_free(f);

@@ -134,7 +134,7 @@ static bool work_to_do(struct tty *t)
 }
 
 /* Feeds the discipline as much as it takes. */
-static void take_input_locked(struct tty *t)
+static void take_input_locked(struct tty *t) REQUIRES(t->lock)
 {
 	u64 pending;
 	bool any = false;
@@ -211,7 +211,7 @@ static struct raw_wait raw_wait(const struct ldisc *l, size_t n)
 }
 
 /* Sleeps until input_seq is no longer seq. Drops the lock meanwhile. 0, -ETIMEDOUT, -ERESTARTSYS. */
-static int wait_input(struct tty *t, u64 seq, u64 deadline)
+static int wait_input(struct tty *t, u64 seq, u64 deadline) REQUIRES(t->lock)
 {
 	int err;
 
@@ -222,7 +222,7 @@ static int wait_input(struct tty *t, u64 seq, u64 deadline)
 }
 
 /* Waits, lock held, until there is something to read. 0; 1: the read is to return 0 bytes; -EAGAIN, -ERESTARTSYS, -EIO. */
-static int wait_readable(struct file *f, struct tty *t, size_t want)
+static int wait_readable(struct file *f, struct tty *t, size_t want) REQUIRES(t->lock)
 {
 	u64 start = time_now(), last = 0;
 	size_t had = 0;
@@ -258,7 +258,7 @@ static int wait_readable(struct file *f, struct tty *t, size_t want)
 }
 
 /* Copies out what there is: one line at most, in canonical mode. */
-static ssize_t take_locked(struct tty *t, struct uio *u)
+static ssize_t take_locked(struct tty *t, struct uio *u) REQUIRES(t->lock)
 {
 	u8 buf[CHUNK];
 	bool line_end = false;
@@ -303,7 +303,7 @@ ssize_t tty_read(struct file *f, struct uio *u, u64 *pos __unused)
 
 /* ---- write ---- */
 
-static int wait_output(struct tty *t, u64 seq)
+static int wait_output(struct tty *t, u64 seq) REQUIRES(t->lock)
 {
 	int err;
 
@@ -314,7 +314,7 @@ static int wait_output(struct tty *t, u64 seq)
 }
 
 /* 0 when there is room to write; lock held. */
-static int wait_writable(struct file *f, struct tty *t)
+static int wait_writable(struct file *f, struct tty *t) REQUIRES(t->lock)
 {
 	for (;;) {
 		u64 seq = t->output_seq;
@@ -332,7 +332,7 @@ static int wait_writable(struct file *f, struct tty *t)
 	}
 }
 
-static ssize_t put_locked(struct tty *t, struct uio *u)
+static ssize_t put_locked(struct tty *t, struct uio *u) REQUIRES(t->lock)
 {
 	u8 buf[CHUNK];
 	size_t want = MIN(MIN(u->left, (u64)sizeof(buf)), out_room(t));

@@ -127,15 +127,21 @@ static bool owned_busy(const struct frame *f)
 	return (READ_ONCE(f->flags) & (FR_BUSY | FR_VALID)) == FR_BUSY;
 }
 
+static void extend(struct write *w, u64 end)
+{
+	if (end <= w->o->size)
+		return;
+	vm_object_extend(w->o, end);
+	if (w->o == &w->vn->obj)
+		vnode_mark_attr_dirty(w->vn);
+}
+
 static void page_written(struct write *w, struct frame *f, size_t n)
 {
-	vm_page_dirty(f);
+	/* the size first: a clean in between would leave out what lies beyond it */
 	w->at += n;
-	if (w->at > w->o->size) {
-		vm_object_extend(w->o, w->at);
-		if (w->o == &w->vn->obj)
-			vnode_mark_attr_dirty(w->vn);
-	}
+	extend(w, w->at);
+	vm_page_dirty(f);
 }
 
 /* Steps 1 to 3 for a page that is new. Bytes written, or -errno; 0: the user's bytes were not there, try again. */
@@ -163,8 +169,14 @@ static ssize_t fill_new_page(struct write *w, struct frame *f, u64 off, size_t n
 /* Step 4, and every page that is there: held only, so the copy may fault. */
 static ssize_t fill_held_page(struct write *w, struct frame *f, u64 off, size_t n)
 {
-	size_t got = uio_from(w->u, (char *)frame_va(f) + off, n);
+	u64 size = w->o->size;
+	size_t got;
 
+	/* others may clean this page meanwhile, and what lies beyond the end is zeroed then: the end moves before the bytes */
+	extend(w, w->at + n);
+	got = uio_from(w->u, (char *)frame_va(f) + off, n);
+	if (unlikely(got < n && w->at + n > size))
+		vm_object_set_size(w->o, MAX(size, w->at + got));
 	if (got)
 		page_written(w, f, got);
 	return got ? (ssize_t)got : -EFAULT;

@@ -433,6 +433,7 @@ static enum outcome resolve(struct fault *ft)
 {
 	bool write = ft->access & VM_ACCESS_WRITE, private = !(ft->area->flags & AREA_SHARED);
 	struct frame *f;
+	u32 flags;
 
 	if (write && private && ft->area->needs_copy) {
 		enum outcome r = own_object(ft);
@@ -451,8 +452,10 @@ static enum outcome resolve(struct fault *ft)
 		return fail(ft, -EFAULT, SIGBUS, BUS_ADRERR);
 	if (!f)
 		return no_page(ft, write);
-	if (unlikely((READ_ONCE(f->flags) & (FR_VALID | FR_BUSY)) != FR_VALID)) {
-		if (page_has(f, FR_BUSY))
+	/* one look: a fill that ends between two would seem neither busy nor valid */
+	flags = __atomic_load_n(&f->flags, __ATOMIC_ACQUIRE);
+	if (unlikely((flags & (FR_VALID | FR_BUSY)) != FR_VALID)) {
+		if (flags & FR_BUSY)
 			return wait_busy(ft);
 		page_remove_locked(f);	/* its fill failed */
 		vm_page_put(f);
@@ -493,7 +496,7 @@ static enum outcome in_area(struct fault *ft)
 
 	/* most first writes to anonymous memory want a zeroed page: get it while nothing is locked */
 	if (write && !ft->spare && !(a->flags & AREA_SHARED) && !a->file && !a->needs_copy &&
-	    (!a->object || a->object->kind == OBJ_ANON))
+	    (!a->object || a->object->kind == OBJ_ANON) && !pmap_present(&ft->map->pmap, ft->va))
 		ft->spare = frame_alloc(FA_USER | FA_ZERO);
 	do {
 		ft->top = area_lock_object(a);
@@ -541,13 +544,30 @@ static enum outcome one_pass(struct fault *ft)
 	return in_area(ft);
 }
 
+/* Field by field: the compiler would call memset, which costs more than a fault's lookup. found, frame and index are set by each pass. */
+static void fault_init(struct fault *ft, struct vm_map *m, u64 va, unsigned access)
+{
+	ft->map = m;
+	ft->va = va;
+	ft->access = access;
+	ft->area = NULL;
+	ft->top = NULL;
+	ft->lower = NULL;
+	ft->spare = ft->spare_src = NULL;
+	ft->fresh = NULL;
+	ft->nodes.free = NULL;
+	ft->nodes.n = 0;
+	ft->drop = NULL;
+	tlb_begin(&ft->batch, &m->pmap);
+}
+
 int vm_fault(struct vm_map *m, u64 addr, unsigned access, int *sig, int *code)
 {
-	struct fault ft = { .map = m, .va = ALIGN_DOWN(addr, PAGE_SIZE), .access = access };
+	struct fault ft;
 	enum outcome r;
 
 	vm_count(VMEV_pgfault, 1);
-	tlb_begin(&ft.batch, &m->pmap);
+	fault_init(&ft, m, ALIGN_DOWN(addr, PAGE_SIZE), access);
 	do
 		r = addr < USER_END ? one_pass(&ft) : fail(&ft, -EFAULT, SIGSEGV, SEGV_MAPERR);
 	while (r == AGAIN);

@@ -236,22 +236,26 @@ static int reserve_page(struct vm_object *o, u64 index, unsigned flags)
 	return o->ops->reserve(o, index, 1);
 }
 
-/* Waits for a busy page or starts reading an absent one; then the caller looks again. */
-static int bring_in(struct vm_object *o, u64 index, struct frame *f, struct vm_readahead *ra)
+/*
+ * Waits for a busy page or starts reading an absent one; then the caller looks again.  A page that failed inside a cluster of others may be good by
+ * itself: it is read once more alone (*alone), and only then its error counts.
+ */
+static int bring_in(struct vm_object *o, u64 index, struct frame *f, struct vm_readahead *ra, bool *alone)
 {
-	int err;
-
+	if (f && page_has(f, FR_ERROR) && !page_has(f, FR_VALID | FR_BUSY)) {
+		if (*alone)
+			return -EIO;
+		*alone = true;
+		return page_start_fill(o, index, 1);
+	}
 	if (!f)
-		return page_start_fill(o, index, ra ? readahead_window(ra, index) : 1);
-	err = page_wait_kill(f, FR_BUSY);
-	if (!err && page_has(f, FR_ERROR) && !page_has(f, FR_VALID))
-		err = -EIO;
-	return err;
+		return page_start_fill(o, index, ra && !*alone ? readahead_window(ra, index) : 1);
+	return page_wait_kill(f, FR_BUSY);
 }
 
 int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readahead *ra, struct frame **out)
 {
-	bool reserved = !(flags & VMP_WRITE) || (flags & VMP_RESERVED) || !o->ops->reserve;
+	bool alone = false, reserved = !(flags & VMP_WRITE) || (flags & VMP_RESERVED) || !o->ops->reserve;
 	int err;
 
 	for (;;) {
@@ -304,7 +308,7 @@ int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readah
 			if (!err)
 				return 0;
 		} else {
-			err = bring_in(o, index, f, ra);
+			err = bring_in(o, index, f, ra, &alone);
 		}
 		if (f)
 			vm_page_put(f);

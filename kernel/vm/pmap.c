@@ -632,6 +632,14 @@ pte_t pmap_lookup(struct pmap *p, u64 va)
 	return v;
 }
 
+bool pmap_present(struct pmap *p, u64 va)
+{
+	pte_t *pte = walk(p, va);
+
+	/* the zero page will be replaced: it does not count */
+	return pte && (READ_ONCE(*pte) & (PTE_V | PTE_SOFT0)) == PTE_V;
+}
+
 void pmap_move(struct pmap *p, u64 old, u64 new, u64 len, struct tlb_batch *b)
 {
 	for (u64 off = 0; off < len; off += PAGE_SIZE) {

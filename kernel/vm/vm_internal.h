@@ -74,6 +74,8 @@ void pmap_move(struct pmap *p, u64 old, u64 new, u64 len, struct tlb_batch *b);
 /* The PTE of va (0: none). A snapshot. */
 pte_t pmap_lookup(struct pmap *p, u64 va);
 bool pte_allows(pte_t pte, unsigned access);
+/* Something is mapped at va: a guess without the lock. The map is held, so that no table goes away. */
+bool pmap_present(struct pmap *p, u64 va);
 extern struct frame *zero_frame;
 
 /* ---- area.c ---- */

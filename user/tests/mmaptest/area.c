@@ -241,7 +241,7 @@ TEST(ten_thousand_areas)
 
 struct model {
 	char *base;
-	char prot[MODEL_PAGES];	 /* -1: not mapped */
+	signed char prot[MODEL_PAGES]; /* -1: not mapped */
 	char value[MODEL_PAGES]; /* first byte of the page */
 };
 

@@ -168,6 +168,7 @@ TEST(append_under_mapping)
 	int fd = make_file("f", 10);
 	volatile char *p = map_file(fd, 1, PROT_READ, MAP_SHARED, 0);
 
+	CHECK_EQ(lseek(fd, 0, SEEK_END), 10);
 	for (int i = 10; i < 300; i++) {
 		char c = pattern(i);
 

@@ -114,10 +114,11 @@ static void on_fault_map(int sig, siginfo_t *info, void *context)
 
 TEST(handler_maps)
 {
-	char *p = map_anon(16, RW, MAP_PRIVATE);
+	char *p;
 
-	CHECK_EQ(munmap(p, 16 * PAGE), 0);
 	use_altstack();
+	p = map_anon(16, RW, MAP_PRIVATE);
+	CHECK_EQ(munmap(p, 16 * PAGE), 0);
 	catch_signal(SIGSEGV, on_fault_map, SA_ONSTACK);
 	for (int i = 0; i < 16; i++)
 		CHECK_EQ(p[i * PAGE], 0x11);
@@ -209,6 +210,8 @@ static int __attribute__((noinline)) recurse_for_ever(volatile int *depth)
 	volatile char frame[512];
 
 	frame[0] = (char)++*depth;
+	if (*depth < 0)
+		return 0; /* never */
 	return recurse_for_ever(depth) + frame[0];
 }
 

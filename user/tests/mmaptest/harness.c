@@ -173,6 +173,7 @@ int make_file(const char *name, size_t size)
 		CHECK_EQ(write(fd, buf, n), n);
 		done += n;
 	}
+	CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
 	return fd;
 }
 

@@ -84,7 +84,7 @@ void use_altstack(void);
 /* These check that they worked. */
 char *map_anon(size_t pages, int prot, int flags);
 char *map_file(int fd, size_t pages, int prot, int flags, off_t offset);
-/* A file of this size whose byte at offset o is pattern(o), opened for reading and writing. */
+/* A file of this size whose byte at offset o is pattern(o), opened for reading and writing at 0. */
 int make_file(const char *name, size_t size);
 char pattern(size_t offset);
 bool all_bytes(const volatile char *p, char value, size_t len);

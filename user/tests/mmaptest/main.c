@@ -44,6 +44,7 @@ static void __attribute__((noreturn)) run_child(struct test *t, int fd)
 	signal(SIGALRM, SIG_DFL);
 	if (mkdir(t->name, 0755) < 0 || chdir(t->name) < 0)
 		fail(__FILE__, __LINE__, "cannot make the directory %s", t->name);
+	errno = 0;
 	t->run();
 	_exit(0);
 }
@@ -75,8 +76,8 @@ static void remove_directory(const char *name)
 
 	while (dir && (e = readdir(dir))) {
 		snprintf(path, sizeof(path), "%s/%s", name, e->d_name);
-		if (unlink(path) < 0 && errno == EISDIR)
-			rmdir(path);
+		if (e->d_name[0] != '.')
+			unlink(path);
 	}
 	if (dir)
 		closedir(dir);

@@ -456,17 +456,34 @@ unsigned pmap_enter_around(struct pmap *p, u64 va, struct frame **frames, unsign
 
 /* ---- removing and protecting ---- */
 
-/* Calls fn on each leaf table that overlaps [start, end), p->lock held around each table. */
+/* Eight entries from an index that is a multiple of eight are all empty: most of a sparse table is passed over so. */
+static bool eight_empty(const pte_t *e)
+{
+	return !(e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]);
+}
+
+/* The first entry of [i, end) that is in use, or end. */
+static unsigned next_used(const pte_t *table, unsigned i, unsigned end)
+{
+	while (i < end) {
+		if (!(i & 7) && i + 8 <= end && eight_empty(&table[i]))
+			i += 8;
+		else if (table[i] & PTE_V)
+			return i;
+		else
+			i++;
+	}
+	return end;
+}
+
+/* The part of one leaf table that maps [start, end); p->lock held. Stops when the table is empty. */
 static void remove_leaf(struct pmap *p, pte_t *table, u64 start, u64 end, struct tlb_batch *b)
 {
 	struct frame *tf = va_frame(table);
+	unsigned first = PT_INDEX(start, 0), last = first + ((end - start) >> PAGE_SHIFT);
 
-	for (u64 va = start; va < end && tf->private; va += PAGE_SIZE) {
-		pte_t *pte = &table[PT_INDEX(va, 0)];
-
-		if (*pte & PTE_V)
-			clear_pte(p, pte, va, b);
-	}
+	for (unsigned i = first; tf->private && (i = next_used(table, i, last)) < last; i++)
+		clear_pte(p, &table[i], start + ((u64)(i - first) << PAGE_SHIFT), b);
 }
 
 static void unlink_table(struct pmap *p, pte_t *parent, unsigned i, struct tlb_batch *b)
@@ -482,38 +499,33 @@ static void unlink_table(struct pmap *p, pte_t *parent, unsigned i, struct tlb_b
 /* One entry of level 1: its leaf table, and the table itself when it is empty and nobody else may use its span. */
 static void remove_mid(struct pmap *p, pte_t *mid, u64 start, u64 end, u64 floor, u64 ceil, struct tlb_batch *b)
 {
-	for (u64 va = start; va < end;) {
-		u64 span = ALIGN_DOWN(va, PT_SPAN(1)), next = MIN(span + PT_SPAN(1), end);
-		unsigned i = PT_INDEX(va, 1);
+	u64 base = ALIGN_DOWN(start, PT_SPAN(2));
+	unsigned last = (ALIGN_UP(end, PT_SPAN(1)) - base) / PT_SPAN(1);
 
-		if (mid[i] & PTE_V) {
-			pte_t *leaf = table_at(mid[i]);
+	for (unsigned i = PT_INDEX(start, 1); (i = next_used(mid, i, last)) < last; i++) {
+		u64 span = base + i * PT_SPAN(1);
+		pte_t *leaf = table_at(mid[i]);
 
-			remove_leaf(p, leaf, va, next, b);
-			if (va_frame(leaf)->private == 0 && span >= floor && span + PT_SPAN(1) <= ceil)
-				unlink_table(p, mid, i, b);
-		}
-		va = next;
+		remove_leaf(p, leaf, MAX(start, span), MIN(end, span + PT_SPAN(1)), b);
+		if (va_frame(leaf)->private == 0 && span >= floor && span + PT_SPAN(1) <= ceil)
+			unlink_table(p, mid, i, b);
 	}
 }
 
 void pmap_remove(struct pmap *p, u64 start, u64 end, u64 floor, u64 ceil, struct tlb_batch *b)
 {
-	for (u64 va = start; va < end;) {
-		u64 span = ALIGN_DOWN(va, PT_SPAN(2)), next = MIN(span + PT_SPAN(2), end);
-		unsigned i = PT_INDEX(va, 2);
+	unsigned last = MIN(DIV_ROUND_UP(end, PT_SPAN(2)), PT_ENTRIES / 2UL);
 
-		spin_lock(&p->lock);
-		if (p->root[i] & PTE_V) {
-			pte_t *mid = table_at(p->root[i]);
+	spin_lock(&p->lock);
+	for (unsigned i = PT_INDEX(start, 2); (i = next_used(p->root, i, last)) < last; i++) {
+		u64 span = i * PT_SPAN(2);
+		pte_t *mid = table_at(p->root[i]);
 
-			remove_mid(p, mid, va, next, floor, ceil, b);
-			if (va_frame(mid)->private == 0 && span >= floor && span + PT_SPAN(2) <= ceil)
-				unlink_table(p, p->root, i, b);
-		}
-		spin_unlock(&p->lock);
-		va = next;
+		remove_mid(p, mid, MAX(start, span), MIN(end, span + PT_SPAN(2)), floor, ceil, b);
+		if (va_frame(mid)->private == 0 && span >= floor && span + PT_SPAN(2) <= ceil)
+			unlink_table(p, p->root, i, b);
 	}
+	spin_unlock(&p->lock);
 }
 
 static void protect_leaf(pte_t *table, u64 start, u64 end, pte_t keep, struct tlb_batch *b)

@@ -14,7 +14,7 @@ import sys
 
 import pexpect
 
-PROMPT = r"[^\r\n]*# $"
+PROMPT = r"\r\S+ # "
 FIRST = "memory: "
 CMDLINE = "root=/dev/vda1 rw init=/sbin/init console=ttyS0"
 WIDTH, LINE, CHAR, PAD = 100, 17, 7.83, 12
@@ -28,11 +28,13 @@ def session(commands):
     text = ""
     for command in commands + ["poweroff"]:
         child.expect(PROMPT)
-        text += child.before + child.after
+        text += child.before + child.after.lstrip("\r")
         child.send(command + "\n")
+        child.expect(r"\r\n")
+        text += child.before[child.before.rindex(command):] + "\n"
     child.expect(pexpect.EOF)
     text += child.before
-    return text[text.index(FIRST):]
+    return text[text.index(FIRST):].replace("\n\n", "\n")
 
 
 def lines_of(text):
@@ -52,7 +54,7 @@ def svg(lines):
     print(f'<rect width="{width}" height="{height}" rx="6" fill="#16191d"/>')
     print('<g font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="13" fill="#d5d9de">')
     for n, line in enumerate(lines):
-        typed = re.match(r"\S*# .", line)
+        typed = re.match(r"\S+ # .", line)
         style = ' fill="#8fd08f"' if typed else ""
         print(f'<text x="{PAD}" y="{PAD + (n + 1) * LINE - 5}"{style} xml:space="preserve">'
               f"{html.escape(line, quote=False)}</text>")

@@ -10,6 +10,7 @@
 #include "kernel/boot/init.h"
 #include "kernel/boot/params.h"
 #include "kernel/mem/stat.h"
+#include "kernel/proc/proc.h"
 #include "kernel/riscv/isa.h"
 #include "kernel/sched/time.h"
 
@@ -106,7 +107,37 @@ static int show_loadavg(struct seq *s, void *arg __unused)
 
 		seq_printf(s, "%lu.%02lu ", l >> 11, ((l & 2047) * 100) >> 11);
 	}
-	seq_printf(s, "%u/%u 0\n", sched_runnable(), sched_runnable());
+	seq_printf(s, "%u/%lu %d\n", sched_runnable(), proc_count(), proc_last_pid());
+	return 0;
+}
+
+/* A row of /proc/stat: user nice system idle, and six that are not measured, in ticks of 10 ms. */
+static void cpu_row(struct seq *s, const char *name, u64 user, u64 sys, u64 idle)
+{
+	const u64 tick = 10000000;
+
+	seq_printf(s, "%s %lu 0 %lu %lu 0 0 0 0 0 0\n", name, user / tick, sys / tick, idle / tick);
+}
+
+static int show_stat(struct seq *s, void *arg __unused)
+{
+	u64 all[3] = { 0 }, irqs = 0, one[3];
+	char name[16];
+
+	for (u32 i = 0; i < nharts; i++) {
+		sched_hart_times(i, &one[0], &one[1], &one[2]);
+		for (int k = 0; k < 3; k++)
+			all[k] += one[k];
+		irqs += harts[i] ? READ_ONCE(harts[i]->irq_count) : 0;
+	}
+	cpu_row(s, "cpu ", all[0], all[1], all[2]);
+	for (u32 i = 0; i < nharts; i++) {
+		sched_hart_times(i, &one[0], &one[1], &one[2]);
+		ksnprintf(name, sizeof(name), "cpu%u", i);
+		cpu_row(s, name, one[0], one[1], one[2]);
+	}
+	seq_printf(s, "intr %lu\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running %u\nprocs_blocked 0\n", irqs,
+		   sched_switches(), (time_realtime() - time_now()) / NSEC_PER_SEC, proc_forks(), sched_runnable());
 	return 0;
 }
 
@@ -237,6 +268,7 @@ static const struct {
 	{ "cpuinfo", 0444, show_cpuinfo, NULL, NULL },
 	{ "uptime", 0444, show_uptime, NULL, NULL },
 	{ "loadavg", 0444, show_loadavg, NULL, NULL },
+	{ "stat", 0444, show_stat, NULL, NULL },
 	{ "version", 0444, show_version, NULL, NULL },
 	{ "cmdline", 0444, show_cmdline, NULL, NULL },
 	{ "interrupts", 0444, show_interrupts, NULL, NULL },

@@ -401,6 +401,11 @@ static void area_ident(struct file *f, u64 *dev, u64 *ino)
 	}
 }
 
+static void area_stored(struct file *f)
+{
+	vnode_stamp_stored(f->vnode);
+}
+
 static int area_fsync(struct file *f)
 {
 	return file_fsync(f, false);
@@ -413,6 +418,7 @@ void file_init(void)
 		.drop = file_drop,
 		.path = area_path,
 		.ident = area_ident,
+		.stored = area_stored,
 		.fsync = area_fsync,
 	};
 

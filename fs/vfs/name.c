@@ -566,6 +566,7 @@ void name_trim(void)
 {
 	if (unlikely(READ_ONCE(count) > limit && READ_ONCE(unused) > limit / 4))
 		shrink(BATCH, NULL);
+	vnode_trim(limit);
 }
 
 void name_stats(u64 *total, u64 *idle)

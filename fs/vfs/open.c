@@ -84,6 +84,8 @@ static int open_vnode(const struct open *o, const struct path *p, struct file **
 	err = check_type(o, p);
 	if (!err)
 		err = check_access(o, vn);
+	if (!err && (o->flags & O_DIRECT) && !is_type(vn, S_IFIFO))
+		err = -EINVAL; /* nothing goes past the page cache */
 	if (err)
 		return err;
 	f = new_file(o, p);

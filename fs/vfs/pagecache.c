@@ -176,7 +176,7 @@ static ssize_t fill_held_page(struct write *w, struct frame *f, u64 off, size_t 
 	extend(w, w->at + n);
 	got = uio_from(w->u, (char *)frame_va(f) + off, n);
 	if (unlikely(got < n && w->at + n > size))
-		vm_object_set_size(w->o, MAX(size, w->at + got));
+		vm_object_set_size(w->o, got ? MAX(size, w->at + got) : size);
 	if (got)
 		page_written(w, f, got);
 	return got ? (ssize_t)got : -EFAULT;
@@ -226,7 +226,7 @@ static void reserve_ahead(struct write *w)
 }
 
 /* mtime and ctime, in coarse steps. */
-static int stamp(struct vnode *vn)
+int vnode_stamp(struct vnode *vn)
 {
 	u64 tick = vfs_coarse_tick();
 	struct vattr a = { 0 };
@@ -236,6 +236,16 @@ static int stamp(struct vnode *vn)
 	vn->time_tick = tick;
 	a.mtime = a.ctime = vfs_now();
 	return vn->ops->setattr(vn, &a, ATTR_MTIME | ATTR_CTIME);
+}
+
+void vnode_stamp_stored(struct vnode *vn)
+{
+	if (!vn->object || !__atomic_exchange_n(&vn->object->stored, 0, __ATOMIC_RELAXED))
+		return;
+	rw_lock_write(&vn->v_lock);
+	vn->time_tick = 0;
+	(void)vnode_stamp(vn);
+	rw_unlock_write(&vn->v_lock);
 }
 
 /* How much may be written at pos: bytes, or -EFBIG. */
@@ -289,7 +299,7 @@ ssize_t pagecache_write(struct file *f, struct uio *u, u64 *pos)
 	if (likely(n > 0)) {
 		err = vfs_clear_suid(vn);
 		if (!err)
-			err = stamp(vn);
+			err = vnode_stamp(vn);
 		n = err ? err : write_locked(&w, (u64)n);
 	}
 	rw_unlock_write(&vn->v_lock);

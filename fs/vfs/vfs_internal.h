@@ -105,6 +105,7 @@ void name_stats(u64 *total, u64 *unused);
 /* ---- vnode.c ---- */
 void vnode_cache_init(void);
 size_t vnode_shrink(size_t n);
+void vnode_trim(u64 limit);	/* lets no more than that many unreferenced ones accumulate; may sleep */
 /* Every vnode of m that nobody uses, written and freed. True: none is left but the root. */
 bool vnode_purge_mount(struct mount *m);
 void mount_init_vnodes(struct mount *m);
@@ -183,6 +184,9 @@ void pipe_init(void);
 int fifo_open(struct vnode *vn, struct file *f);
 
 /* ---- uio.c, pagecache.c ---- */
+int vnode_stamp(struct vnode *vn); /* mtime and ctime become the present, in coarse steps; v_lock held exclusive */
+/* The same if a mapping was stored to since; no locks held. */
+void vnode_stamp_stored(struct vnode *vn);
 void uio_rewind(struct uio *u, size_t n);	/* the last n bytes come again */
 
 /* ---- file.c ---- */

@@ -18,6 +18,8 @@ static struct spinlock lru_lock;	/* VNODE_LRU */
 static struct list lru;			/* oldest first */
 static u64 lru_count;
 
+#define TRIM 32 /* evicted at a time */
+
 void vnode_cache_init(void)
 {
 	spin_init(&lru_lock, LOCK_VNODE_LRU, "vnode lru");
@@ -338,6 +340,12 @@ size_t vnode_shrink(size_t n)
 		}
 	}
 	return freed;
+}
+
+void vnode_trim(u64 limit)
+{
+	if (unlikely(READ_ONCE(lru_count) > limit))
+		vnode_shrink(TRIM);
 }
 
 struct purge {

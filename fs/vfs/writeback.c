@@ -80,6 +80,7 @@ static int write_vnode(struct vnode *vn, bool wait)
 	const struct fs_ops *ops = vn->mount->type->ops;
 	int err = 0, err2 = 0;
 
+	vnode_stamp_stored(vn);
 	if (vn->object && (wait || vm_object_dirty(vn->object)))
 		err = vm_object_clean(vn->object, 0, ~0UL, wait);
 	if (READ_ONCE(vn->attr_dirty) && ops && ops->write_attr)
@@ -203,6 +204,18 @@ static bool too_much(u64 parts_of_hundred)
 	return dirty_pages() > frames_total() / 100 * parts_of_hundred;
 }
 
+/* Memory is short, and much of it is in structures: old names and vnodes go. */
+static void relieve(void)
+{
+	u64 total = frames_total(), names, idle;
+
+	if (frames_free_count() > total / 64 || slab_frames() < total / 16)
+		return;
+	name_stats(&names, &idle);
+	vfs_shrink(MAX(idle / 8, 256UL));
+	slab_shrink();
+}
+
 static void pass(void)
 {
 	bool all = __atomic_exchange_n(&kicked, 0, __ATOMIC_ACQ_REL) || too_much(10);
@@ -212,6 +225,7 @@ static void pass(void)
 		mount_each(write_old, &until);
 		write_old(bdev_mount, &until);
 	}
+	relieve();
 	if (all)
 		__atomic_fetch_add(&passes, 1, __ATOMIC_RELEASE);
 	waitq_wake_all(&writers_q);

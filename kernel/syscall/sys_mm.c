@@ -37,6 +37,8 @@ static int map_file(struct file *f, struct vm_mmap_args *a)
 	u32 possible;
 	int err;
 
+	if (f->flags & O_PATH)
+		return -EBADF;
 	if (!f->may_read)
 		return -EACCES;
 	if (shared && (a->prot & PROT_WRITE) && !f->may_write)

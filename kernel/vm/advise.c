@@ -29,6 +29,8 @@ static int sync_part(struct vm_map *m, struct vm_area *a, u64 start, u64 end, in
 	vm_object_hold(o);
 	vm_area_file_hold(f);
 	rw_unlock_read(&m->lock);
+	if ((flags & (MS_SYNC | MS_ASYNC)) && READ_ONCE(o->stored))
+		vm_file_hooks()->stored(f);
 	if (flags & MS_SYNC) {
 		err = vm_object_clean(o, first, last, true);
 		if (!err && vm_file_hooks()->fsync)

@@ -405,6 +405,8 @@ static enum outcome found_in_top(struct fault *ft, bool write)
 		page_set_dirty_locked(f);
 		if (ft->found->kind == OBJ_VNODE && !(READ_ONCE(f->flags) & FR_STORED))
 			page_set(f, FR_STORED);
+		if (ft->found->kind == OBJ_VNODE && !ft->found->stored)
+			__atomic_store_n(&ft->found->stored, 1, __ATOMIC_RELAXED);
 		return map_frame(ft, true);
 	}
 	if (ft->found->kind == OBJ_VNODE)

@@ -323,7 +323,7 @@ static int check_mmap(const struct vm_mmap_args *a)
 		return -EINVAL;
 	if (a->len > USER_END)
 		return -ENOMEM;
-	if (a->offset + a->len < a->offset)
+	if (a->offset + a->len < a->offset || (s64)(a->offset + a->len) < 0)
 		return -EOVERFLOW;
 	if (a->object && (a->prot & ~a->max_prot & (PROT_READ | PROT_WRITE | PROT_EXEC)))
 		return -EACCES;
@@ -510,13 +510,21 @@ s64 vm_map_stack(struct vm_map *m, u64 top, u64 size, u32 prot)
 	return vm_mmap(m, &a);
 }
 
+/* Where the stack that a is the lowest part of ends: after a fork it may consist of several areas. */
+static u64 stack_top(struct vm_area *a)
+{
+	for (struct vm_area *up = area_next(a); up && up->start == a->end && (up->flags & AREA_GROWSDOWN); up = area_next(a))
+		a = up;
+	return a->end;
+}
+
 /* The area may grow down to addr: limits, and the distance to what lies below. Write-locked. */
 static bool may_grow(struct vm_map *m, struct vm_area *a, u64 addr)
 {
 	struct vm_area *prev = area_prev(a);
 	u64 pages = (a->start - addr) >> PAGE_SHIFT;
 
-	if (a->end - addr > READ_ONCE(m->limit_stack) || !within_as(m, pages))
+	if (stack_top(a) - addr > READ_ONCE(m->limit_stack) || !within_as(m, pages))
 		return false;
 	if (prev && !(prev->flags & AREA_GROWSDOWN) && (prev->prot & (PROT_READ | PROT_WRITE | PROT_EXEC)) &&
 	    (addr < STACK_GAP || prev->end > addr - STACK_GAP))

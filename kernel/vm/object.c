@@ -204,7 +204,7 @@ static bool remove_one(struct vm_object *o, struct frame *f, struct batch *b)
 
 		/* mapped through private shadows of a file */
 		spin_unlock(o->lock);
-		rmap_unmap_shadows(o, index, index);
+		rmap_unmap_shadows(o, index, index, false);
 		spin_lock(o->lock);
 		return false;
 	}
@@ -261,6 +261,8 @@ void vm_object_set_size(struct vm_object *o, u64 size)
 		u64 first = DIV_ROUND_UP(size, PAGE_SIZE);
 
 		vm_object_remove(o, first, ~0UL);
+		if (READ_ONCE(o->nshadows))
+			rmap_unmap_shadows(o, first, ~0UL, true);
 		if (size & PAGE_MASK)
 			zero_tail(o, size >> PAGE_SHIFT, size & PAGE_MASK);
 	} else if (size > old && (old & PAGE_MASK) && o->kind == OBJ_VNODE) {

@@ -48,6 +48,7 @@ struct vm_object {
 	struct list shadow_link;	 /* (o: the backing's lock) in backing->shadows */
 	u32 nshadows;			 /* (o) */
 	u32 writeback;			 /* (a) frames being cleaned */
+	u32 stored;			 /* (a) stored to through a shared mapping since the times of its file were last set */
 	int wb_error;			 /* (o) first error of a clean since vm_object_take_error */
 	u64 ndirty;			 /* (o) frames tagged dirty */
 };

@@ -197,7 +197,10 @@ bool rmap_locked(struct frame *f)
 
 /* ---- private shadows above a vnode ---- */
 
-/* Drops from every mapping of shadow tree s the PTEs that map frames of the vnode object; the family's lock is held. */
+/*
+ * Drops from every mapping of shadow tree s the PTEs that map frames of the vnode object; with vnode NULL all PTEs of the range, and the shadows' own
+ * pages there too (truncation: Linux takes private copies beyond the new end away as well). The family's lock is held.
+ */
 static void zap_shadow(struct vm_object *s, struct vm_object *vnode, u64 first, u64 last)
 {
 	struct vm_area *a;
@@ -212,7 +215,7 @@ static void zap_shadow(struct vm_object *s, struct vm_object *vnode, u64 first, 
 			pte_t pte = pmap_lookup(&a->map->pmap, area_va(a, i));
 			struct frame *f = pte & PTE_V && !(pte & PTE_SOFT0) ? pa_frame(PTE_PA(pte)) : NULL;
 
-			if (f && f->object == vnode)
+			if (f && (!vnode || f->object == vnode))
 				pmap_unmap_frame(&a->map->pmap, area_va(a, i), f, &b);
 		}
 		tlb_finish(&b);
@@ -224,6 +227,8 @@ static void zap_shadow(struct vm_object *s, struct vm_object *vnode, u64 first, 
 			continue;
 		zap_shadow(up, vnode, MAX(first, off) - off, MIN(last, end - 1) - off);
 	}
+	if (!vnode)
+		object_purge_locked(s, first, last);
 }
 
 /* The k-th shadow of o, held; NULL past the end. */
@@ -242,7 +247,7 @@ static struct vm_object *nth_shadow(struct vm_object *o, u32 k)
 	return found;
 }
 
-void rmap_unmap_shadows(struct vm_object *o, u64 first, u64 last)
+void rmap_unmap_shadows(struct vm_object *o, u64 first, u64 last, bool copies)
 {
 	struct vm_object *s;
 
@@ -254,7 +259,7 @@ void rmap_unmap_shadows(struct vm_object *o, u64 first, u64 last)
 		off = s->backing_index;
 		end = off + (s->size >> PAGE_SHIFT);
 		if (s->backing == o && last >= off && first < end)
-			zap_shadow(s, o, MAX(first, off) - off, MIN(last, end - 1) - off);
+			zap_shadow(s, copies ? NULL : o, MAX(first, off) - off, MIN(last, end - 1) - off);
 		spin_unlock(s->lock);
 		vm_object_drop(s);
 	}

@@ -14,7 +14,8 @@
  * moved, so a fork whose child wrote little and died costs little:
  *	- S into O: S's pages replace O's at their indices, S's areas and shadows move over to O, S dies;
  *	- O into S: O's pages that S does not hide move up, S takes over O's backing, O dies.
- * bypass: S has a page at every index of its range, so nothing can be seen through it: it lets go of O.
+ * bypass: S has a page at every index of its range, so nothing can be seen through it: it lets go of O, if O is anonymous (a truncated file
+ * takes the private copies beyond its end along, and finds them through its shadows).
  *
  * An object that is looked through by a shadow is never written by an area: its areas are needs-copy then.  needs-copy ends without a copy
  * when the object has no other reference than the area (area_own in fault.c).
@@ -257,7 +258,8 @@ struct vm_object *shadow_bypass(struct vm_object *s)
 {
 	struct vm_object *o = s->backing;
 
-	if (!covers_all(s))
+	/* a file stays below its copies: its truncation must find them */
+	if (!o || !object_is_anon(o) || !covers_all(s))
 		return NULL;
 	shadow_unlink_backing(s);
 	s->kind = OBJ_ANON;

@@ -46,6 +46,7 @@ struct vm_file_hooks {
 	void (*drop)(struct file *f);				/* may sleep */
 	int (*path)(struct file *f, char *buf, size_t size);	/* length or -errno; " (deleted)" included */
 	void (*ident)(struct file *f, u64 *dev, u64 *ino);
+	void (*stored)(struct file *f);				/* its mapping was stored to: the file's times change; sleeps */
 	int (*fsync)(struct file *f);				/* msync(MS_SYNC): data and metadata on stable storage */
 };
 void vm_set_file_hooks(const struct vm_file_hooks *h);

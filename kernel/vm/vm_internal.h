@@ -197,8 +197,9 @@ void rmap_write_protect(struct frame *f);
 bool rmap_unmap(struct frame *f);
 bool rmap_referenced(struct frame *f);
 bool rmap_locked(struct frame *f);	/* an area that maps it directly is mlocked */
-/* Takes the vnode's pages in [first, last] out of the mappings of private shadows above it. Object unlocked; sleeps not. */
-void rmap_unmap_shadows(struct vm_object *o, u64 first, u64 last);
+/* Takes the vnode's pages in [first, last] out of the mappings of private shadows above it; copies: and the shadows' own pages over
+ * them. Object unlocked; sleeps not. */
+void rmap_unmap_shadows(struct vm_object *o, u64 first, u64 last, bool copies);
 
 /* ---- page.c: states of a frame in an object ---- */
 void page_insert_locked(struct vm_object *o, struct frame *f, u64 index);	/* accounting; the radix slot is set by the caller */

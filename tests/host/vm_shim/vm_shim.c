@@ -288,7 +288,7 @@ static int hook_fsync(struct file *f __unused)
 {
 	return 0;
 }
-static const struct vm_file_hooks hooks = { hook_file, hook_file, hook_path, hook_ident, hook_fsync };
+static const struct vm_file_hooks hooks = { hook_file, hook_file, hook_path, hook_ident, hook_file, hook_fsync };
 
 void vm_shim_start(unsigned n)
 {

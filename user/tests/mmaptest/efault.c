@@ -75,9 +75,10 @@ TEST(write_partial)
 {
 	int fd = make_file("f", 0);
 	struct bad bad = make_bad();
-	ssize_t n = write(fd, bad.edge - 300, 1000);
+	ssize_t n = write(fd, bad.edge - 256, 1000);
 
-	CHECK(n > 300 - COPY_SLACK && n <= 300);
+	/* with fewer good bytes than its copy loop takes at once Linux 6.12 never returns */
+	CHECK_EQ(n, 256);
 	CHECK_EQ(size_of_file(fd), n);
 	CHECK_EQ(lseek(fd, 0, SEEK_CUR), n);
 	CHECK_EQ(pread(fd, bad.edge - PAGE, PAGE, 0), n);

@@ -215,6 +215,8 @@ static int __attribute__((noinline)) recurse_for_ever(volatile int *depth)
 	return recurse_for_ever(depth) + frame[0];
 }
 
+#define STACK_LIMIT (1 << 20)
+
 static volatile char *overflow_top;
 
 static void on_overflow(int sig, siginfo_t *info, void *context)
@@ -226,7 +228,8 @@ static void on_overflow(int sig, siginfo_t *info, void *context)
 	CHECK_EQ(sig, SIGSEGV);
 	CHECK_EQ(info->si_code, SEGV_MAPERR);
 	CHECK(addr >= sp - 4096 && addr < sp + 4096);
-	CHECK(used > (1 << 20) - (512 << 10) && used <= (1 << 20));
+	if (used <= STACK_LIMIT / 2 || used > STACK_LIMIT)
+		fail(__FILE__, __LINE__, "a stack of %d ended after %ld", STACK_LIMIT, used);
 	_exit(0);
 }
 
@@ -237,7 +240,7 @@ static void overflow(void *arg)
 
 	(void)arg;
 	CHECK_EQ(getrlimit(RLIMIT_STACK, &limit), 0);
-	limit.rlim_cur = 1 << 20;
+	limit.rlim_cur = STACK_LIMIT;
 	CHECK_EQ(setrlimit(RLIMIT_STACK, &limit), 0);
 	use_altstack();
 	catch_signal(SIGSEGV, on_overflow, SA_ONSTACK);

@@ -19,7 +19,7 @@
 #define LEGACY_PUTCHAR	 1
 #define LEGACY_SHUTDOWN	 8
 
-static const u64 wanted[] = { EXT_TIME, EXT_IPI, EXT_RFENCE, EXT_HSM, EXT_SRST, EXT_DBCN };
+static const u64 wanted[] = {EXT_TIME, EXT_IPI, EXT_RFENCE, EXT_HSM, EXT_SRST, EXT_DBCN};
 static bool found[ARRAY_LEN(wanted)];
 static bool has_dbcn, has_time;
 
@@ -37,7 +37,7 @@ struct sbiret sbi_call(u64 ext, u64 fn, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
 			 : "+r"(r0), "+r"(r1)
 			 : "r"(r2), "r"(r3), "r"(r4), "r"(r6), "r"(r7)
 			 : "memory");
-	return (struct sbiret){ (long)r0, (long)r1 };
+	return (struct sbiret){(long)r0, (long)r1};
 }
 
 static bool probe(u64 ext)

@@ -22,7 +22,7 @@ static int rtc_probe(struct device *d)
 	return 0;
 }
 
-static const char *const rtc_names[] = { "google,goldfish-rtc", NULL };
+static const char *const rtc_names[] = {"google,goldfish-rtc", NULL};
 static struct driver rtc_driver = {
 	.name = "goldfish-rtc",
 	.compatible = rtc_names,

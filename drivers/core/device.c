@@ -163,7 +163,8 @@ u64 device_clock_rate(struct device *d, unsigned k)
 	while (p && len >= 4) {
 		fdt_node clock = fdt_phandle(&boot_fdt, fdt_cell(p));
 
-		if (clock < 0 || !fdt_prop_u32(&boot_fdt, clock, "#clock-cells", &cells) || len / 4 < 1 + cells)
+		if (clock < 0 || !fdt_prop_u32(&boot_fdt, clock, "#clock-cells", &cells) ||
+		    len / 4 < 1 + cells)
 			return 0;
 		if (k-- == 0)
 			return fdt_prop_u32(&boot_fdt, clock, "clock-frequency", &rate) ? rate : 0;

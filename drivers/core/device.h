@@ -20,13 +20,13 @@ struct driver;
  * (c) constant after start-up   (d) the driver's
  */
 struct device {
-	fdt_node node;		/* (c) */
-	struct device *parent;	/* (c) */
-	struct driver *driver;	/* (c) NULL: none bound */
-	void *data;		/* (d) */
-	struct list link;	/* (c) all devices */
-	const char *name;	/* (c) node name */
-	bool probed;		/* (c) a driver has said yes or no */
+	fdt_node node;		 /* (c) */
+	struct device *parent;	 /* (c) */
+	struct driver *driver;	 /* (c) NULL: none bound */
+	void *data;		 /* (d) */
+	struct list link;	 /* (c) all devices */
+	const char *name;	 /* (c) node name */
+	bool probed;		 /* (c) a driver has said yes or no */
 	struct irq_domain *irqs; /* (c) it is an interrupt controller */
 };
 
@@ -34,16 +34,16 @@ enum driver_stage { STAGE_IRQ, STAGE_CLOCK, STAGE_CONSOLE, STAGE_DEVICE, STAGES 
 
 struct driver {
 	const char *name;
-	const char *const *compatible;	/* NULL-terminated */
+	const char *const *compatible; /* NULL-terminated */
 	enum driver_stage stage;
-	int (*probe)(struct device *d);	/* 0, -EPROBE_DEFER, or why not */
+	int (*probe)(struct device *d); /* 0, -EPROBE_DEFER, or why not */
 };
 #define DRIVER(d) static struct driver *const driver_##d __used __section(".drivers") = &(d)
 
-extern struct fdt boot_fdt;	/* the tree, copied to memory of ours */
+extern struct fdt boot_fdt; /* the tree, copied to memory of ours */
 
-void devices_init(void);			/* makes devices from the tree */
-void devices_probe(enum driver_stage s);	/* probes this stage, retrying deferred ones */
+void devices_init(void);		 /* makes devices from the tree */
+void devices_probe(enum driver_stage s); /* probes this stage, retrying deferred ones */
 struct device *device_by_phandle(u32 phandle);
 struct device *device_by_node(fdt_node n);
 /* The k-th reg entry mapped with ioremap. NULL: none or no memory. */
@@ -53,12 +53,12 @@ volatile void *device_map(struct device *d, unsigned k, u64 *size);
 typedef bool (*irq_handler)(void *arg);
 struct irq_domain;
 struct irq_ops {
-	int (*enable)(void *ctl, u32 hwirq);	/* unmask, spread over harts */
+	int (*enable)(void *ctl, u32 hwirq); /* unmask, spread over harts */
 	void (*disable)(void *ctl, u32 hwirq);
 };
 /* For controller drivers. */
 int irq_controller_register(struct device *d, const struct irq_ops *ops, u32 nirqs, void *ctl);
-void irq_dispatch(struct device *ctl, u32 hwirq);	/* from the controller's handler */
+void irq_dispatch(struct device *ctl, u32 hwirq); /* from the controller's handler */
 /* Root controller: called on an external interrupt, and on each hart as it comes up. */
 void irq_set_root(void (*handle)(void), void (*hart_init)(void));
 void irq_root_handle(void);

@@ -22,23 +22,23 @@ struct irq_action {
  * (c) constant   (i) written under irq_lock, read by anybody   (a) atomic
  */
 struct irq_line {
-	struct irq_line *next;		/* (i) all lines, newest first */
-	struct irq_domain *domain;	/* (c) */
-	u32 hwirq;			/* (c) */
-	const char *name;		/* (c) the first device's */
-	struct irq_action *actions;	/* (i) */
-	u64 count;			/* (a) */
-	u64 unhandled;			/* (a) in a row */
+	struct irq_line *next;	    /* (i) all lines, newest first */
+	struct irq_domain *domain;  /* (c) */
+	u32 hwirq;		    /* (c) */
+	const char *name;	    /* (c) the first device's */
+	struct irq_action *actions; /* (i) */
+	u64 count;		    /* (a) */
+	u64 unhandled;		    /* (a) in a row */
 };
 
 struct irq_domain {
-	const struct irq_ops *ops;	/* (c) */
-	void *ctl;			/* (c) */
-	u32 nirqs;			/* (c) */
-	struct irq_line *lines[];	/* (i) by hwirq */
+	const struct irq_ops *ops; /* (c) */
+	void *ctl;		   /* (c) */
+	u32 nirqs;		   /* (c) */
+	struct irq_line *lines[];  /* (i) by hwirq */
 };
 
-#define UNHANDLED_MAX 100000	/* then the line is switched off: it would storm forever */
+#define UNHANDLED_MAX 100000 /* then the line is switched off: it would storm forever */
 
 static struct spinlock irq_lock = SPINLOCK_INIT(LOCK_IRQ, "irq");
 static struct irq_line *all_lines;
@@ -88,7 +88,8 @@ static void line_unhandled(struct irq_line *line)
 void irq_dispatch(struct device *ctl, u32 hwirq)
 {
 	struct irq_domain *dom = ctl->irqs;
-	struct irq_line *line = hwirq < dom->nirqs ? __atomic_load_n(&dom->lines[hwirq], __ATOMIC_ACQUIRE) : NULL;
+	struct irq_line *line =
+		hwirq < dom->nirqs ? __atomic_load_n(&dom->lines[hwirq], __ATOMIC_ACQUIRE) : NULL;
 	bool handled = false;
 
 	if (!line) {
@@ -97,7 +98,8 @@ void irq_dispatch(struct device *ctl, u32 hwirq)
 		return;
 	}
 	__atomic_fetch_add(&line->count, 1, __ATOMIC_RELAXED);
-	for (struct irq_action *a = __atomic_load_n(&line->actions, __ATOMIC_ACQUIRE); a; a = a->next)
+	for (struct irq_action *a = __atomic_load_n(&line->actions, __ATOMIC_ACQUIRE); a;
+	     a = a->next)
 		handled |= a->fn(a->arg);
 	if (handled)
 		line->unhandled = 0;
@@ -159,7 +161,8 @@ static int irq_find(fdt_node n, unsigned k, fdt_node *ctl, u32 *hwirq)
 }
 
 /* Adds the handler to its line, making the line from *fresh if there is none yet. True: the line is new. */
-static bool line_add(struct irq_domain *dom, u32 hwirq, struct irq_action *a, struct irq_line **fresh)
+static bool line_add(struct irq_domain *dom, u32 hwirq, struct irq_action *a,
+		     struct irq_line **fresh)
 {
 	u64 flags = spin_lock_irq(&irq_lock);
 	struct irq_line *line = dom->lines[hwirq];
@@ -201,8 +204,8 @@ int device_irq(struct device *d, unsigned k, irq_handler fn, void *arg)
 		kfree(line);
 		return -ENOMEM;
 	}
-	*a = (struct irq_action){ .fn = fn, .arg = arg };
-	*line = (struct irq_line){ .domain = ctl->irqs, .hwirq = hwirq, .name = d->name };
+	*a = (struct irq_action){.fn = fn, .arg = arg};
+	*line = (struct irq_line){.domain = ctl->irqs, .hwirq = hwirq, .name = d->name};
 	if (line_add(ctl->irqs, hwirq, a, &line))
 		err = ctl->irqs->ops->enable(ctl->irqs->ctl, hwirq);
 	kfree(line);

@@ -8,6 +8,6 @@
 
 __noreturn void power_off(void);
 __noreturn void power_reboot(void);
-__noreturn void power_off_failed(void);	/* tells the world that it was a failure */
+__noreturn void power_off_failed(void); /* tells the world that it was a failure */
 
 #endif

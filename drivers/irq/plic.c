@@ -16,28 +16,28 @@
 #include "kernel/riscv/isa.h"
 #include "kernel/sync/spinlock.h"
 
-#define PRIORITY(irq)	(4UL * (irq))
-#define ENABLE(ctx, w)	(0x2000UL + 0x80UL * (ctx) + 4UL * (w))
-#define THRESHOLD(ctx)	(0x200000UL + 0x1000UL * (ctx))
-#define CLAIM(ctx)	(THRESHOLD(ctx) + 4)
-#define S_EXTERNAL	9u
-#define NO_CONTEXT	(~0u)
-#define UNOWNED		255u
+#define PRIORITY(irq)  (4UL * (irq))
+#define ENABLE(ctx, w) (0x2000UL + 0x80UL * (ctx) + 4UL * (w))
+#define THRESHOLD(ctx) (0x200000UL + 0x1000UL * (ctx))
+#define CLAIM(ctx)     (THRESHOLD(ctx) + 4)
+#define S_EXTERNAL     9u
+#define NO_CONTEXT     (~0u)
+#define UNOWNED	       255u
 
 /* Field markings and the corresponding locks:
  * (c) constant after probe   (l) lock
  */
 static struct plic {
-	struct device *dev;	   /* (c) */
-	volatile u8 *regs;	   /* (c) */
-	u64 size;		   /* (c) */
-	u32 ndev;		   /* (c) sources are 1..ndev */
-	struct spinlock lock;	   /* (c) */
-	u32 ncontexts;		   /* (c) */
+	struct device *dev;   /* (c) */
+	volatile u8 *regs;    /* (c) */
+	u64 size;	      /* (c) */
+	u32 ndev;	      /* (c) sources are 1..ndev */
+	struct spinlock lock; /* (c) */
+	u32 ncontexts;	      /* (c) */
 	struct context_owner {
 		u64 hartid;
 		bool usable;
-	} *contexts;		   /* (c) */
+	} * contexts;		   /* (c) */
 	u32 context_of[MAX_HARTS]; /* (c) once the hart is up: by hart index */
 	u8 *owner;		   /* (l) hart index by source; UNOWNED: disabled */
 	u32 next_hart;		   /* (l) */
@@ -170,7 +170,7 @@ static void silence(void)
 		reg_write(PRIORITY(irq), 0);
 }
 
-static const struct irq_ops plic_ops = { .enable = plic_enable, .disable = plic_disable };
+static const struct irq_ops plic_ops = {.enable = plic_enable, .disable = plic_disable};
 
 static int plic_probe(struct device *d)
 {
@@ -178,7 +178,8 @@ static int plic_probe(struct device *d)
 
 	if (plic.regs)
 		return -EBUSY; /* nested or second controllers are not known on our boards */
-	if (!fdt_prop_u32(&boot_fdt, d->node, "riscv,ndev", &plic.ndev) || plic.ndev == 0 || plic.ndev > 1023)
+	if (!fdt_prop_u32(&boot_fdt, d->node, "riscv,ndev", &plic.ndev) || plic.ndev == 0 ||
+	    plic.ndev > 1023)
 		return -EINVAL;
 	plic.regs = device_map(d, 0, &plic.size);
 	if (!plic.regs)
@@ -202,7 +203,8 @@ static int plic_probe(struct device *d)
 	return 0;
 }
 
-static const char *const plic_names[] = { "riscv,plic0", "sifive,plic-1.0.0", "thead,c900-plic", NULL };
+static const char *const plic_names[] = {"riscv,plic0", "sifive,plic-1.0.0", "thead,c900-plic",
+					 NULL};
 static struct driver plic_driver = {
 	.name = "plic",
 	.compatible = plic_names,

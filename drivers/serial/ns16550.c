@@ -23,33 +23,33 @@ enum { RBR = 0, THR = 0, IER = 1, IIR = 2, FCR = 2, LCR = 3, MCR = 4, LSR = 5, M
 #define IER_TX	    2u
 #define IIR_NONE    1u
 #define IIR_ID	    0xfu
-#define IIR_BUSY    7u	/* DesignWare: LCR written while busy */
+#define IIR_BUSY    7u /* DesignWare: LCR written while busy */
 #define IIR_TIMEOUT 0xcu
 #define FCR_ENABLE  1u
 #define MCR_DTR	    1u
 #define MCR_RTS	    2u
-#define MCR_OUT2    8u	/* gates the interrupt on PCs */
+#define MCR_OUT2    8u /* gates the interrupt on PCs */
 #define LSR_DATA    1u
 #define LSR_ERRORS  0x1eu
 #define LSR_THRE    0x20u
 
 #define TX_RING	  4096u
 #define TX_FIFO	  16u
-#define RX_ROUNDS 256u	/* bytes per interrupt, so that a babbling line cannot hold a hart */
+#define RX_ROUNDS 256u /* bytes per interrupt, so that a babbling line cannot hold a hart */
 #define POLL_MAX  1000000u
 
 /* Field markings and the corresponding locks:
  * (c) constant after probe   (l) lock
  */
 struct uart {
-	struct serial serial;
-	volatile u8 *regs;	/* (c) */
-	u32 shift, width;	/* (c) reg-shift, reg-io-width */
-	bool dw;		/* (c) DesignWare */
-	struct spinlock lock;	/* (c) */
-	u8 ier;			/* (l) as last written */
-	u32 head, tail;		/* (l) free-running: head - tail bytes wait */
-	char ring[TX_RING];	/* (l) */
+	struct serial serial; /* (c) but for what serial.h says */
+	volatile u8 *regs;    /* (c) */
+	u32 shift, width;     /* (c) reg-shift, reg-io-width */
+	bool dw;	      /* (c) DesignWare */
+	struct spinlock lock; /* (c) */
+	u8 ier;		      /* (l) as last written */
+	u32 head, tail;	      /* (l) free-running: head - tail bytes wait */
+	char ring[TX_RING];   /* (l) */
 };
 
 static u32 get_at(const struct uart *u, u32 offset)
@@ -135,7 +135,7 @@ static void poll_put(struct uart *u, char c)
 }
 
 /* Callable anywhere, a panic with our lock held included: then it goes on without the lock, as the machine is about to stop. */
-static void uart_poll_write(struct serial *s, const char *p, size_t n)
+static NO_TS void uart_poll_write(struct serial *s, const char *p, size_t n)
 {
 	struct uart *u = s->drv;
 	u64 flags = irq_save();
@@ -250,7 +250,7 @@ static int uart_probe(struct device *d)
 	return 0;
 }
 
-static const char *const uart_names[] = { "ns16550a", "ns16550", "snps,dw-apb-uart", NULL };
+static const char *const uart_names[] = {"ns16550a", "ns16550", "snps,dw-apb-uart", NULL};
 static struct driver uart_driver = {
 	.name = "ns16550",
 	.compatible = uart_names,

@@ -14,8 +14,8 @@ struct reg {
 };
 
 static struct spinlock lock = SPINLOCK_INIT(LOCK_LEAF_FS, "chrdev");
-static struct rb_tree by_number = RB_TREE_INIT(NULL);	/* (lock) struct reg */
-static struct list devices = LIST_INIT(devices);	/* (lock) */
+static struct rb_tree by_number = RB_TREE_INIT(NULL); /* (lock) struct reg */
+static struct list devices = LIST_INIT(devices);      /* (lock) */
 
 static struct rb_node **find_link(u64 rdev, struct rb_node **parent)
 {

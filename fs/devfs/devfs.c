@@ -23,11 +23,13 @@ static int add_blocks(struct mount *m)
 
 static int add_links(struct mount *m)
 {
-	static const struct { const char *name, *target; } links[] = {
-		{ "fd", "/proc/self/fd" },
-		{ "stdin", "/proc/self/fd/0" },
-		{ "stdout", "/proc/self/fd/1" },
-		{ "stderr", "/proc/self/fd/2" },
+	static const struct {
+		const char *name, *target;
+	} links[] = {
+		{"fd", "/proc/self/fd"},
+		{"stdin", "/proc/self/fd/0"},
+		{"stdout", "/proc/self/fd/1"},
+		{"stderr", "/proc/self/fd/2"},
 	};
 	int err = 0;
 
@@ -55,8 +57,10 @@ static int devfs_mount(struct mount *m, const char *options __unused)
 	return err;
 }
 
-static const struct fs_type devtmpfs = { .name = "devtmpfs", .nodev = true, .single = true, .mount = devfs_mount, .ops = &tmpfs_ops };
-static const struct fs_type devfs = { .name = "devfs", .nodev = true, .single = true, .mount = devfs_mount, .ops = &tmpfs_ops };
+static const struct fs_type devtmpfs = {
+	.name = "devtmpfs", .nodev = true, .single = true, .mount = devfs_mount, .ops = &tmpfs_ops};
+static const struct fs_type devfs = {
+	.name = "devfs", .nodev = true, .single = true, .mount = devfs_mount, .ops = &tmpfs_ops};
 
 static void devfs_register(void)
 {

@@ -121,19 +121,23 @@ static ssize_t kmsg_write(struct file *f __unused, struct uio *u, u64 *pos __unu
 	return all;
 }
 
-static const struct file_ops null_ops = { .read = null_read, .write = null_write, .lseek = null_lseek };
-static const struct file_ops zero_ops = { .read = zero_read, .write = null_write, .lseek = null_lseek, .mmap = zero_mmap };
-static const struct file_ops full_ops = { .read = zero_read, .write = full_write, .lseek = null_lseek };
-static const struct file_ops random_ops = { .read = random_read, .write = random_write, .lseek = null_lseek };
-static const struct file_ops kmsg_ops = { .read = kmsg_read, .write = kmsg_write };
+static const struct file_ops null_ops = {
+	.read = null_read, .write = null_write, .lseek = null_lseek};
+static const struct file_ops zero_ops = {
+	.read = zero_read, .write = null_write, .lseek = null_lseek, .mmap = zero_mmap};
+static const struct file_ops full_ops = {
+	.read = zero_read, .write = full_write, .lseek = null_lseek};
+static const struct file_ops random_ops = {
+	.read = random_read, .write = random_write, .lseek = null_lseek};
+static const struct file_ops kmsg_ops = {.read = kmsg_read, .write = kmsg_write};
 
 static struct char_dev devs[] = {
-	{ .name = "null", .rdev = 0x103, .mode = 0666, .fops = &null_ops },
-	{ .name = "zero", .rdev = 0x105, .mode = 0666, .fops = &zero_ops },
-	{ .name = "full", .rdev = 0x107, .mode = 0666, .fops = &full_ops },
-	{ .name = "random", .rdev = 0x108, .mode = 0666, .fops = &random_ops },
-	{ .name = "urandom", .rdev = 0x109, .mode = 0666, .fops = &random_ops },
-	{ .name = "kmsg", .rdev = 0x10b, .mode = 0644, .fops = &kmsg_ops },
+	{.name = "null", .rdev = 0x103, .mode = 0666, .fops = &null_ops},
+	{.name = "zero", .rdev = 0x105, .mode = 0666, .fops = &zero_ops},
+	{.name = "full", .rdev = 0x107, .mode = 0666, .fops = &full_ops},
+	{.name = "random", .rdev = 0x108, .mode = 0666, .fops = &random_ops},
+	{.name = "urandom", .rdev = 0x109, .mode = 0666, .fops = &random_ops},
+	{.name = "kmsg", .rdev = 0x10b, .mode = 0644, .fops = &kmsg_ops},
 };
 
 static void memdev_init(void)

@@ -29,9 +29,9 @@ enum kind { STATIC, SELF, THREAD_SELF, PID_DIR, PID_FILE, FD_DIR, TASK_DIR, FD_L
 struct pnode {
 	struct vnode vn;
 	enum kind kind;
-	s32 pid;		/* of PID_*, FD_*, TASK_* */
-	u32 k;			/* file index, descriptor */
-	struct ent *ent;	/* STATIC */
+	s32 pid;	 /* of PID_*, FD_*, TASK_* */
+	u32 k;		 /* file index, descriptor */
+	struct ent *ent; /* STATIC */
 };
 
 static const struct vnode_ops dir_ops, file_ops_, link_ops, fd_ops;
@@ -53,7 +53,8 @@ static bool alive(s32 pid)
 
 /* ---- making vnodes ---- */
 
-static int node_get(struct mount *m, u64 ino, u32 mode, struct pnode proto, const struct vnode_ops *ops, struct vnode **out)
+static int node_get(struct mount *m, u64 ino, u32 mode, struct pnode proto,
+		    const struct vnode_ops *ops, struct vnode **out)
 {
 	struct vnode *other = vnode_find(m, ino);
 	struct pnode *p;
@@ -82,13 +83,14 @@ static int static_node(struct mount *m, struct ent *e, struct vnode **out)
 {
 	bool dir = (e->mode & S_IFMT) == S_IFDIR;
 
-	return node_get(m, e->ino, e->mode, (struct pnode){ .kind = STATIC, .ent = e }, dir ? &dir_ops : &file_ops_, out);
+	return node_get(m, e->ino, e->mode, (struct pnode){.kind = STATIC, .ent = e},
+			dir ? &dir_ops : &file_ops_, out);
 }
 
 static int pid_dir(struct mount *m, s32 pid, bool task, struct vnode **out)
 {
-	return node_get(m, pid_ino(pid, task ? WHAT_TASK_PID : 0), S_IFDIR | 0555, (struct pnode){ .kind = PID_DIR, .pid = pid, .k = task },
-			&dir_ops, out);
+	return node_get(m, pid_ino(pid, task ? WHAT_TASK_PID : 0), S_IFDIR | 0555,
+			(struct pnode){.kind = PID_DIR, .pid = pid, .k = task}, &dir_ops, out);
 }
 
 static int pid_file(struct mount *m, s32 pid, u32 k, u32 base, struct vnode **out)
@@ -96,7 +98,8 @@ static int pid_file(struct mount *m, s32 pid, u32 k, u32 base, struct vnode **ou
 	const struct procfs_pid_file *f = &hooks->files[k];
 	u32 mode = (f->readlink ? S_IFLNK : S_IFREG) | (f->mode & 07777);
 
-	return node_get(m, pid_ino(pid, base + k), mode, (struct pnode){ .kind = PID_FILE, .pid = pid, .k = k },
+	return node_get(m, pid_ino(pid, base + k), mode,
+			(struct pnode){.kind = PID_FILE, .pid = pid, .k = k},
 			f->readlink ? &link_ops : &file_ops_, out);
 }
 
@@ -129,9 +132,11 @@ static int lookup_root(struct mount *m, const char *name, size_t len, struct vno
 	if (pid >= 0)
 		return alive(pid) ? pid_dir(m, pid, false, out) : -ENOENT;
 	if (hooks && named(name, len, "self"))
-		return node_get(m, INO_SELF, S_IFLNK | 0777, (struct pnode){ .kind = SELF }, &link_ops, out);
+		return node_get(m, INO_SELF, S_IFLNK | 0777, (struct pnode){.kind = SELF},
+				&link_ops, out);
 	if (hooks && named(name, len, "thread-self"))
-		return node_get(m, INO_TSELF, S_IFLNK | 0777, (struct pnode){ .kind = THREAD_SELF }, &link_ops, out);
+		return node_get(m, INO_TSELF, S_IFLNK | 0777, (struct pnode){.kind = THREAD_SELF},
+				&link_ops, out);
 	return -ENOENT;
 }
 
@@ -143,11 +148,11 @@ static int lookup_pid(struct pnode *p, const char *name, size_t len, struct vnod
 	if (!alive(p->pid))
 		return -ENOENT;
 	if (named(name, len, "fd"))
-		return node_get(m, pid_ino(p->pid, WHAT_FD), S_IFDIR | 0500, (struct pnode){ .kind = FD_DIR, .pid = p->pid }, &dir_ops,
-				out);
+		return node_get(m, pid_ino(p->pid, WHAT_FD), S_IFDIR | 0500,
+				(struct pnode){.kind = FD_DIR, .pid = p->pid}, &dir_ops, out);
 	if (!task && named(name, len, "task"))
-		return node_get(m, pid_ino(p->pid, WHAT_TASK), S_IFDIR | 0555, (struct pnode){ .kind = TASK_DIR, .pid = p->pid },
-				&dir_ops, out);
+		return node_get(m, pid_ino(p->pid, WHAT_TASK), S_IFDIR | 0555,
+				(struct pnode){.kind = TASK_DIR, .pid = p->pid}, &dir_ops, out);
 	for (u32 k = 0; k < hooks->nfiles; k++)
 		if (named(name, len, hooks->files[k].name))
 			return pid_file(m, p->pid, k, task ? WHAT_TASK_PID + 1 : 1, out);
@@ -182,7 +187,8 @@ static int proc_lookup(struct vnode *dir, const char *name, size_t len, struct v
 		if (n < 0 || hooks->next_fd(p->pid, n) != n)
 			return -ENOENT;
 		return node_get(dir->mount, pid_ino(p->pid, WHAT_FD_LINK + n), S_IFLNK | 0700,
-				(struct pnode){ .kind = FD_LINK, .pid = p->pid, .k = n }, &fd_ops, out);
+				(struct pnode){.kind = FD_LINK, .pid = p->pid, .k = n}, &fd_ops,
+				out);
 	default:
 		return -ENOTDIR;
 	}
@@ -229,7 +235,8 @@ static void list_static(struct pnode *p, struct out *o)
 		return;
 	if (*o->pos < POS_NUMBERS - 2 && !put(o, "self", INO_SELF, S_IFLNK >> 12, POS_NUMBERS - 2))
 		return;
-	if (*o->pos < POS_NUMBERS - 1 && !put(o, "thread-self", INO_TSELF, S_IFLNK >> 12, POS_NUMBERS - 1))
+	if (*o->pos < POS_NUMBERS - 1 &&
+	    !put(o, "thread-self", INO_TSELF, S_IFLNK >> 12, POS_NUMBERS - 1))
 		return;
 	if (*o->pos < POS_NUMBERS)
 		*o->pos = POS_NUMBERS;
@@ -242,7 +249,8 @@ static void list_pid(struct pnode *p, struct out *o)
 {
 	bool task = p->k;
 
-	if (*o->pos == POS_NAMES && !put(o, "fd", pid_ino(p->pid, WHAT_FD), S_IFDIR >> 12, POS_NAMES + 1))
+	if (*o->pos == POS_NAMES &&
+	    !put(o, "fd", pid_ino(p->pid, WHAT_FD), S_IFDIR >> 12, POS_NAMES + 1))
 		return;
 	if (*o->pos == POS_NAMES + 1) {
 		if (task)
@@ -254,8 +262,8 @@ static void list_pid(struct pnode *p, struct out *o)
 		u32 k = *o->pos - POS_NAMES - 2;
 		const struct procfs_pid_file *f = &hooks->files[k];
 
-		if (!put(o, f->name, pid_ino(p->pid, (task ? WHAT_TASK_PID + 1 : 1) + k), (f->readlink ? S_IFLNK : S_IFREG) >> 12,
-			 *o->pos + 1))
+		if (!put(o, f->name, pid_ino(p->pid, (task ? WHAT_TASK_PID + 1 : 1) + k),
+			 (f->readlink ? S_IFLNK : S_IFREG) >> 12, *o->pos + 1))
 			return;
 	}
 }
@@ -267,10 +275,13 @@ static void list_numbers(struct pnode *p, struct out *o)
 	for (;;) {
 		s32 from = *o->pos - POS_NUMBERS, n;
 
-		n = p->kind == FD_DIR ? hooks->next_fd(p->pid, from) : hooks->next_tid(p->pid, from);
+		n = p->kind == FD_DIR ? hooks->next_fd(p->pid, from)
+				      : hooks->next_tid(p->pid, from);
 		if (n < 0)
 			return;
-		if (!put_number(o, n, pid_ino(p->kind == FD_DIR ? p->pid : n, p->kind == FD_DIR ? WHAT_FD_LINK + (u32)n : WHAT_TASK_PID),
+		if (!put_number(o, n,
+				pid_ino(p->kind == FD_DIR ? p->pid : n,
+					p->kind == FD_DIR ? WHAT_FD_LINK + (u32)n : WHAT_TASK_PID),
 				(p->kind == FD_DIR ? S_IFLNK : S_IFDIR) >> 12))
 			return;
 	}
@@ -278,7 +289,7 @@ static void list_numbers(struct pnode *p, struct out *o)
 
 static int proc_readdir(struct vnode *dir, u64 *pos, dirent_fn emit, void *arg)
 {
-	struct out o = { emit, arg, pos, false };
+	struct out o = {emit, arg, pos, false};
 	struct pnode *p = pnode(dir);
 
 	if (p->kind != STATIC && !alive(p->pid))
@@ -400,11 +411,17 @@ static void proc_free(struct vnode *vn)
 	kfree(pnode(vn));
 }
 
-static const struct vnode_ops dir_ops = { .lookup = proc_lookup, .readdir = proc_readdir, .getattr = proc_getattr, .free = proc_free };
-static const struct vnode_ops file_ops_ = { .getattr = proc_getattr, .setattr = proc_setattr, .free = proc_free };
-static const struct vnode_ops link_ops = { .readlink = proc_readlink, .getattr = proc_getattr, .free = proc_free };
+static const struct vnode_ops dir_ops = {
+	.lookup = proc_lookup, .readdir = proc_readdir, .getattr = proc_getattr, .free = proc_free};
+static const struct vnode_ops file_ops_ = {
+	.getattr = proc_getattr, .setattr = proc_setattr, .free = proc_free};
+static const struct vnode_ops link_ops = {
+	.readlink = proc_readlink, .getattr = proc_getattr, .free = proc_free};
 static const struct vnode_ops fd_ops = {
-	.readlink = fd_readlink, .follow = fd_follow, .getattr = proc_getattr, .free = proc_free,
+	.readlink = fd_readlink,
+	.follow = fd_follow,
+	.getattr = proc_getattr,
+	.free = proc_free,
 };
 
 /* ---- the file system ---- */
@@ -439,9 +456,13 @@ static int proc_remount(struct mount *m __unused, u32 flags __unused, const char
 }
 
 static const struct fs_ops proc_ops = {
-	.unmount = proc_nothing, .sync = proc_sync, .statfs = proc_statfs, .remount = proc_remount,
+	.unmount = proc_nothing,
+	.sync = proc_sync,
+	.statfs = proc_statfs,
+	.remount = proc_remount,
 };
-static const struct fs_type proc_type = { .name = "proc", .nodev = true, .single = true, .mount = proc_mount, .ops = &proc_ops };
+static const struct fs_type proc_type = {
+	.name = "proc", .nodev = true, .single = true, .mount = proc_mount, .ops = &proc_ops};
 
 static void procfs_register(void)
 {

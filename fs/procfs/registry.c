@@ -4,11 +4,14 @@
  */
 #include "fs/procfs/procfs.h"
 
-static struct mutex ents_lock;	/* LOCK_PROCFS; links of all ents */
-static u64 next_ino = 2;	/* (ents_lock) 1 is the root */
+static struct mutex ents_lock; /* LOCK_PROCFS; links of all ents */
+static u64 next_ino = 2;       /* (ents_lock) 1 is the root */
 
 struct ent procfs_root = {
-	.link = LIST_INIT(procfs_root.link), .children = LIST_INIT(procfs_root.children), .ino = 1, .mode = S_IFDIR | 0555,
+	.link = LIST_INIT(procfs_root.link),
+	.children = LIST_INIT(procfs_root.children),
+	.ino = 1,
+	.mode = S_IFDIR | 0555,
 };
 
 /* A file that is being made may already be seen: links are only ever added at the tail, and readers stop at what they find. */
@@ -66,7 +69,7 @@ int procfs_file(const char *path, u32 mode, int (*show)(struct seq *s, void *arg
 
 	if (!ready) {
 		mutex_init(&ents_lock, LOCK_PROCFS, "procfs");
-		ready = true;	/* the first call is made by one thread, at start-up */
+		ready = true; /* the first call is made by one thread, at start-up */
 	}
 	mutex_lock(&ents_lock);
 	for (; dir && (slash = strchr(path, '/')); path = slash + 1) {

@@ -24,7 +24,8 @@ static int show_meminfo(struct seq *s, void *arg __unused)
 	vm_totals(&t);
 	seq_printf(s, "MemTotal:       %8lu kB\n", total * PAGES_KIB);
 	seq_printf(s, "MemFree:        %8lu kB\n", free * PAGES_KIB);
-	seq_printf(s, "MemAvailable:   %8lu kB\n", (free + (t.file > t.dirty ? t.file - t.dirty : 0)) * PAGES_KIB);
+	seq_printf(s, "MemAvailable:   %8lu kB\n",
+		   (free + (t.file > t.dirty ? t.file - t.dirty : 0)) * PAGES_KIB);
 	seq_printf(s, "Buffers:        %8lu kB\n", 0UL);
 	seq_printf(s, "Cached:         %8lu kB\n", t.file * PAGES_KIB);
 	seq_printf(s, "SwapCached:     %8lu kB\n", 0UL);
@@ -63,7 +64,9 @@ static int show_slabinfo(struct seq *s, void *arg __unused)
 	u64 used, total;
 	size_t size;
 
-	seq_printf(s, "slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize>\n");
+	seq_printf(
+		s,
+		"slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize>\n");
 	for (unsigned k = 0; slab_info(k, &name, &size, &used, &total); k++)
 		seq_printf(s, "%-20s %6lu %6lu %6lu\n", name, used, total, size);
 	return 0;
@@ -80,8 +83,8 @@ static int show_cpuinfo(struct seq *s, void *arg __unused)
 			continue;
 		isa_string(harts[i]->id, isa, sizeof(isa));
 		mmu = isa_mmu(harts[i]->id);
-		seq_printf(s, "processor\t: %u\nhart\t\t: %lu\nisa\t\t: %s\nmmu\t\t: %s\n\n", i, harts[i]->id, isa,
-			   mmu ? mmu : "sv39");
+		seq_printf(s, "processor\t: %u\nhart\t\t: %lu\nisa\t\t: %s\nmmu\t\t: %s\n\n", i,
+			   harts[i]->id, isa, mmu ? mmu : "sv39");
 	}
 	return 0;
 }
@@ -96,14 +99,15 @@ static int show_uptime(struct seq *s, void *arg __unused)
 		sched_hart_times(i, &u, &k, &d);
 		idle += d;
 	}
-	seq_printf(s, "%lu.%02lu %lu.%02lu\n", now / NSEC_PER_SEC, now / 10000000 % 100, idle / NSEC_PER_SEC, idle / 10000000 % 100);
+	seq_printf(s, "%lu.%02lu %lu.%02lu\n", now / NSEC_PER_SEC, now / 10000000 % 100,
+		   idle / NSEC_PER_SEC, idle / 10000000 % 100);
 	return 0;
 }
 
 static int show_loadavg(struct seq *s, void *arg __unused)
 {
 	for (unsigned i = 0; i < 3; i++) {
-		u64 l = sched_loadavg(i) + 10;	/* rounded to hundredths of 1 << 11 */
+		u64 l = sched_loadavg(i) + 10; /* rounded to hundredths of 1 << 11 */
 
 		seq_printf(s, "%lu.%02lu ", l >> 11, ((l & 2047) * 100) >> 11);
 	}
@@ -121,7 +125,7 @@ static void cpu_row(struct seq *s, const char *name, u64 user, u64 sys, u64 idle
 
 static int show_stat(struct seq *s, void *arg __unused)
 {
-	u64 all[3] = { 0 }, irqs = 0, one[3];
+	u64 all[3] = {0}, irqs = 0, one[3];
 	char name[16];
 
 	for (u32 i = 0; i < nharts; i++) {
@@ -136,8 +140,11 @@ static int show_stat(struct seq *s, void *arg __unused)
 		ksnprintf(name, sizeof(name), "cpu%u", i);
 		cpu_row(s, name, one[0], one[1], one[2]);
 	}
-	seq_printf(s, "intr %lu\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running %u\nprocs_blocked 0\n", irqs,
-		   sched_switches(), (time_realtime() - time_now()) / NSEC_PER_SEC, proc_forks(), sched_runnable());
+	seq_printf(
+		s,
+		"intr %lu\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running %u\nprocs_blocked 0\n",
+		irqs, sched_switches(), (time_realtime() - time_now()) / NSEC_PER_SEC, proc_forks(),
+		sched_runnable());
 	return 0;
 }
 
@@ -172,7 +179,8 @@ static int show_partitions(struct seq *s, void *arg __unused)
 	for (unsigned k = 0; (d = block_nth(k)); k++) {
 		u64 rdev = block_devno(d);
 
-		seq_printf(s, "%4lu %7lu %10lu %s\n", (rdev >> 8) & 0xfff, (rdev & 0xff) | ((rdev >> 12) & ~0xffUL), block_sectors(d) / 2,
+		seq_printf(s, "%4lu %7lu %10lu %s\n", (rdev >> 8) & 0xfff,
+			   (rdev & 0xff) | ((rdev >> 12) & ~0xffUL), block_sectors(d) / 2,
 			   block_name(d));
 		block_drop(d);
 	}
@@ -188,10 +196,12 @@ static int show_diskstats(struct seq *s, void *arg __unused)
 		struct block_stats st;
 
 		block_stats(d, &st);
-		seq_printf(s, "%4lu %7lu %s %lu 0 %lu %lu %lu 0 %lu %lu %lu %lu %lu\n", (rdev >> 8) & 0xfff,
-			   (rdev & 0xff) | ((rdev >> 12) & ~0xffUL), block_name(d), st.ios[0], st.sectors[0],
-			   st.ticks_ns[0] / 1000000, st.ios[1], st.sectors[1], st.ticks_ns[1] / 1000000, st.in_flight,
-			   (st.ticks_ns[0] + st.ticks_ns[1]) / 1000000, (st.ticks_ns[0] + st.ticks_ns[1]) / 1000000);
+		seq_printf(s, "%4lu %7lu %s %lu 0 %lu %lu %lu 0 %lu %lu %lu %lu %lu\n",
+			   (rdev >> 8) & 0xfff, (rdev & 0xff) | ((rdev >> 12) & ~0xffUL),
+			   block_name(d), st.ios[0], st.sectors[0], st.ticks_ns[0] / 1000000,
+			   st.ios[1], st.sectors[1], st.ticks_ns[1] / 1000000, st.in_flight,
+			   (st.ticks_ns[0] + st.ticks_ns[1]) / 1000000,
+			   (st.ticks_ns[0] + st.ticks_ns[1]) / 1000000);
 		block_drop(d);
 	}
 	return 0;
@@ -262,33 +272,34 @@ static const struct {
 	ssize_t (*store)(const char *text, size_t n, void *arg);
 	const void *arg;
 } files[] = {
-	{ "meminfo", 0444, show_meminfo, NULL, NULL },
-	{ "vmstat", 0444, show_vmstat, NULL, NULL },
-	{ "slabinfo", 0400, show_slabinfo, NULL, NULL },
-	{ "cpuinfo", 0444, show_cpuinfo, NULL, NULL },
-	{ "uptime", 0444, show_uptime, NULL, NULL },
-	{ "loadavg", 0444, show_loadavg, NULL, NULL },
-	{ "stat", 0444, show_stat, NULL, NULL },
-	{ "version", 0444, show_version, NULL, NULL },
-	{ "cmdline", 0444, show_cmdline, NULL, NULL },
-	{ "interrupts", 0444, show_interrupts, NULL, NULL },
-	{ "partitions", 0444, show_partitions, NULL, NULL },
-	{ "diskstats", 0444, show_diskstats, NULL, NULL },
-	{ "devices", 0444, show_devices, NULL, NULL },
-	{ "consoles", 0444, show_consoles, NULL, NULL },
-	{ "mounts", 0444, show_mounts, NULL, NULL },
-	{ "filesystems", 0444, show_filesystems, NULL, NULL },
-	{ "sys/kernel/ostype", 0444, show_word, NULL, "Linux" },
-	{ "sys/kernel/osrelease", 0444, show_word, NULL, "6.12.0-gnomon" },
-	{ "sys/kernel/pid_max", 0444, show_word, NULL, "4194304" },
-	{ "sys/vm/overcommit_memory", 0444, show_word, NULL, "0" },
-	{ "sys/vm/drop_caches", 0200, NULL, store_drop_caches, NULL },
+	{"meminfo", 0444, show_meminfo, NULL, NULL},
+	{"vmstat", 0444, show_vmstat, NULL, NULL},
+	{"slabinfo", 0400, show_slabinfo, NULL, NULL},
+	{"cpuinfo", 0444, show_cpuinfo, NULL, NULL},
+	{"uptime", 0444, show_uptime, NULL, NULL},
+	{"loadavg", 0444, show_loadavg, NULL, NULL},
+	{"stat", 0444, show_stat, NULL, NULL},
+	{"version", 0444, show_version, NULL, NULL},
+	{"cmdline", 0444, show_cmdline, NULL, NULL},
+	{"interrupts", 0444, show_interrupts, NULL, NULL},
+	{"partitions", 0444, show_partitions, NULL, NULL},
+	{"diskstats", 0444, show_diskstats, NULL, NULL},
+	{"devices", 0444, show_devices, NULL, NULL},
+	{"consoles", 0444, show_consoles, NULL, NULL},
+	{"mounts", 0444, show_mounts, NULL, NULL},
+	{"filesystems", 0444, show_filesystems, NULL, NULL},
+	{"sys/kernel/ostype", 0444, show_word, NULL, "Linux"},
+	{"sys/kernel/osrelease", 0444, show_word, NULL, "6.12.0-gnomon"},
+	{"sys/kernel/pid_max", 0444, show_word, NULL, "4194304"},
+	{"sys/vm/overcommit_memory", 0444, show_word, NULL, "0"},
+	{"sys/vm/drop_caches", 0200, NULL, store_drop_caches, NULL},
 };
 
 static void sysfiles_init(void)
 {
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)
-		if (procfs_file(files[i].path, files[i].mode, files[i].show, files[i].store, (void *)files[i].arg))
+		if (procfs_file(files[i].path, files[i].mode, files[i].show, files[i].store,
+				(void *)files[i].arg))
 			kprintf("procfs: %s was not made\n", files[i].path);
 }
 INITCALL(FS, sysfiles_init);

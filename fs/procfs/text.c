@@ -10,9 +10,9 @@
  * (l) lock
  */
 struct text {
-	struct mutex lock;	/* (l) LOCK_PROCFS */
-	struct seq seq;		/* (l) */
-	bool made;		/* (l) */
+	struct mutex lock; /* (l) LOCK_PROCFS */
+	struct seq seq;	   /* (l) */
+	bool made;	   /* (l) */
 };
 
 static bool seq_room(struct seq *s, size_t n)
@@ -76,7 +76,8 @@ static struct text *text_of(struct file *f)
 	if (!mine)
 		return NULL;
 	mutex_init(&mine->lock, LOCK_PROCFS, "procfs text");
-	if (__atomic_compare_exchange_n(&f->data, &none, mine, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+	if (__atomic_compare_exchange_n(&f->data, &none, mine, false, __ATOMIC_ACQ_REL,
+					__ATOMIC_ACQUIRE))
 		return mine;
 	kfree(mine);
 	return none;

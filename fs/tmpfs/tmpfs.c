@@ -20,49 +20,49 @@
 #include "kernel/mem/slab.h"
 
 #define FALLOC_PUNCH_HOLE 2
-#define FIRST_COOKIE 2	/* 0 is ".", 1 is ".." */
+#define FIRST_COOKIE	  2 /* 0 is ".", 1 is ".." */
 
 /* Field markings and the corresponding locks:
  * (v) v_lock of the tnode's vnode   (c) constant   (l) the super's lock
  */
 struct tnode {
-	u64 ino;		/* (c) */
-	u32 mode, nlink;	/* (v) */
-	u32 uid, gid;		/* (v) */
-	u64 rdev;		/* (c) */
+	u64 ino;				      /* (c) */
+	u32 mode, nlink;			      /* (v) */
+	u32 uid, gid;				      /* (v) */
+	u64 rdev;				      /* (c) */
 	struct timespec64 atime, mtime, ctime, btime; /* (v) */
-	struct vm_object *object; /* (c) regular files */
-	char *target;		/* (c) symbolic links */
-	struct tnode *parent;	/* (v) directories: where ".." leads */
-	struct rb_tree names;	/* (v) struct entry by name */
-	struct rb_tree cookies;	/* (v) struct entry by cookie */
-	u64 next_cookie;	/* (v) */
-	u64 entries;		/* (v) */
-	u64 charged;		/* (l) pages counted in super.used */
+	struct vm_object *object;		      /* (c) regular files */
+	char *target;				      /* (c) symbolic links */
+	struct tnode *parent;			      /* (v) directories: where ".." leads */
+	struct rb_tree names;			      /* (v) struct entry by name */
+	struct rb_tree cookies;			      /* (v) struct entry by cookie */
+	u64 next_cookie;			      /* (v) */
+	u64 entries;				      /* (v) */
+	u64 charged;				      /* (l) pages counted in super.used */
 };
 
 /* Field markings and the corresponding locks:
  * (v) v_lock of the directory
  */
 struct entry {
-	struct rb_node by_name;	/* (v) */
+	struct rb_node by_name;	  /* (v) */
 	struct rb_node by_cookie; /* (v) */
-	u64 cookie;		/* (v) */
-	struct tnode *node;	/* (v) counts as a link */
-	u16 len;		/* (v) */
-	char name[];		/* (v) not terminated */
+	u64 cookie;		  /* (v) */
+	struct tnode *node;	  /* (v) counts as a link */
+	u16 len;		  /* (v) */
+	char name[];		  /* (v) not terminated */
 };
 
 /* Field markings and the corresponding locks:
  * (l) lock   (c) constant
  */
 struct super {
-	struct spinlock lock;	/* (c) LEAF_FS */
-	u64 next_ino;		/* (l) */
-	u64 inodes;		/* (l) */
-	u64 used;		/* (l) pages */
-	u64 limit;		/* (l) pages; 0: none */
-	struct tnode *root;	/* (c) */
+	struct spinlock lock; /* (c) LEAF_FS */
+	u64 next_ino;	      /* (l) */
+	u64 inodes;	      /* (l) */
+	u64 used;	      /* (l) pages */
+	u64 limit;	      /* (l) pages; 0: none */
+	struct tnode *root;   /* (c) */
 };
 
 static const struct vnode_ops tmpfs_vnode_ops;
@@ -85,7 +85,8 @@ static bool is_dir(const struct tnode *t)
 
 /* ---- tnodes ---- */
 
-static struct tnode *tnode_new(struct super *s, u32 mode, u64 rdev, const char *target, const struct cred *cred)
+static struct tnode *tnode_new(struct super *s, u32 mode, u64 rdev, const char *target,
+			       const struct cred *cred)
 {
 	struct tnode *t = kmalloc(sizeof(*t), KM_ZERO);
 
@@ -202,7 +203,8 @@ static int compare(const struct entry *e, const char *name, size_t len)
 	return c ? c : (int)len - (int)e->len;
 }
 
-static struct rb_node **name_link(struct tnode *dir, const char *name, size_t len, struct rb_node **parent)
+static struct rb_node **name_link(struct tnode *dir, const char *name, size_t len,
+				  struct rb_node **parent)
 {
 	struct rb_node **link = &dir->names.root;
 
@@ -305,8 +307,8 @@ static int tmpfs_lookup(struct vnode *dir, const char *name, size_t len, struct 
 	return *out ? 0 : -ENOMEM;
 }
 
-static int tmpfs_create(struct vnode *dir, const char *name, size_t len, u32 mode, u64 rdev, const char *target,
-			const struct cred *cred, struct vnode **out)
+static int tmpfs_create(struct vnode *dir, const char *name, size_t len, u32 mode, u64 rdev,
+			const char *target, const struct cred *cred, struct vnode **out)
 {
 	struct super *s = super_of(dir->mount);
 	struct tnode *d = tnode_of(dir), *t;
@@ -393,8 +395,9 @@ static int tmpfs_exchange(struct tnode *od, struct entry *a, struct tnode *nd, s
 	return 0;
 }
 
-static int tmpfs_rename(struct vnode *odir, const char *oname, size_t olen, struct vnode *vn, struct vnode *ndir,
-			const char *nname, size_t nlen, struct vnode *target, unsigned flags)
+static int tmpfs_rename(struct vnode *odir, const char *oname, size_t olen, struct vnode *vn,
+			struct vnode *ndir, const char *nname, size_t nlen, struct vnode *target,
+			unsigned flags)
 {
 	struct tnode *od = tnode_of(odir), *nd = tnode_of(ndir), *t = tnode_of(vn);
 	struct entry *from = entry_find(od, oname, olen), *to = entry_find(nd, nname, nlen), *e;
@@ -433,12 +436,14 @@ static int tmpfs_readdir(struct vnode *dir, u64 *pos, dirent_fn emit, void *arg)
 		*pos = 1;
 	}
 	if (*pos == 1) {
-		if (!emit(arg, "..", 2, d->parent ? d->parent->ino : d->ino, S_IFDIR >> 12, FIRST_COOKIE))
+		if (!emit(arg, "..", 2, d->parent ? d->parent->ino : d->ino, S_IFDIR >> 12,
+			  FIRST_COOKIE))
 			return 0;
 		*pos = FIRST_COOKIE;
 	}
 	while ((e = entry_from(d, *pos))) {
-		if (!emit(arg, e->name, e->len, e->node->ino, (e->node->mode & S_IFMT) >> 12, e->cookie + 1))
+		if (!emit(arg, e->name, e->len, e->node->ino, (e->node->mode & S_IFMT) >> 12,
+			  e->cookie + 1))
 			return 0;
 		*pos = e->cookie + 1;
 	}
@@ -506,7 +511,7 @@ static int tmpfs_setattr(struct vnode *vn, const struct vattr *a, u32 which)
 
 static int tmpfs_fsync(struct vnode *vn __unused, bool datasync __unused)
 {
-	return 0;	/* memory is all the storage there is */
+	return 0; /* memory is all the storage there is */
 }
 
 static int tmpfs_fallocate(struct vnode *vn, int mode, u64 off, u64 len)
@@ -642,7 +647,8 @@ int tmpfs_add_node(struct mount *m, const char *path, u32 mode, u64 rdev, const 
 	if (slash) {
 		err = tmpfs_lookup(dir, path, slash - path, &sub);
 		if (err == -ENOENT)
-			err = tmpfs_create(dir, path, slash - path, S_IFDIR | 0755, 0, NULL, NULL, &sub);
+			err = tmpfs_create(dir, path, slash - path, S_IFDIR | 0755, 0, NULL, NULL,
+					   &sub);
 		if (err)
 			return err;
 		dir = sub;
@@ -662,7 +668,7 @@ int tmpfs_add_node(struct mount *m, const char *path, u32 mode, u64 rdev, const 
 /* Frees the subtree below dir, depth first without recursion: walks down the first entries. */
 static void free_tree(struct super *s, struct tnode *dir)
 {
-	while (dir) {
+	for (;;) {
 		struct rb_node *n = rb_first(&dir->names);
 		struct entry *e = n ? container_of(n, struct entry, by_name) : NULL;
 		struct tnode *t = e ? e->node : NULL, *up = dir->parent;
@@ -674,7 +680,7 @@ static void free_tree(struct super *s, struct tnode *dir)
 		if (!t) {
 			if (dir == s->root)
 				return;
-			dir = up;	/* empty now: removed as an entry of its parent */
+			dir = up; /* empty now: removed as an entry of its parent */
 			continue;
 		}
 		entry_remove(dir, e);
@@ -728,7 +734,8 @@ const struct fs_ops tmpfs_ops = {
 	.remount = tmpfs_remount,
 };
 
-static const struct fs_type tmpfs_type = { .name = "tmpfs", .nodev = true, .mount = tmpfs_mount, .ops = &tmpfs_ops };
+static const struct fs_type tmpfs_type = {
+	.name = "tmpfs", .nodev = true, .mount = tmpfs_mount, .ops = &tmpfs_ops};
 
 static void tmpfs_register(void)
 {

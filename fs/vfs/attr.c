@@ -5,7 +5,7 @@
  */
 #include "fs/vfs/vfs_internal.h"
 
-#define COARSE_NS 4000000UL	/* file times advance in steps of 4 ms */
+#define COARSE_NS 4000000UL /* file times advance in steps of 4 ms */
 
 struct vfs_hooks vfs_hooks;
 
@@ -28,7 +28,8 @@ struct timespec64 vfs_now(void)
 {
 	u64 ns = time_realtime() / COARSE_NS * COARSE_NS;
 
-	return (struct timespec64){ .sec = (s64)(ns / NSEC_PER_SEC), .nsec = (u32)(ns % NSEC_PER_SEC) };
+	return (struct timespec64){.sec = (s64)(ns / NSEC_PER_SEC),
+				   .nsec = (u32)(ns % NSEC_PER_SEC)};
 }
 
 /* ---- permission ---- */
@@ -126,7 +127,7 @@ int vfs_getattr(struct vnode *vn, struct vattr *out)
 {
 	if (!vn->ops->getattr)
 		return -EIO;
-	*out = (struct vattr){ 0 };
+	*out = (struct vattr){0};
 	return vn->ops->getattr(vn, out);
 }
 
@@ -134,12 +135,13 @@ int vfs_statfs(struct mount *m, struct statfs64_info *out)
 {
 	int err;
 
-	*out = (struct statfs64_info){ .bsize = PAGE_SIZE, .frsize = PAGE_SIZE, .namelen = NAME_MAX };
+	*out = (struct statfs64_info){.bsize = PAGE_SIZE, .frsize = PAGE_SIZE, .namelen = NAME_MAX};
 	if (!m->type->ops || !m->type->ops->statfs)
 		return -ENOSYS;
 	err = m->type->ops->statfs(m, out);
 	/* Linux: ST_VALID 0x20, then the mount's own flags */
-	out->flags |= 0x20 | (READ_ONCE(m->flags) & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME));
+	out->flags |= 0x20 | (READ_ONCE(m->flags) &
+			      (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME));
 	return err;
 }
 
@@ -168,7 +170,8 @@ static int chmod_check(const struct vattr *old, const struct cred *c, struct vat
 	return 0;
 }
 
-static int chown_check(const struct vattr *old, const struct cred *c, const struct vattr *new, u32 which)
+static int chown_check(const struct vattr *old, const struct cred *c, const struct vattr *new,
+		       u32 which)
 {
 	if (cred_has(c, CAP_CHOWN_BIT))
 		return 0;
@@ -248,7 +251,7 @@ int vfs_setattr(struct vnode *vn, const struct cred *c, const struct vattr *a, u
 
 int vfs_clear_suid(struct vnode *vn)
 {
-	struct vattr a = { 0 };
+	struct vattr a = {0};
 	u32 mode = vn->mode;
 
 	if (likely(!(mode & (S_ISUID | S_ISGID))) || !is_type(vn, S_IFREG))
@@ -265,7 +268,7 @@ int vfs_clear_suid(struct vnode *vn)
 
 static int truncate_locked(struct vnode *vn, u64 size)
 {
-	struct vattr a = { .size = size };
+	struct vattr a = {.size = size};
 	int err = vfs_clear_suid(vn);
 
 	if (err)
@@ -314,7 +317,8 @@ bool vattr_needs_atime(const struct mount *m, const struct vattr *a, struct time
 {
 	if (mount_readonly(m) || (READ_ONCE(m->flags) & MS_NOATIME))
 		return false;
-	return before(a->atime, a->mtime) || before(a->atime, a->ctime) || now.sec - a->atime.sec >= 24 * 3600;
+	return before(a->atime, a->mtime) || before(a->atime, a->ctime) ||
+	       now.sec - a->atime.sec >= 24 * 3600;
 }
 
 void vfs_touch_atime(struct vnode *vn)
@@ -322,7 +326,8 @@ void vfs_touch_atime(struct vnode *vn)
 	struct timespec64 now = vfs_now();
 	struct vattr a;
 
-	if (!vn->mount || !vn->ops->setattr || vfs_getattr(vn, &a) || !vattr_needs_atime(vn->mount, &a, now))
+	if (!vn->mount || !vn->ops->setattr || vfs_getattr(vn, &a) ||
+	    !vattr_needs_atime(vn->mount, &a, now))
 		return;
 	/* whoever holds the lock changes the file anyway: leave it at that */
 	if (!rw_trylock_write(&vn->v_lock))

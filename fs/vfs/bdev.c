@@ -22,8 +22,8 @@ struct mount *bdev_mount;
  * (c) constant
  */
 struct bdev {
-	struct vnode vn;	/* (c) */
-	struct block_dev *dev;	/* (c) held */
+	struct vnode vn;       /* (c) */
+	struct block_dev *dev; /* (c) held */
 };
 
 static struct bdev *bdev_of(struct vnode *vn)
@@ -67,9 +67,10 @@ static void bdev_fill(struct vm_object *o, struct frame **frames, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		u32 sectors = sectors_in_page(d, frames[i]->index);
 
-		ASSERTF(sectors, "%s: page %lu lies behind the end", block_name(d->dev), frames[i]->index);
+		ASSERTF(sectors, "%s: page %lu lies behind the end", block_name(d->dev),
+			frames[i]->index);
 		__atomic_store_n(&frames[i]->private, 0, __ATOMIC_RELAXED);
-		b->vecs[i] = (struct bio_vec){ .frame = frames[i], .len = sectors * SECTOR_SIZE };
+		b->vecs[i] = (struct bio_vec){.frame = frames[i], .len = sectors * SECTOR_SIZE};
 	}
 	bio_submit(b);
 }
@@ -102,7 +103,8 @@ static struct bio *write_bio(struct bdev *d, u64 sector, u32 nvecs, bool wait)
 
 static void add_piece(struct bio *b, struct frame *f, u32 first, u32 n)
 {
-	b->vecs[b->nvecs++] = (struct bio_vec){ .frame = f, .offset = first * SECTOR_SIZE, .len = n * SECTOR_SIZE };
+	b->vecs[b->nvecs++] =
+		(struct bio_vec){.frame = f, .offset = first * SECTOR_SIZE, .len = n * SECTOR_SIZE};
 }
 
 static u32 count_runs(u32 bits)
@@ -213,7 +215,8 @@ struct vnode *bdev_vnode_get(struct block_dev *d)
 		return NULL;
 	block_hold(d);
 	b->dev = d;
-	vnode_init(&b->vn, bdev_mount, devno, S_IFBLK | 0600, &bdev_vnode_ops, &bdev_pager, block_sectors(d) * SECTOR_SIZE);
+	vnode_init(&b->vn, bdev_mount, devno, S_IFBLK | 0600, &bdev_vnode_ops, &bdev_pager,
+		   block_sectors(d) * SECTOR_SIZE);
 	b->vn.rdev = devno;
 	if (vnode_insert(&b->vn, &other) == 0)
 		return &b->vn;
@@ -320,7 +323,8 @@ int meta_sync_range(struct vnode *bdev, u64 block, u64 nblocks, u32 bsize, bool 
 {
 	if (!nblocks)
 		return 0;
-	return vm_object_clean(bdev->object, block * bsize >> PAGE_SHIFT, ((block + nblocks) * bsize - 1) >> PAGE_SHIFT, wait);
+	return vm_object_clean(bdev->object, block * bsize >> PAGE_SHIFT,
+			       ((block + nblocks) * bsize - 1) >> PAGE_SHIFT, wait);
 }
 
 /* ---- /dev/NAME ---- */
@@ -371,7 +375,8 @@ static ssize_t write_page(struct vm_object *o, struct uio *u, u64 at)
 	got = uio_from(u, (char *)frame_va(fr) + (at & PAGE_MASK), n);
 	if (got) {
 		last = (u32)(((at & PAGE_MASK) + got - 1) / SECTOR_SIZE);
-		__atomic_fetch_or(&fr->private, ((2UL << last) - 1) & ~((1UL << first) - 1), __ATOMIC_RELEASE);
+		__atomic_fetch_or(&fr->private, ((2UL << last) - 1) & ~((1UL << first) - 1),
+				  __ATOMIC_RELEASE);
 		vm_page_dirty(fr);
 	}
 	vm_page_put(fr);
@@ -405,7 +410,9 @@ static ssize_t bdev_write(struct file *f, struct uio *u, u64 *pos)
 
 static s64 bdev_lseek(struct file *f, s64 off, int whence)
 {
-	s64 size = (s64)device_of(f)->object->size, base = whence == 1 ? (s64)f->pos : whence == 2 ? size : 0;
+	s64 size = (s64)device_of(f)->object->size, base = whence == 1	 ? (s64)f->pos
+							   : whence == 2 ? size
+									 : 0;
 
 	if (whence > 2 || __builtin_add_overflow(base, off, &base) || base < 0 || base > size)
 		return -EINVAL;
@@ -413,13 +420,13 @@ static s64 bdev_lseek(struct file *f, s64 off, int whence)
 	return base;
 }
 
-#define BLKROGET    0x125eu
-#define BLKGETSIZE  0x1260u
-#define BLKFLSBUF   0x1261u
-#define BLKSSZGET   0x1268u
-#define BLKBSZGET   0x80081270u
+#define BLKROGET     0x125eu
+#define BLKGETSIZE   0x1260u
+#define BLKFLSBUF    0x1261u
+#define BLKSSZGET    0x1268u
+#define BLKBSZGET    0x80081270u
 #define BLKGETSIZE64 0x80081272u
-#define BLKPBSZGET  0x127bu
+#define BLKPBSZGET   0x127bu
 
 static long bdev_ioctl(struct file *f, unsigned cmd, u64 arg)
 {
@@ -502,8 +509,8 @@ int bdev_open(struct vnode *vn, struct file *f)
 
 void bdev_init(void)
 {
-	static const struct fs_ops ops = { .write_attr = bdev_write_attr };
-	static const struct fs_type type = { .name = "bdev", .nodev = true, .ops = &ops };
+	static const struct fs_ops ops = {.write_attr = bdev_write_attr};
+	static const struct fs_type type = {.name = "bdev", .nodev = true, .ops = &ops};
 
 	bdev_mount = mount_pseudo(&type);
 }

@@ -16,13 +16,13 @@
  * (a) atomic   (c) constant   (l) lock
  */
 struct fdtable {
-	u32 refs;		/* (a) */
-	struct spinlock lock;	/* (c) FILES */
-	u32 size;		/* (l) numbers in the arrays: a power of two >= 64 */
-	struct file **files;	/* (l) */
-	u64 *open;		/* (l) */
-	u64 *cloexec;		/* (l) */
-	u64 *full;		/* (l) */
+	u32 refs;	      /* (a) */
+	struct spinlock lock; /* (c) FILES */
+	u32 size;	      /* (l) numbers in the arrays: a power of two >= 64 */
+	struct file **files;  /* (l) */
+	u64 *open;	      /* (l) */
+	u64 *cloexec;	      /* (l) */
+	u64 *full;	      /* (l) */
 };
 
 static struct kmem_cache *cache;
@@ -360,7 +360,8 @@ int fd_next(struct fdtable *t, int from)
 
 static void copy_files(struct fdtable *to, const struct fdtable *from)
 {
-	struct arrays a = { .files = to->files, .open = to->open, .cloexec = to->cloexec, .full = to->full };
+	struct arrays a = {
+		.files = to->files, .open = to->open, .cloexec = to->cloexec, .full = to->full};
 
 	copy_arrays(from, &a);
 	for (int fd = 0; (fd = next_set(to, to->open, (u32)fd)) >= 0; fd++) {

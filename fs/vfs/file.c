@@ -13,7 +13,7 @@
 #define SEEK_HOLE 4
 
 static struct kmem_cache *cache;
-static const struct file_ops no_ops = { .stream = true };
+static const struct file_ops no_ops = {.stream = true};
 
 /* ---- life ---- */
 
@@ -34,14 +34,15 @@ static void cred_unref(struct cred *c)
 	kfree(c);
 }
 
-struct file *file_alloc(struct vnode *vn, const struct file_ops *ops, u32 flags, const struct cred *cred)
+struct file *file_alloc(struct vnode *vn, const struct file_ops *ops, u32 flags,
+			const struct cred *cred)
 {
 	struct file *f = kmem_cache_alloc(cache, 0);
 	u32 acc = flags & O_ACCMODE;
 
 	if (!f)
 		return NULL;
-	*f = (struct file){ .refs = 1, .flags = flags, .ops = flags & O_PATH ? &no_ops : ops };
+	*f = (struct file){.refs = 1, .flags = flags, .ops = flags & O_PATH ? &no_ops : ops};
 	mutex_init(&f->pos_lock, LOCK_FILE_POS, "file position");
 	vnode_hold(vn);
 	f->vnode = vn;
@@ -118,7 +119,9 @@ int file_open_vnode(struct file *f)
 
 	f->ops = vn->fops;
 	if (!f->ops)
-		f->ops = is_dir(vn) ? &directory_file_ops : vn->object ? &pagecache_file_ops : &no_ops;
+		f->ops = is_dir(vn)   ? &directory_file_ops
+			 : vn->object ? &pagecache_file_ops
+				      : &no_ops;
 	if (counts_as_writer(f)) {
 		err = vnode_get_write(vn);
 		if (err) {
@@ -331,7 +334,8 @@ int file_readdir(struct file *f, dirent_fn emit, void *arg)
 		vfs_touch_atime(f->vnode);
 	}
 	mutex_lock(&f->pos_lock);
-	err = f->ops->readdir ? f->ops->readdir(f, &f->pos, emit, arg) : dir_readdir(f, &f->pos, emit, arg);
+	err = f->ops->readdir ? f->ops->readdir(f, &f->pos, emit, arg)
+			      : dir_readdir(f, &f->pos, emit, arg);
 	mutex_unlock(&f->pos_lock);
 	return err;
 }

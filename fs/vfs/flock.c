@@ -11,13 +11,13 @@
  */
 #include "fs/vfs/vfs_internal.h"
 
-#define LOCK_SH 1
-#define LOCK_EX 2
-#define LOCK_NB 4
-#define LOCK_UN 8
-#define F_RDLCK 0
-#define F_WRLCK 1
-#define F_UNLCK 2
+#define LOCK_SH	     1
+#define LOCK_EX	     2
+#define LOCK_NB	     4
+#define LOCK_UN	     8
+#define F_RDLCK	     0
+#define F_WRLCK	     1
+#define F_UNLCK	     2
 #define F_GETLK	     5
 #define F_SETLK	     6
 #define F_SETLKW     7
@@ -30,26 +30,26 @@
  * (l) the list's lock
  */
 struct range {
-	struct list link;	/* (l) by start within one owner, owners in no order */
-	const void *owner;	/* (l) */
-	s32 pid;		/* (l) -1: an open file's */
-	s16 type;		/* (l) F_RDLCK, F_WRLCK */
-	s64 start, end;		/* (l) inclusive */
+	struct list link;  /* (l) by start within one owner, owners in no order */
+	const void *owner; /* (l) */
+	s32 pid;	   /* (l) -1: an open file's */
+	s16 type;	   /* (l) F_RDLCK, F_WRLCK */
+	s64 start, end;	   /* (l) inclusive */
 };
 
 /* Field markings and the corresponding locks:
  * (c) constant   (l) lock
  */
 struct lock_list {
-	struct mutex lock;	/* (c) FS_MISC */
-	struct list ranges;	/* (l) */
-	struct list whole;	/* (l) flock's: start and end unused */
-	struct waitq wait;	/* (c) woken when something is released */
+	struct mutex lock;  /* (c) FS_MISC */
+	struct list ranges; /* (l) */
+	struct list whole;  /* (l) flock's: start and end unused */
+	struct waitq wait;  /* (c) woken when something is released */
 };
 
 /* A waiting POSIX owner. */
 struct waiting {
-	struct list link;	/* waits_lock */
+	struct list link; /* waits_lock */
 	const void *owner, *for_owner;
 };
 
@@ -70,7 +70,8 @@ static struct lock_list *list_get(struct vnode *vn)
 	list_init(&l->ranges);
 	list_init(&l->whole);
 	waitq_init(&l->wait);
-	if (__atomic_compare_exchange_n(&vn->locks, &none, l, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+	if (__atomic_compare_exchange_n(&vn->locks, &none, l, false, __ATOMIC_ACQ_REL,
+					__ATOMIC_ACQUIRE))
 		return l;
 	kfree(l);
 	return none;
@@ -148,7 +149,8 @@ static int whole_take(struct lock_list *l, struct file *f, struct range *fresh, 
 	while (whole_conflict(l, f, fresh->type)) {
 		if (!wait)
 			return -EAGAIN;
-		err = wait_event_mutex(&l->wait, &l->lock, !whole_conflict(l, f, fresh->type), WAIT_INTR);
+		err = wait_event_mutex(&l->wait, &l->lock, !whole_conflict(l, f, fresh->type),
+				       WAIT_INTR);
 		if (err)
 			return -ERESTARTSYS;
 	}
@@ -160,7 +162,10 @@ static int whole_take(struct lock_list *l, struct file *f, struct range *fresh, 
 
 int file_flock(struct file *f, int op)
 {
-	struct range like = { .owner = f, .pid = -1, .type = (op & ~LOCK_NB) == LOCK_EX ? F_WRLCK : F_RDLCK }, *fresh;
+	struct range like = {.owner = f,
+			     .pid = -1,
+			     .type = (op & ~LOCK_NB) == LOCK_EX ? F_WRLCK : F_RDLCK},
+		     *fresh;
 	struct lock_list *l = list_get(f->vnode);
 	int err = 0;
 
@@ -196,7 +201,8 @@ static struct range *conflict(struct lock_list *l, const struct range *want)
 	struct range *r;
 
 	list_for_each(r, &l->ranges, link) {
-		if (r->owner != want->owner && overlaps(r, want) && (r->type == F_WRLCK || want->type == F_WRLCK))
+		if (r->owner != want->owner && overlaps(r, want) &&
+		    (r->type == F_WRLCK || want->type == F_WRLCK))
 			return r;
 	}
 	return NULL;
@@ -241,7 +247,8 @@ static void merge(struct lock_list *l, struct range *n)
 }
 
 /* Gives the owner exactly this over the range; fresh (NULL to unlock) and spare are used or left. Locked, no conflict. */
-static void apply(struct lock_list *l, const struct range *want, struct range **fresh, struct range **spare)
+static void apply(struct lock_list *l, const struct range *want, struct range **fresh,
+		  struct range **spare)
 {
 	struct range *r, *tmp;
 
@@ -282,9 +289,10 @@ again:
 }
 
 /* Waits until a release; the list is locked. */
-static int wait_release(struct lock_list *l, const struct range *want, const struct range *holder, bool posix)
+static int wait_release(struct lock_list *l, const struct range *want, const struct range *holder,
+			bool posix)
 {
-	struct waiting w = { .owner = want->owner, .for_owner = holder->owner };
+	struct waiting w = {.owner = want->owner, .for_owner = holder->owner};
 	bool circle = false;
 	int err;
 
@@ -384,7 +392,7 @@ static int get_lock(struct lock_list *l, const struct range *want, struct flock_
 int file_record_lock(struct file *f, int cmd, struct flock_k *k, void *owner, s32 pid)
 {
 	bool ofd = cmd >= F_OFD_GETLK, wait = cmd == F_SETLKW || cmd == F_OFD_SETLKW;
-	struct range want = { .owner = ofd ? (void *)f : owner, .pid = ofd ? -1 : pid };
+	struct range want = {.owner = ofd ? (void *)f : owner, .pid = ofd ? -1 : pid};
 	struct lock_list *l;
 	int err = to_range(f, k, &want);
 

@@ -44,7 +44,7 @@ static struct path path_dup(const struct path *p)
 /* What /proc shows for a file without a name. */
 static void nameless_text(struct file *f, char *buf, size_t size)
 {
-	static const char *const kinds[16] = { [1] = "pipe", [12] = "socket" };
+	static const char *const kinds[16] = {[1] = "pipe", [12] = "socket"};
 	unsigned kind = (f->vnode->mode & S_IFMT) >> 12;
 
 	if (kind < 16 && kinds[kind])
@@ -302,7 +302,7 @@ int walk_start(struct walk *w, const struct lookup_ctx *c, const char *path)
 {
 	int err;
 
-	*w = (struct walk){ .c = c, .p = path };
+	*w = (struct walk){.c = c, .p = path};
 	if (!*path)
 		return -ENOENT;
 	err = start_place(w, c, *path == '/');
@@ -336,7 +336,7 @@ int walk_to_parent(struct walk *w, const struct lookup_ctx *c, const char *path)
 /* The place itself, for an empty path. */
 static int lookup_empty(const struct lookup_ctx *c, struct path *out)
 {
-	struct walk w = { .c = c };
+	struct walk w = {.c = c};
 	int err = start_place(&w, c, false);
 
 	if (!err) {

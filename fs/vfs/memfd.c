@@ -10,13 +10,13 @@
  * (c) constant   (v) v_lock
  */
 struct memfd {
-	struct vnode vn;			/* (c) */
+	struct vnode vn;			      /* (c) */
 	struct timespec64 atime, mtime, ctime, btime; /* (v) */
-	u32 uid, gid;				/* (v) */
-	char name[252];				/* (c) */
+	u32 uid, gid;				      /* (v) */
+	char name[252];				      /* (c) */
 };
 
-static u64 next_ino;	/* (a) */
+static u64 next_ino; /* (a) */
 
 static struct memfd *memfd_of(struct vnode *vn)
 {
@@ -153,7 +153,8 @@ struct file *memfd_create_file(const char *name, u32 flags __unused, const struc
 		kfree(m);
 		return ERR_PTR(-ENOMEM);
 	}
-	vnode_init(&m->vn, NULL, __atomic_add_fetch(&next_ino, 1, __ATOMIC_RELAXED), S_IFREG | 0777, &memfd_ops, NULL, 0);
+	vnode_init(&m->vn, NULL, __atomic_add_fetch(&next_ino, 1, __ATOMIC_RELAXED), S_IFREG | 0777,
+		   &memfd_ops, NULL, 0);
 	m->vn.object = o;
 	m->vn.fifo_or_mnt = (void *)m->name; /* shown in paths */
 	m->uid = cred ? cred->fsuid : 0;

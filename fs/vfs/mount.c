@@ -19,8 +19,10 @@
 #define MS_PRIVATE	(1u << 18)
 #define MS_REC		16384u
 #define MS_STRICTATIME	(1u << 24)
-#define MS_KEPT	  (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS | MS_NOATIME | MS_RELATIME)
-#define MS_KNOWN  (MS_KEPT | MS_REMOUNT | MS_NODIRATIME | MS_SILENT | MS_PRIVATE | MS_REC | MS_STRICTATIME)
+#define MS_KEPT \
+	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS | MS_NOATIME | MS_RELATIME)
+#define MS_KNOWN \
+	(MS_KEPT | MS_REMOUNT | MS_NODIRATIME | MS_SILENT | MS_PRIVATE | MS_REC | MS_STRICTATIME)
 #define ROOT_WAIT (10 * NSEC_PER_SEC)
 
 struct type_entry {
@@ -30,13 +32,13 @@ struct type_entry {
 
 struct mutex mount_lock;
 struct mount *anon_mount;
-static struct list mounts;	/* mount_lock */
-static struct list types;	/* mount_lock */
+static struct list mounts;	 /* mount_lock */
+static struct list types;	 /* mount_lock */
 static struct mount *root_mount; /* (c) once set */
-static u64 next_devno;		/* (a) minor of devices without a device */
-static u64 events;		/* (a) */
+static u64 next_devno;		 /* (a) minor of devices without a device */
+static u64 events;		 /* (a) */
 
-static const struct fs_type anon_type = { .name = "anon", .nodev = true };
+static const struct fs_type anon_type = {.name = "anon", .nodev = true};
 
 void mount_table_init(void)
 {
@@ -162,7 +164,8 @@ static void mount_destroy(struct mount *m)
 	int err = writeback_mount(m, true);
 
 	if (err)
-		kprintf("%s (%s): error %d while writing before unmounting\n", m->source, m->type->name, err);
+		kprintf("%s (%s): error %d while writing before unmounting\n", m->source,
+			m->type->name, err);
 	name_shrink_mount(m);
 	name_drop(m->root_name);
 	name_shrink_mount(m);
@@ -183,8 +186,8 @@ void mount_put(struct mount *m)
 }
 
 /* A new mount of the type, in no table yet. dev NULL: needs none. */
-static int mount_make(const struct fs_type *type, const char *source, struct block_dev *dev, u32 flags,
-		      const char *options, struct mount **out)
+static int mount_make(const struct fs_type *type, const char *source, struct block_dev *dev,
+		      u32 flags, const char *options, struct mount **out)
 {
 	struct mount *m = mount_alloc(type, source, flags);
 	int err = m ? 0 : -ENOMEM;
@@ -287,8 +290,8 @@ static int graft(struct mount *m, struct path *at)
 	return err;
 }
 
-static int mount_at(const struct fs_type *type, const char *source, struct block_dev *dev, u32 flags, const char *options,
-		    struct path *at)
+static int mount_at(const struct fs_type *type, const char *source, struct block_dev *dev,
+		    u32 flags, const char *options, struct path *at)
 {
 	struct mount *m;
 	int err;
@@ -337,7 +340,7 @@ static void note_writer(struct vnode *vn, void *arg)
 static int remount_mount(struct mount *m, u32 flags, const char *options)
 {
 	bool ro = (flags & MS_RDONLY) && !(m->flags & MS_RDONLY);
-	struct busy b = { false };
+	struct busy b = {false};
 	int err = 0;
 
 	if (!(flags & MS_RDONLY) && m->dev && block_readonly(m->dev))
@@ -369,8 +372,8 @@ static int remount(struct path *at, u32 flags, const char *options)
 	return err;
 }
 
-static int mount_new(const struct lookup_ctx *c, const char *source, struct path *at, const char *type_name, u32 flags,
-		     const char *options)
+static int mount_new(const struct lookup_ctx *c, const char *source, struct path *at,
+		     const char *type_name, u32 flags, const char *options)
 {
 	const struct fs_type *type = find_type(type_name);
 	struct block_dev *dev = NULL;
@@ -387,8 +390,8 @@ static int mount_new(const struct lookup_ctx *c, const char *source, struct path
 	return err;
 }
 
-int vfs_mount(const struct lookup_ctx *c, const char *source, const char *target, const char *type, u32 flags,
-	      const char *options)
+int vfs_mount(const struct lookup_ctx *c, const char *source, const char *target, const char *type,
+	      u32 flags, const char *options)
 {
 	struct path at;
 	int err;
@@ -405,7 +408,8 @@ int vfs_mount(const struct lookup_ctx *c, const char *source, const char *target
 	if (flags & MS_REMOUNT)
 		err = remount(&at, flags, options);
 	else if (flags & MS_PRIVATE)
-		err = at.name == at.mount->root_name ? 0 : -EINVAL; /* every mount is private already */
+		err = at.name == at.mount->root_name ? 0
+						     : -EINVAL; /* every mount is private already */
 	else
 		err = mount_new(c, source, &at, type ? type : "", flags, options);
 	path_put(&at);
@@ -481,7 +485,8 @@ int vfs_umount(const struct lookup_ctx *c, const char *target, int flags)
 	struct path at;
 	int err;
 
-	if (flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW) || (flags & MNT_EXPIRE))
+	if (flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW) ||
+	    (flags & MNT_EXPIRE))
 		return -EINVAL;
 	if (!cred_has(c->cred, CAP_SYS_ADMIN_BIT))
 		return -EPERM;
@@ -491,7 +496,8 @@ int vfs_umount(const struct lookup_ctx *c, const char *target, int flags)
 	if (at.name != at.mount->root_name)
 		err = -EINVAL;
 	else if (at.mount == root_mount)
-		err = flags & MNT_DETACH ? -EINVAL : remount(&at, root_mount->flags | MS_RDONLY, "");
+		err = flags & MNT_DETACH ? -EINVAL
+					 : remount(&at, root_mount->flags | MS_RDONLY, "");
 	else
 		err = flags & MNT_DETACH ? umount_lazily(at.mount) : umount_now(at.mount);
 	path_put(&at); /* the last one takes it down */
@@ -521,7 +527,8 @@ static struct block_dev *wait_device(const char *source)
 	return d;
 }
 
-static int mount_first(const struct fs_type *type, const char *source, struct block_dev *dev, u32 flags)
+static int mount_first(const struct fs_type *type, const char *source, struct block_dev *dev,
+		       u32 flags)
 {
 	struct mount *m;
 	int err = mount_make(type, source, dev, flags, "", &m);
@@ -532,7 +539,8 @@ static int mount_first(const struct fs_type *type, const char *source, struct bl
 	root_mount = m;
 	table_add(m);
 	mutex_unlock(&mount_lock);
-	kprintf("vfs: %s mounted on / as %s%s\n", source, type->name, m->flags & MS_RDONLY ? ", read-only" : "");
+	kprintf("vfs: %s mounted on / as %s%s\n", source, type->name,
+		m->flags & MS_RDONLY ? ", read-only" : "");
 	return 0;
 }
 
@@ -608,10 +616,10 @@ int vfs_unmount_all(void)
 
 static const char *flag_text(u32 flags, char *buf, size_t size)
 {
-	ksnprintf(buf, size, "%s%s%s%s%s%s%s", flags & MS_RDONLY ? "ro" : "rw", flags & MS_NOSUID ? ",nosuid" : "",
-		  flags & MS_NODEV ? ",nodev" : "", flags & MS_NOEXEC ? ",noexec" : "",
-		  flags & MS_SYNCHRONOUS ? ",sync" : "", flags & MS_NOATIME ? ",noatime" : "",
-		  flags & MS_RELATIME ? ",relatime" : "");
+	ksnprintf(buf, size, "%s%s%s%s%s%s%s", flags & MS_RDONLY ? "ro" : "rw",
+		  flags & MS_NOSUID ? ",nosuid" : "", flags & MS_NODEV ? ",nodev" : "",
+		  flags & MS_NOEXEC ? ",noexec" : "", flags & MS_SYNCHRONOUS ? ",sync" : "",
+		  flags & MS_NOATIME ? ",noatime" : "", flags & MS_RELATIME ? ",relatime" : "");
 	return buf;
 }
 
@@ -633,7 +641,7 @@ bool vfs_mount_info(unsigned k, const struct path *root, char *buf, size_t size)
 	mutex_unlock(&mount_lock);
 	if (!found)
 		return false;
-	p = (struct path){ .mount = found, .name = found->root_name };
+	p = (struct path){.mount = found, .name = found->root_name};
 	at = kmalloc(PATH_MAX, 0);
 	n = at ? path_string(&p, root, at, PATH_MAX) : -ENOMEM;
 	ksnprintf(buf, size, "%s %s %s %s 0 0", found->source, n < 0 ? "?" : at, found->type->name,

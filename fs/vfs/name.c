@@ -16,12 +16,12 @@
 
 #define BUCKETS_MIN 1024u
 
-static struct spinlock lock;	/* NAMECACHE */
-static struct list *buckets;	/* (n) */
-static u64 nbuckets;		/* (n) power of two */
-static struct list lru;		/* (n) oldest first */
-static u64 count, unused;	/* (n) names hashed or not; entries of lru */
-static u64 limit;		/* (c) */
+static struct spinlock lock; /* NAMECACHE */
+static struct list *buckets; /* (n) */
+static u64 nbuckets;	     /* (n) power of two */
+static struct list lru;	     /* (n) oldest first */
+static u64 count, unused;    /* (n) names hashed or not; entries of lru */
+static u64 limit;	     /* (c) */
 static struct kmem_cache *cache;
 
 static struct list *buckets_alloc(u64 n)
@@ -88,7 +88,7 @@ static struct name *name_alloc(struct mount *m, const char *text, size_t len)
 
 	if (!n)
 		return NULL;
-	*n = (struct name){ .refs = 1, .len = (u16)len, .mount = m };
+	*n = (struct name){.refs = 1, .len = (u16)len, .mount = m};
 	n->text = n->small;
 	if (len > NAME_INLINE) {
 		n->text = kmalloc(len, 0);
@@ -107,7 +107,8 @@ static struct name *name_alloc(struct mount *m, const char *text, size_t len)
 /* Frees the memory of a name that is in no list; gives back the vnode. */
 static void name_free(struct name *n)
 {
-	ASSERTF(!n->hashed && list_empty(&n->lru) && !n->covered, "name %.*s", (int)n->len, n->text);
+	ASSERTF(!n->hashed && list_empty(&n->lru) && !n->covered, "name %.*s", (int)n->len,
+		n->text);
 	if (n->vnode)
 		vnode_drop(n->vnode);
 	if (n->text != n->small)
@@ -175,7 +176,8 @@ static bool drop_not_last(struct name *n)
 	u32 refs = __atomic_load_n(&n->refs, __ATOMIC_RELAXED);
 
 	while (refs > 1) {
-		if (__atomic_compare_exchange_n(&n->refs, &refs, refs - 1, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		if (__atomic_compare_exchange_n(&n->refs, &refs, refs - 1, true, __ATOMIC_RELEASE,
+						__ATOMIC_RELAXED))
 			return true;
 	}
 	ASSERTF(refs == 1, "name %.*s dropped too often", (int)n->len, n->text);
@@ -208,7 +210,8 @@ static struct name *find_locked(struct name *dir, u32 hash, const char *text, si
 	struct name *n;
 
 	list_for_each(n, b, hash_link) {
-		if (n->hash == hash && n->parent == dir && n->len == len && !memcmp(n->text, text, len)) {
+		if (n->hash == hash && n->parent == dir && n->len == len &&
+		    !memcmp(n->text, text, len)) {
 			hold_locked(n);
 			return n;
 		}
@@ -496,7 +499,8 @@ int path_string(const struct path *p, const struct path *root, char *buf, size_t
 	spin_lock(&lock);
 	ok = !p->name->deleted || prepend(buf, &at, deleted, sizeof(deleted) - 1);
 	if (p->name->parent == p->name && p->name->len)
-		ok = ok && prepend(buf, &at, p->name->text, p->name->len); /* nameless: "pipe:[7]" */
+		ok = ok &&
+		     prepend(buf, &at, p->name->text, p->name->len); /* nameless: "pipe:[7]" */
 	else
 		ok = ok && path_pieces(p, root, buf, &at);
 	if (ok && at == size - 1)

@@ -10,8 +10,8 @@ struct create {
 	const struct lookup_ctx *c;
 	u32 mode;
 	u64 rdev;
-	const char *target;	/* of a symbolic link */
-	struct vnode *link;	/* of a hard one */
+	const char *target; /* of a symbolic link */
+	struct vnode *link; /* of a hard one */
 };
 
 static int create_locked(const struct create *x, struct walk *w, struct name *n)
@@ -49,7 +49,8 @@ static int link_locked(const struct create *x, struct walk *w, struct name *n)
 	if (!dir->ops->link)
 		return -EPERM;
 	rw_lock_write_same(&x->link->v_lock);
-	err = READ_ONCE(x->link->unlinked) ? -ENOENT : dir->ops->link(dir, w->last, w->len, x->link);
+	err = READ_ONCE(x->link->unlinked) ? -ENOENT
+					   : dir->ops->link(dir, w->last, w->len, x->link);
 	rw_unlock_write(&x->link->v_lock);
 	if (!err) {
 		vnode_hold(x->link);
@@ -93,7 +94,7 @@ out:
 
 int vfs_mkdir(const struct lookup_ctx *c, const char *path, u32 mode)
 {
-	struct create x = { .c = c };
+	struct create x = {.c = c};
 
 	x.mode = S_IFDIR | (mode & 01777 & ~READ_ONCE(c->fs->umask));
 	return create_entry(&x, path, create_locked);
@@ -101,14 +102,15 @@ int vfs_mkdir(const struct lookup_ctx *c, const char *path, u32 mode)
 
 int vfs_mknod(const struct lookup_ctx *c, const char *path, u32 mode, u64 rdev)
 {
-	struct create x = { .c = c, .rdev = rdev };
+	struct create x = {.c = c, .rdev = rdev};
 	u32 type = mode & S_IFMT;
 
 	if (!type)
 		type = S_IFREG;
 	if (type == S_IFDIR)
 		return -EPERM;
-	if (type != S_IFREG && type != S_IFCHR && type != S_IFBLK && type != S_IFIFO && type != S_IFSOCK)
+	if (type != S_IFREG && type != S_IFCHR && type != S_IFBLK && type != S_IFIFO &&
+	    type != S_IFSOCK)
 		return -EINVAL;
 	if ((type == S_IFCHR || type == S_IFBLK) && !cred_has(c->cred, CAP_MKNOD_BIT))
 		return -EPERM;
@@ -118,14 +120,15 @@ int vfs_mknod(const struct lookup_ctx *c, const char *path, u32 mode, u64 rdev)
 
 int vfs_symlink(const char *target, const struct lookup_ctx *c, const char *path)
 {
-	struct create x = { .c = c, .mode = S_IFLNK | 0777, .target = target };
+	struct create x = {.c = c, .mode = S_IFLNK | 0777, .target = target};
 
 	return *target ? create_entry(&x, path, create_locked) : -ENOENT;
 }
 
-int vfs_link(const struct lookup_ctx *oc, const char *op, bool follow, const struct lookup_ctx *nc, const char *np)
+int vfs_link(const struct lookup_ctx *oc, const char *op, bool follow, const struct lookup_ctx *nc,
+	     const char *np)
 {
-	struct create x = { .c = nc };
+	struct create x = {.c = nc};
 	struct path old;
 	int err = path_lookup(oc, op, (follow ? LOOKUP_FOLLOW : 0) | LOOKUP_EMPTY, &old);
 
@@ -139,7 +142,8 @@ int vfs_link(const struct lookup_ctx *oc, const char *op, bool follow, const str
 
 /* ---- removing ---- */
 
-static int unlink_check(struct vnode *dir, struct name *n, const struct cred *c, bool rmdir, bool slash)
+static int unlink_check(struct vnode *dir, struct name *n, const struct cred *c, bool rmdir,
+			bool slash)
 {
 	int err;
 

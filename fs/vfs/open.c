@@ -11,7 +11,7 @@
 struct open {
 	const struct lookup_ctx *c;
 	u32 flags, mode;
-	unsigned rwx;		/* access wanted: 4 2 */
+	unsigned rwx; /* access wanted: 4 2 */
 	bool created;
 };
 
@@ -67,7 +67,8 @@ static struct file *new_file(const struct open *o, const struct path *p)
 {
 	struct file *f;
 
-	f = file_alloc(path_vnode(p), NULL, o->flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC), o->c->cred);
+	f = file_alloc(path_vnode(p), NULL, o->flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC),
+		       o->c->cred);
 	if (!f)
 		return NULL;
 	path_hold(p);
@@ -105,7 +106,8 @@ static int open_vnode(const struct open *o, const struct path *p, struct file **
 /* O_PATH: only a place. */
 static int open_path_only(const struct open *o, const char *path, struct file **out)
 {
-	unsigned look = (o->flags & O_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (o->flags & O_DIRECTORY ? LOOKUP_DIRECTORY : 0);
+	unsigned look = (o->flags & O_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
+			(o->flags & O_DIRECTORY ? LOOKUP_DIRECTORY : 0);
 	struct path p;
 	int err = path_lookup(o->c, path, look, &p);
 
@@ -118,7 +120,8 @@ static int open_path_only(const struct open *o, const char *path, struct file **
 
 static int open_existing(const struct open *o, const char *path, struct file **out)
 {
-	unsigned look = (o->flags & O_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (o->flags & O_DIRECTORY ? LOOKUP_DIRECTORY : 0);
+	unsigned look = (o->flags & O_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
+			(o->flags & O_DIRECTORY ? LOOKUP_DIRECTORY : 0);
 	struct path p;
 	int err = path_lookup(o->c, path, look, &p);
 
@@ -150,7 +153,8 @@ static int create_last(struct open *o, struct walk *w, struct name **n)
 	if (!err && !dir->ops->create)
 		err = -EACCES;
 	if (!err)
-		err = dir->ops->create(dir, w->last, w->len, S_IFREG | masked_mode(o->c, o->mode & 07777), 0, NULL,
+		err = dir->ops->create(dir, w->last, w->len,
+				       S_IFREG | masked_mode(o->c, o->mode & 07777), 0, NULL,
 				       o->c->cred, &vn);
 	if (!err) {
 		name_instantiate(*n, vn);
@@ -164,7 +168,7 @@ out:
 /* Opens the last component, with its name found. 1: it was a link, walk on. */
 static int open_last_name(struct open *o, struct walk *w, struct name *n, struct file **out)
 {
-	struct path p = { .mount = w->cur.mount, .name = n };
+	struct path p = {.mount = w->cur.mount, .name = n};
 	struct mount *m;
 	int err;
 
@@ -228,7 +232,7 @@ static int open_create(struct open *o, const char *path, struct file **out)
 
 int vfs_open(const struct lookup_ctx *c, const char *path, u32 flags, u32 mode, struct file **out)
 {
-	struct open o = { .c = c, .flags = flags, .mode = mode, .rwx = access_of(flags) };
+	struct open o = {.c = c, .flags = flags, .mode = mode, .rwx = access_of(flags)};
 
 	if (flags & TMPFILE_BIT)
 		return (flags & O_DIRECTORY) && (o.rwx & 2) ? -EOPNOTSUPP : -EINVAL;

@@ -16,8 +16,8 @@
 #include "fs/vfs/vfs_internal.h"
 #include "kernel/vm/vm.h"
 
-#define RESERVE_BATCH 64u	/* pages reserved at a time */
-#define THROTTLE_MASK 63u	/* every so many pages the writer is asked to wait if too much is dirty */
+#define RESERVE_BATCH 64u /* pages reserved at a time */
+#define THROTTLE_MASK 63u /* every so many pages the writer is asked to wait if too much is dirty */
 #define NOFAULT_TRIES 3u
 
 static void touch_once(struct file *f)
@@ -28,7 +28,8 @@ static void touch_once(struct file *f)
 }
 
 /* The next pages to read, at least one: how many, all held, or -errno. */
-static ssize_t get_pages(struct vm_object *o, u64 index, u64 last, struct vm_readahead *ra, struct frame **out)
+static ssize_t get_pages(struct vm_object *o, u64 index, u64 last, struct vm_readahead *ra,
+			 struct frame **out)
 {
 	size_t n = 0;
 	int err;
@@ -105,8 +106,8 @@ struct write {
 	struct vnode *vn;
 	struct vm_object *o;
 	struct uio *u;
-	u64 at;			/* where the next byte goes */
-	u64 reserved_end;	/* pages below this index have backing store */
+	u64 at;		  /* where the next byte goes */
+	u64 reserved_end; /* pages below this index have backing store */
 };
 
 /* Does the new page's every byte come from this write, or is it zero because no file is there? */
@@ -193,7 +194,8 @@ static ssize_t write_page(struct write *w)
 		ssize_t r;
 		int err;
 
-		err = vm_page_get(w->o, w->at >> PAGE_SHIFT, page_flags(w) | (fresh ? VMP_NOFILL : 0), NULL, &f);
+		err = vm_page_get(w->o, w->at >> PAGE_SHIFT,
+				  page_flags(w) | (fresh ? VMP_NOFILL : 0), NULL, &f);
 		if (unlikely(err))
 			return err;
 		if (owned_busy(f) && tries < NOFAULT_TRIES) {
@@ -229,7 +231,7 @@ static void reserve_ahead(struct write *w)
 int vnode_stamp(struct vnode *vn)
 {
 	u64 tick = vfs_coarse_tick();
-	struct vattr a = { 0 };
+	struct vattr a = {0};
 
 	if (vn->time_tick == tick || !vn->ops->setattr)
 		return 0;
@@ -287,7 +289,7 @@ static ssize_t write_locked(struct write *w, u64 max)
 ssize_t pagecache_write(struct file *f, struct uio *u, u64 *pos)
 {
 	struct vnode *vn = f->vnode;
-	struct write w = { .vn = vn, .o = vn->object, .u = u };
+	struct write w = {.vn = vn, .o = vn->object, .u = u};
 	int err = mount_want_write(vn);
 	ssize_t n;
 

@@ -12,24 +12,26 @@
  */
 #include "fs/vfs/vfs_internal.h"
 
-#define PIPE_BUF	4096u
-#define PIPE_FRAMES	16u
-#define PIPE_MAX_FRAMES 256u	/* for those without CAP_SYS_RESOURCE: 1 MiB */
+#define PIPE_BUF	  4096u
+#define PIPE_FRAMES	  16u
+#define PIPE_MAX_FRAMES	  256u /* for those without CAP_SYS_RESOURCE: 1 MiB */
 #define PIPE_LIMIT_FRAMES (1u << 19)
 
 /* Field markings and the corresponding locks:
  * (l) lock   (c) constant   (v) v_lock of the fifo
  */
 struct pipe {
-	struct mutex lock;	/* (c) PIPE */
-	struct waitq rd, wr;	/* (c) readers wait for bytes, writers for room; both for the other end of a fifo */
-	u64 head, tail;		/* (l) */
-	u32 nframes;		/* (l) power of two */
-	struct frame **frames;	/* (l) */
-	struct frame *spare;	/* (l) */
-	u32 readers, writers;	/* (l) open ends */
-	u64 readers_ever, writers_ever; /* (l) opens so far: whoever waits in open sees a short visit too */
-	u32 files;		/* (v) of a fifo */
+	struct mutex lock; /* (c) PIPE */
+	struct waitq rd,
+		wr; /* (c) readers wait for bytes, writers for room; both for the other end of a fifo */
+	u64 head, tail;	       /* (l) */
+	u32 nframes;	       /* (l) power of two */
+	struct frame **frames; /* (l) */
+	struct frame *spare;   /* (l) */
+	u32 readers, writers;  /* (l) open ends */
+	u64 readers_ever,
+		writers_ever; /* (l) opens so far: whoever waits in open sees a short visit too */
+	u32 files;	      /* (v) of a fifo */
 };
 
 /* An anonymous pipe's vnode.
@@ -38,12 +40,12 @@ struct pipe {
  */
 struct pipe_vnode {
 	struct vnode vn;	/* (c) */
-	struct timespec64 born;	/* (c) */
+	struct timespec64 born; /* (c) */
 	u32 uid, gid;		/* (c) */
 };
 
 static struct kmem_cache *pipe_cache, *vnode_cache;
-static u64 next_ino;		/* (a) */
+static u64 next_ino; /* (a) */
 static u64 pipe_devno;
 
 static const struct file_ops pipe_file_ops;
@@ -248,7 +250,8 @@ static ssize_t write_locked(struct file *f, struct pipe *p, struct uio *u)
 		if (!has_room(p, want)) {
 			if (f->flags & O_NONBLOCK)
 				return done ? done : -EAGAIN;
-			err = wait_event_mutex(&p->wr, &p->lock, has_room(p, want) || !p->readers, WAIT_INTR);
+			err = wait_event_mutex(&p->wr, &p->lock, has_room(p, want) || !p->readers,
+					       WAIT_INTR);
 			if (err)
 				return done ? done : -ERESTARTSYS;
 			continue;
@@ -337,10 +340,12 @@ static int resize_locked(struct pipe *p, u32 nframes)
 	}
 	while (at < n) {
 		u64 from = head + at;
-		size_t part = MIN(MIN(PAGE_SIZE - (from & PAGE_MASK), PAGE_SIZE - (at & PAGE_MASK)), n - at);
+		size_t part = MIN(MIN(PAGE_SIZE - (from & PAGE_MASK), PAGE_SIZE - (at & PAGE_MASK)),
+				  n - at);
 
 		memcpy((char *)frame_va(new[at >> PAGE_SHIFT]) + (at & PAGE_MASK),
-		       (char *)frame_va(old[from >> PAGE_SHIFT & (old_n - 1)]) + (from & PAGE_MASK), part);
+		       (char *)frame_va(old[from >> PAGE_SHIFT & (old_n - 1)]) + (from & PAGE_MASK),
+		       part);
 		at += part;
 	}
 	for (i = 0; i < old_n; i++) {
@@ -382,7 +387,8 @@ long pipe_size(struct file *f, u64 set)
 		return -EINVAL;
 	n = frames_for(set);
 	mutex_lock(&p->lock);
-	if (set && n > p->nframes && n > PIPE_MAX_FRAMES && !cred_has(vfs_current_cred(), CAP_SYS_RESOURCE_BIT))
+	if (set && n > p->nframes && n > PIPE_MAX_FRAMES &&
+	    !cred_has(vfs_current_cred(), CAP_SYS_RESOURCE_BIT))
 		r = -EPERM;
 	else if (set && used(p) > (u64)n * PAGE_SIZE)
 		r = -EBUSY;
@@ -481,13 +487,15 @@ static int wait_partner(struct pipe *p, const struct file *f)
 	if (f->may_read) {
 		seen = p->writers_ever;
 		if (!p->writers && !(f->flags & O_NONBLOCK))
-			err = wait_event_mutex(&p->rd, &p->lock, p->writers_ever != seen, WAIT_INTR);
+			err = wait_event_mutex(&p->rd, &p->lock, p->writers_ever != seen,
+					       WAIT_INTR);
 	} else {
 		seen = p->readers_ever;
 		if (!p->readers && (f->flags & O_NONBLOCK))
 			return -ENXIO;
 		if (!p->readers)
-			err = wait_event_mutex(&p->wr, &p->lock, p->readers_ever != seen, WAIT_INTR);
+			err = wait_event_mutex(&p->wr, &p->lock, p->readers_ever != seen,
+					       WAIT_INTR);
 	}
 	return err ? -ERESTARTSYS : 0;
 }
@@ -551,7 +559,8 @@ static struct vnode *pipe_vnode_create(const struct cred *cred)
 
 	if (!pv)
 		return NULL;
-	vnode_init(&pv->vn, NULL, __atomic_add_fetch(&next_ino, 1, __ATOMIC_RELAXED), S_IFIFO | 0600, &pipe_vnode_ops, NULL, 0);
+	vnode_init(&pv->vn, NULL, __atomic_add_fetch(&next_ino, 1, __ATOMIC_RELAXED),
+		   S_IFIFO | 0600, &pipe_vnode_ops, NULL, 0);
 	pv->born = vfs_now();
 	pv->uid = cred ? cred->fsuid : 0;
 	pv->gid = cred ? cred->fsgid : 0;

@@ -11,7 +11,7 @@
 #define CHUNK_ENTRIES 60
 
 struct entry {
-	struct waiter w;	/* under q->lock */
+	struct waiter w; /* under q->lock */
 	struct waitq *q;
 	struct thread_table *pt;
 };
@@ -25,13 +25,13 @@ struct chunk {
  * (c) constant   (o) the owning thread   (a) atomic
  */
 struct thread_table {
-	struct poll_table pt;		/* (c) first: what poll operations see */
-	struct thread *thread;		/* (c) */
-	struct waitq self;		/* (c) where the owner sleeps */
-	bool woken;			/* (a) */
-	bool failed;			/* (o) an entry could not be made: do not sleep for long */
-	unsigned n;			/* (o) entries in use */
-	struct chunk *chunks;		/* (o) newest first */
+	struct poll_table pt;  /* (c) first: what poll operations see */
+	struct thread *thread; /* (c) */
+	struct waitq self;     /* (c) where the owner sleeps */
+	bool woken;	       /* (a) */
+	bool failed;	       /* (o) an entry could not be made: do not sleep for long */
+	unsigned n;	       /* (o) entries in use */
+	struct chunk *chunks;  /* (o) newest first */
 	struct entry first[FIRST_ENTRIES]; /* (o) */
 };
 
@@ -95,7 +95,7 @@ static void stand(struct poll_table *table, struct waitq *q)
 		pt->failed = true;
 		return;
 	}
-	*e = (struct entry){ .w = { .thread = pt->thread, .fn = on_wake }, .q = q, .pt = pt };
+	*e = (struct entry){.w = {.thread = pt->thread, .fn = on_wake}, .q = q, .pt = pt};
 	irq = spin_lock_irq(&q->lock);
 	list_add(&q->waiters, &e->w.link);
 	spin_unlock_irq(&q->lock, irq);
@@ -145,6 +145,8 @@ int poll_table_wait(struct poll_table *table, u64 deadline)
 	struct thread_table *pt = table_of(table);
 
 	if (pt->failed) /* not on every queue: look again soon */
-		deadline = deadline ? MIN(deadline, time_now() + NSEC_PER_SEC / 100) : time_now() + NSEC_PER_SEC / 100;
-	return wait_event_until(&pt->self, __atomic_load_n(&pt->woken, __ATOMIC_ACQUIRE), WAIT_INTR, deadline);
+		deadline = deadline ? MIN(deadline, time_now() + NSEC_PER_SEC / 100)
+				    : time_now() + NSEC_PER_SEC / 100;
+	return wait_event_until(&pt->self, __atomic_load_n(&pt->woken, __ATOMIC_ACQUIRE), WAIT_INTR,
+				deadline);
 }

@@ -13,7 +13,7 @@
 struct rename {
 	struct walk from, to;
 	struct vnode *odir, *ndir;
-	struct name *oname, *nname;	/* held once looked up */
+	struct name *oname, *nname; /* held once looked up */
 	const struct cred *cred;
 	unsigned flags;
 	bool tree_locked;
@@ -68,7 +68,9 @@ static int check_slashes(const struct rename *r)
 	bool dir = is_dir(r->oname->vnode);
 
 	if (r->flags & RENAME_EXCHANGE)
-		return r->to.slash && !is_dir(r->nname->vnode) ? -ENOTDIR : r->from.slash && !dir ? -ENOTDIR : 0;
+		return r->to.slash && !is_dir(r->nname->vnode) ? -ENOTDIR
+		       : r->from.slash && !dir		       ? -ENOTDIR
+							       : 0;
 	return !dir && (r->from.slash || r->to.slash) ? -ENOTDIR : 0;
 }
 
@@ -165,8 +167,8 @@ static int rename_locked(struct rename *r)
 	if (vn == target)
 		return 0; /* two links of one file: nothing to do */
 	lock_pair(vn, target);
-	err = r->odir->ops->rename(r->odir, r->from.last, r->from.len, vn, r->ndir, r->to.last, r->to.len, target,
-				   r->flags);
+	err = r->odir->ops->rename(r->odir, r->from.last, r->from.len, vn, r->ndir, r->to.last,
+				   r->to.len, target, r->flags);
 	if (!err && (r->flags & RENAME_EXCHANGE)) {
 		name_exchange(r->oname, r->nname);
 	} else if (!err) {
@@ -204,12 +206,14 @@ static int rename_walked(struct rename *r)
 	return err;
 }
 
-int vfs_rename(const struct lookup_ctx *oc, const char *op, const struct lookup_ctx *nc, const char *np, unsigned flags)
+int vfs_rename(const struct lookup_ctx *oc, const char *op, const struct lookup_ctx *nc,
+	       const char *np, unsigned flags)
 {
-	struct rename r = { .cred = oc->cred, .flags = flags };
+	struct rename r = {.cred = oc->cred, .flags = flags};
 	int err;
 
-	if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) || flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+	if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) ||
+	    flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
 		return -EINVAL;
 	err = walk_to_parent(&r.from, oc, op);
 	if (err)

@@ -5,7 +5,7 @@
  */
 #include "fs/vfs/vfs_internal.h"
 
-typedef size_t (*copy_fn)(u64 user, void *buf, size_t n);	/* bytes not copied */
+typedef size_t (*copy_fn)(u64 user, void *buf, size_t n); /* bytes not copied */
 
 static size_t to_user(u64 user, void *buf, size_t n)
 {
@@ -87,7 +87,8 @@ size_t uio_to(struct uio *u, const void *buf, size_t n)
 		advance(u, n);
 		return n;
 	}
-	return unlikely(u->kernel) ? move(u, (void *)buf, n, to_kernel) : move(u, (void *)buf, n, to_user);
+	return unlikely(u->kernel) ? move(u, (void *)buf, n, to_kernel)
+				   : move(u, (void *)buf, n, to_user);
 }
 
 size_t uio_from(struct uio *u, void *buf, size_t n)
@@ -104,17 +105,20 @@ size_t uio_from(struct uio *u, void *buf, size_t n)
 
 size_t uio_to_nofault(struct uio *u, const void *buf, size_t n)
 {
-	return unlikely(u->kernel) ? move(u, (void *)buf, n, to_kernel) : move(u, (void *)buf, n, to_user_nofault);
+	return unlikely(u->kernel) ? move(u, (void *)buf, n, to_kernel)
+				   : move(u, (void *)buf, n, to_user_nofault);
 }
 
 size_t uio_from_nofault(struct uio *u, void *buf, size_t n)
 {
-	return unlikely(u->kernel) ? move(u, buf, n, from_kernel) : move(u, buf, n, from_user_nofault);
+	return unlikely(u->kernel) ? move(u, buf, n, from_kernel)
+				   : move(u, buf, n, from_user_nofault);
 }
 
 static int fault_in(u64 base, size_t n, bool writable)
 {
-	return writable ? fault_in_writable((void __user *)base, n) : fault_in_readable((const void __user *)base, n);
+	return writable ? fault_in_writable((void __user *)base, n)
+			: fault_in_readable((const void __user *)base, n);
 }
 
 int uio_fault_in(struct uio *u, size_t n, bool for_write_to_user)
@@ -143,6 +147,6 @@ int uio_fault_in(struct uio *u, size_t n, bool for_write_to_user)
 
 void uio_init_kernel(struct uio *u, struct iovec_k *iov, void *buf, size_t n)
 {
-	*iov = (struct iovec_k){ .base = (u64)buf, .len = n };
-	*u = (struct uio){ .iov = iov, .niov = 1, .left = n, .kernel = true };
+	*iov = (struct iovec_k){.base = (u64)buf, .len = n};
+	*u = (struct uio){.iov = iov, .niov = 1, .left = n, .kernel = true};
 }

@@ -14,8 +14,8 @@
  */
 #include "fs/vfs/vfs_internal.h"
 
-static struct spinlock lru_lock;	/* VNODE_LRU */
-static struct list lru;			/* oldest first */
+static struct spinlock lru_lock; /* VNODE_LRU */
+static struct list lru;		 /* oldest first */
 static u64 lru_count;
 
 #define TRIM 32 /* evicted at a time */
@@ -280,7 +280,8 @@ static bool evict_locked(struct vnode *vn)
 	bool ok;
 
 	spin_lock(&m->dirty_lock);
-	ok = __atomic_load_n(&vn->refs, __ATOMIC_ACQUIRE) == 0 && list_empty(&vn->dirty_link) && !vn->attr_dirty &&
+	ok = __atomic_load_n(&vn->refs, __ATOMIC_ACQUIRE) == 0 && list_empty(&vn->dirty_link) &&
+	     !vn->attr_dirty &&
 	     !(vn->object && (vm_object_dirty(vn->object) || READ_ONCE(vn->object->writeback)));
 	if (ok)
 		unhash_locked(vn);
@@ -371,7 +372,7 @@ static void purge_one(struct vnode *vn, void *arg)
 
 bool vnode_purge_mount(struct mount *m)
 {
-	struct purge p = { 0 };
+	struct purge p = {0};
 
 	vnode_each(m, purge_one, &p);
 	return p.left == 0;

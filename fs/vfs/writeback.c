@@ -12,14 +12,14 @@
  */
 #include "fs/vfs/vfs_internal.h"
 
-#define PERIOD	 (5 * NSEC_PER_SEC)
-#define AGE	 (30 * NSEC_PER_SEC)
+#define PERIOD		(5 * NSEC_PER_SEC)
+#define AGE		(30 * NSEC_PER_SEC)
 #define PAGES_PER_CHECK 64u
 
 static struct waitq thread_q, writers_q;
-static u32 kicked;			/* (a) */
-static u32 pages_since_check;		/* (a) */
-static u64 passes;			/* (a) passes over everything completed by the thread */
+static u32 kicked;	      /* (a) */
+static u32 pages_since_check; /* (a) */
+static u64 passes;	      /* (a) passes over everything completed by the thread */
 
 void writeback_init(void)
 {
@@ -54,7 +54,8 @@ void writeback_forget(struct vnode *vn)
 
 static bool is_dirty(const struct vnode *vn)
 {
-	return READ_ONCE(vn->attr_dirty) || (vn->object && (vm_object_dirty(vn->object) || READ_ONCE(vn->object->writeback)));
+	return READ_ONCE(vn->attr_dirty) ||
+	       (vn->object && (vm_object_dirty(vn->object) || READ_ONCE(vn->object->writeback)));
 }
 
 /* The oldest vnode that became dirty before `until` and was not met in this pass, off the list and held. */
@@ -171,7 +172,7 @@ static int sync_one(struct mount *m, void *arg)
 
 int vfs_sync_all(bool wait)
 {
-	struct sync_all s = { .wait = wait };
+	struct sync_all s = {.wait = wait};
 
 	mount_each(sync_one, &s);
 	sync_one(bdev_mount, &s);
@@ -234,7 +235,8 @@ static void pass(void)
 static void writeback_thread(void *arg __unused)
 {
 	for (;;) {
-		(void)wait_event_until(&thread_q, __atomic_load_n(&kicked, __ATOMIC_ACQUIRE), WAIT_UNINTR, time_now() + PERIOD);
+		(void)wait_event_until(&thread_q, __atomic_load_n(&kicked, __ATOMIC_ACQUIRE),
+				       WAIT_UNINTR, time_now() + PERIOD);
 		pass();
 	}
 }
@@ -260,8 +262,9 @@ static void wait_for_disk(void)
 		int err;
 
 		writeback_kick();
-		err = wait_event_until(&writers_q, __atomic_load_n(&passes, __ATOMIC_ACQUIRE) != seen, WAIT_KILL,
-				       time_now() + NSEC_PER_SEC / 10);
+		err = wait_event_until(&writers_q,
+				       __atomic_load_n(&passes, __ATOMIC_ACQUIRE) != seen,
+				       WAIT_KILL, time_now() + NSEC_PER_SEC / 10);
 		if (err == -EINTR)
 			return;
 	}

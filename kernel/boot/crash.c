@@ -29,7 +29,7 @@ static void crash_text(void)
 
 static void crash_jump(void)
 {
-	static u32 insn[] = { 0x8082 }; /* ret */
+	static u32 insn[] = {0x8082}; /* ret */
 
 	((void (*)(void))(uintptr_t)insn)();
 }
@@ -105,7 +105,7 @@ static void crash_sleep(void)
 	panic("sleeping was not checked");
 }
 
-static void crash_unlock(void)
+static NO_TS void crash_unlock(void)
 {
 	spin_init(&spin, LOCK_DRIVER, "spin");
 	spin_unlock(&spin);
@@ -116,9 +116,10 @@ static const struct {
 	const char *name;
 	void (*fn)(void);
 } ways[] = {
-	{ "panic", crash_panic },	{ "null", crash_null },	  { "text", crash_text },   { "jump", crash_jump },
-	{ "overflow", crash_overflow }, { "irq", crash_irq },	  { "deaf", crash_deaf },   { "order", crash_order },
-	{ "sleep", crash_sleep },	{ "unlock", crash_unlock },
+	{"panic", crash_panic},	  {"null", crash_null},		{"text", crash_text},
+	{"jump", crash_jump},	  {"overflow", crash_overflow}, {"irq", crash_irq},
+	{"deaf", crash_deaf},	  {"order", crash_order},	{"sleep", crash_sleep},
+	{"unlock", crash_unlock},
 };
 
 static void crash_init(void)

@@ -13,8 +13,8 @@ static pte_t early_root[PT_ENTRIES] __aligned(4096) __section(".bss.page");
 static pte_t early_image[PT_ENTRIES] __aligned(4096) __section(".bss.page");
 static pte_t early_window[PT_ENTRIES] __aligned(4096) __section(".bss.page");
 
-#define TABLE(p)  (PA_PTE((paddr_t)(p)) | PTE_V)
-#define LEAF_RW	  (PTE_V | PTE_R | PTE_W | PTE_A | PTE_D | PTE_G)
+#define TABLE(p) (PA_PTE((paddr_t)(p)) | PTE_V)
+#define LEAF_RW	 (PTE_V | PTE_R | PTE_W | PTE_A | PTE_D | PTE_G)
 
 u64 early_map(paddr_t load, paddr_t fdt)
 {

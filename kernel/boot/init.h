@@ -17,7 +17,7 @@ struct initcall {
 };
 /* INITCALL(CORE, fn) */
 #define INITCALL(lvl, f) \
-	static const struct initcall initcall_##f __used __section(".initcalls") = { INIT_##lvl, (f) }
+	static const struct initcall initcall_##f __used __section(".initcalls") = {INIT_##lvl, (f)}
 
 /* Mounts root and starts init; kernel/proc's. Called last. */
 void kernel_main(void);

@@ -65,7 +65,7 @@ static bool parallel_over(struct parallel *p)
 
 void ktest_parallel(unsigned n, void (*fn)(unsigned k))
 {
-	struct parallel p = { .fn = fn, .left = n };
+	struct parallel p = {.fn = fn, .left = n};
 
 	waitq_init(&p.done);
 	for (unsigned i = 0; i < n; i++) {

@@ -16,9 +16,9 @@ struct ktest {
 	void (*fn)(void);
 };
 
-#define KTEST(n)                                                                               \
-	static void ktest_##n(void);                                                           \
-	static const struct ktest ktest_entry_##n __used __section(".ktests") = { #n, ktest_##n }; \
+#define KTEST(n)                                                                                 \
+	static void ktest_##n(void);                                                             \
+	static const struct ktest ktest_entry_##n __used __section(".ktests") = {#n, ktest_##n}; \
 	static void ktest_##n(void)
 
 /* Notes a failure of the running test, from any thread of it; prints where. */
@@ -29,17 +29,17 @@ u64 ktest_random(void);
 void ktest_parallel(unsigned n, void (*fn)(unsigned k));
 
 /* The test goes on after a failure unless it returns: */
-#define KT_CHECK(c)                                             \
-	({                                                      \
-		bool ok_ = (c);                                 \
-		if (!ok_)                                       \
-			ktest_fail(__FILE__, __LINE__, #c);     \
-		ok_;                                            \
+#define KT_CHECK(c)                                         \
+	({                                                  \
+		bool ok_ = (c);                             \
+		if (!ok_)                                   \
+			ktest_fail(__FILE__, __LINE__, #c); \
+		ok_;                                        \
 	})
-#define KT_ASSERT(c)                                            \
-	do {                                                    \
-		if (!KT_CHECK(c))                               \
-			return;                                 \
+#define KT_ASSERT(c)              \
+	do {                      \
+		if (!KT_CHECK(c)) \
+			return;   \
 	} while (0)
 
 #endif

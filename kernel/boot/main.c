@@ -80,9 +80,11 @@ static void find_fdt(paddr_t fdt)
 	u64 room = EARLY_FDT_SIZE - (fdt & (PT_SPAN(1) - 1));
 
 	if (!fdt || fdt % 8 || fdt_cell(blob) != 0xd00dfeed)
-		panic("no device tree at %#lx: the firmware or boot loader must pass one in a1", fdt);
+		panic("no device tree at %#lx: the firmware or boot loader must pass one in a1",
+		      fdt);
 	if (fdt_cell(blob + 4) > room)
-		panic("the device tree is %u bytes long, at most %lu are supported", fdt_cell(blob + 4), room);
+		panic("the device tree is %u bytes long, at most %lu are supported",
+		      fdt_cell(blob + 4), room);
 	if (fdt_open(&boot_fdt, blob))
 		panic("the device tree at %#lx is damaged", fdt);
 }

@@ -52,7 +52,8 @@ static bool good_frame(u64 fp)
 
 	if (fp % 8)
 		return false;
-	return (low && fp >= low + 16 && fp <= low + KSTACK_SIZE) || (fp >= (u64)_bss + 16 && fp <= (u64)_ebss);
+	return (low && fp >= low + 16 && fp <= low + KSTACK_SIZE) ||
+	       (fp >= (u64)_bss + 16 && fp <= (u64)_ebss);
 }
 
 /*
@@ -64,7 +65,8 @@ void print_backtrace(u64 pc, u64 ra, u64 fp)
 {
 	if (pc)
 		print_pc("  ", pc);
-	if (pc && good_frame(fp) && good_frame(((const u64 *)fp)[-1])) { /* a leaf saves fp alone, where others save ra */
+	if (pc && good_frame(fp) &&
+	    good_frame(((const u64 *)fp)[-1])) { /* a leaf saves fp alone, where others save ra */
 		print_pc("  ", ra - 1);
 		fp = ((const u64 *)fp)[-1];
 	}
@@ -95,9 +97,10 @@ void print_backtrace(u64 pc, u64 ra, u64 fp)
 
 static void print_registers(const struct trapframe *tf)
 {
-	static const char names[32][4] = { "pc", "ra", "sp", "gp", "tp", "t0", "t1", "t2",  "s0",  "s1", "a0",
-					   "a1", "a2", "a3", "a4", "a5", "a6", "a7", "s2",  "s3",  "s4", "s5",
-					   "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6" };
+	static const char names[32][4] = {"pc", "ra", "sp",  "gp",  "tp", "t0", "t1", "t2",
+					  "s0", "s1", "a0",  "a1",  "a2", "a3", "a4", "a5",
+					  "a6", "a7", "s2",  "s3",  "s4", "s5", "s6", "s7",
+					  "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6"};
 
 	for (unsigned i = 0; i < 32; i++)
 		kprintf("%4s %016lx%s", names[i], tf->x[i], i % 4 == 3 ? "\n" : "");
@@ -108,8 +111,8 @@ static void report_head(void)
 {
 	const struct thread *t = current();
 
-	kprintf("hart %u (id %lu), thread %s (tid %d), preempt_count %u, interrupt depth %u\n", t->hart->index, t->hart->id,
-		t->name, t->tid, t->preempt_count, t->intr_depth);
+	kprintf("hart %u (id %lu), thread %s (tid %d), preempt_count %u, interrupt depth %u\n",
+		t->hart->index, t->hart->id, t->name, t->tid, t->preempt_count, t->intr_depth);
 #if DEBUG
 	for (u8 i = 0; i < t->nheld; i++) {
 		kprintf("  holds lock %p taken at", t->held[i].lock);
@@ -183,8 +186,8 @@ static void others_report(void)
 
 		__atomic_store_n(&turn, h->index + 1, __ATOMIC_RELEASE);
 		if (!wait_until(&turn, NOBODY)) {
-			kprintf("hart %u (id %lu) does not answer; it runs thread %s\n", h->index, h->id,
-				h->running ? h->running->name : "?");
+			kprintf("hart %u (id %lu) does not answer; it runs thread %s\n", h->index,
+				h->id, h->running ? h->running->name : "?");
 			__atomic_store_n(&turn, NOBODY, __ATOMIC_RELEASE);
 		}
 	}
@@ -196,7 +199,8 @@ static void begin(const struct trapframe *tf)
 	u32 me = this_hart()->index + 1, first = NOBODY;
 
 	irq_disable();
-	if (__atomic_compare_exchange_n(&panic_hart, &first, me, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+	if (__atomic_compare_exchange_n(&panic_hart, &first, me, false, __ATOMIC_ACQ_REL,
+					__ATOMIC_ACQUIRE)) {
 		u64 others = harts_online() & ~(1UL << this_hart()->index);
 
 		if (others)

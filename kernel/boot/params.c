@@ -11,8 +11,8 @@
 
 struct param {
 	struct param *next;
-	const char *value;	/* NULL: no '=' */
-	char name[];		/* the value follows its NUL */
+	const char *value; /* NULL: no '=' */
+	char name[];	   /* the value follows its NUL */
 };
 
 static const char *cmdline = "";
@@ -132,7 +132,7 @@ const char *kernel_param_nth(const char *name, unsigned k)
 
 bool kernel_flag(const char *name)
 {
-	static const char *const yes[] = { "", "1", "y", "yes", "on", "true" };
+	static const char *const yes[] = {"", "1", "y", "yes", "on", "true"};
 	const char *v = kernel_param(name);
 
 	for (unsigned i = 0; v && i < ARRAY_LEN(yes); i++)

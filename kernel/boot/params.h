@@ -9,9 +9,9 @@
 
 #include "kernel/lib/types.h"
 
-void params_init(const char *cmdline);	/* before anything else; the string must stay */
-void params_parse(void);		/* when slab is up; kernel_param works from here on */
-const char *kernel_cmdline(void);	/* the whole line */
+void params_init(const char *cmdline); /* before anything else; the string must stay */
+void params_parse(void);	       /* when slab is up; kernel_param works from here on */
+const char *kernel_cmdline(void);      /* the whole line */
 /* Value of the last `name=value`; "" for a bare `name`; NULL: not given. */
 const char *kernel_param(const char *name);
 /* The k-th value given for the name (console= may come several times); NULL past the last. */

@@ -8,7 +8,7 @@
 #include "kernel/lib/rbtree.h"
 #include "kernel/sync/spinlock.h"
 
-#define MAX_HARTS 64u	/* bits in a hart mask: one u64 */
+#define MAX_HARTS 64u /* bits in a hart mask: one u64 */
 
 struct thread;
 struct runq;
@@ -19,44 +19,45 @@ struct trapframe;
  * (c) constant after the hart is up   (h) only this hart, interrupts off   (a) atomic   (q) timer queue's lock
  */
 struct hart {
-	u32 index;		/* (c) */
-	u64 id;			/* (c) the hart id SBI and the device tree know */
-	bool online;		/* (a) */
-	struct thread *idle;	/* (c) */
-	struct thread *running; /* (h) current thread, readable by others as a hint */
-	struct thread *fpu_owner; /* (h) whose FP state is in the registers */
-	struct vm_map *map;	/* (h) address space loaded in satp */
-	struct runq *runq;	/* (c) */
-	struct rb_tree timers;	/* (q) */
-	struct timer *first_timer; /* (q) leftmost */
-	struct spinlock timer_lock; /* (c) */
-	u64 next_event;		/* (h) what the timer is set to */
-	u64 ipi_pending;	/* (a) IPI_* bits */
-	u64 asid_generation;	/* (h) */
-	u64 irq_count;		/* (h) */
+	u32 index;			    /* (c) */
+	u64 id;				    /* (c) the hart id SBI and the device tree know */
+	bool online;			    /* (a) */
+	struct thread *idle;		    /* (c) */
+	struct thread *running;		    /* (h) current thread, readable by others as a hint */
+	struct thread *fpu_owner;	    /* (h) whose FP state is in the registers */
+	struct vm_map *map;		    /* (h) address space loaded in satp */
+	struct runq *runq;		    /* (c) */
+	struct rb_tree timers;		    /* (q) */
+	struct timer *first_timer;	    /* (q) leftmost */
+	struct spinlock timer_lock;	    /* (c) */
+	u64 next_event;			    /* (h) what the timer is set to */
+	u64 ipi_pending;		    /* (a) IPI_* bits */
+	u64 asid_generation;		    /* (h) */
+	u64 irq_count;			    /* (h) */
 	u64 time_user, time_sys, time_idle; /* (h) ns */
-	u64 tick;		/* (h) when the next accounting tick is due; 0: idle, none */
-	bool irq_user;		/* (h) the interrupt being handled came in user mode */
-	u64 kvm_epoch;		/* (h) new stacks mapped until then are known here */
-	bool stopped;		/* (a) by a panic */
+	u64 tick;      /* (h) when the next accounting tick is due; 0: idle, none */
+	bool irq_user; /* (h) the interrupt being handled came in user mode */
+	u64 kvm_epoch; /* (h) new stacks mapped until then are known here */
+	bool stopped;  /* (a) by a panic */
 	const struct trapframe *report; /* (h) what the last software interrupt interrupted */
-	void *stacks[16];	/* (h) free kernel stacks */
-	u32 nstacks;		/* (h) */
+	void *stacks[16];		/* (h) free kernel stacks */
+	u32 nstacks;			/* (h) */
 	struct hart_call {
 		void (*fn)(void *);
 		void *arg;
-	} call;			/* (h) harts_call under way from here; read by its targets */
-	u64 call_waits;		/* (a) targets that are not done yet */
-	u64 call_from;		/* (a) indices of harts that want something called here */
-	void *frame_cache;	/* (c) kernel/mem's */
-	void *slab_cache;	/* (c) kernel/mem's */
-	u64 stats[64];		/* (h) event counters, index enum vm_event (kernel/mem/stat.h); summed by readers */
+	} call;		   /* (h) harts_call under way from here; read by its targets */
+	u64 call_waits;	   /* (a) targets that are not done yet */
+	u64 call_from;	   /* (a) indices of harts that want something called here */
+	void *frame_cache; /* (c) kernel/mem's */
+	void *slab_cache;  /* (c) kernel/mem's */
+	u64 stats
+		[64]; /* (h) event counters, index enum vm_event (kernel/mem/stat.h); summed by readers */
 };
 
 extern struct hart *harts[MAX_HARTS];
-extern u32 nharts;		/* in the device tree and usable */
+extern u32 nharts; /* in the device tree and usable */
 #ifdef __riscv
-static inline struct hart *this_hart(void)	/* caller has preemption or interrupts off */
+static inline struct hart *this_hart(void) /* caller has preemption or interrupts off */
 {
 	struct hart *h;
 
@@ -64,9 +65,9 @@ static inline struct hart *this_hart(void)	/* caller has preemption or interrupt
 	return h;
 }
 #else
-struct hart *this_hart(void);	/* host tests bring their own */
+struct hart *this_hart(void); /* host tests bring their own */
 #endif
-u64 harts_online(void);		/* bitmap of indices */
+u64 harts_online(void); /* bitmap of indices */
 
 enum { IPI_RESCHED, IPI_TLB, IPI_CALL, IPI_STOP };
 void ipi_send(u64 mask, unsigned what);
@@ -76,8 +77,8 @@ void harts_call(u64 mask, void (*fn)(void *), void *arg);
 /* Start-up (main.c): the boot hart; then the harts of the tree, which start one after the other. */
 void hart_init_boot(u64 hartid);
 void harts_start(void);
-void ipi_handle(void);		/* from trap.c: a software interrupt */
-struct hart *hart_by_id(u64 hartid);	/* NULL: unknown or unusable */
+void ipi_handle(void);		     /* from trap.c: a software interrupt */
+struct hart *hart_by_id(u64 hartid); /* NULL: unknown or unusable */
 /* Masks of hart ids for SBI: calls fn(mask, base) until all harts of the mask of indices were named. */
 void harts_sbi_mask(u64 mask, void (*fn)(u64 mask, u64 base, void *arg), void *arg);
 /* Remote fences on all harts of the mask, this one included if set in it. size 0: everything. */

@@ -43,7 +43,8 @@ static void send(u64 mask, u64 base, void *arg)
 void ipi_send(u64 mask, unsigned what)
 {
 	for (u64 m = mask; m; m &= m - 1)
-		__atomic_fetch_or(&harts[lowest_bit(m)]->ipi_pending, 1UL << what, __ATOMIC_RELEASE);
+		__atomic_fetch_or(&harts[lowest_bit(m)]->ipi_pending, 1UL << what,
+				  __ATOMIC_RELEASE);
 	harts_sbi_mask(mask, send, NULL);
 }
 
@@ -90,13 +91,15 @@ void harts_call(u64 mask, void (*fn)(void *), void *arg)
 		mask &= ~(1UL << h->index);
 	}
 	if (mask) {
-		ASSERTF(irqs_on() && !current()->intr_depth, "harts_call(%p) with interrupts off", fn);
+		ASSERTF(irqs_on() && !current()->intr_depth, "harts_call(%p) with interrupts off",
+			fn);
 		ASSERT(!h->call_waits);
 		h->call.fn = fn;
 		h->call.arg = arg;
 		__atomic_store_n(&h->call_waits, mask, __ATOMIC_RELEASE);
 		for (u64 m = mask; m; m &= m - 1)
-			__atomic_fetch_or(&harts[lowest_bit(m)]->call_from, 1UL << h->index, __ATOMIC_RELEASE);
+			__atomic_fetch_or(&harts[lowest_bit(m)]->call_from, 1UL << h->index,
+					  __ATOMIC_RELEASE);
 		ipi_send(mask, IPI_CALL);
 		while (__atomic_load_n(&h->call_waits, __ATOMIC_ACQUIRE))
 			__asm__ volatile("nop");
@@ -116,7 +119,7 @@ static void remote_sfence(u64 mask, u64 base, void *arg)
 	sbi_remote_sfence(mask, base, f->start, f->size);
 }
 
-#define SFENCE_ALL_FROM 32u	/* pages beyond which everything goes */
+#define SFENCE_ALL_FROM 32u /* pages beyond which everything goes */
 
 static void local_sfence(vaddr_t start, u64 size)
 {
@@ -130,7 +133,7 @@ static void local_sfence(vaddr_t start, u64 size)
 
 void harts_sfence(u64 mask, vaddr_t start, u64 size)
 {
-	struct fence f = { start, size };
+	struct fence f = {start, size};
 
 	preempt_disable();
 	u64 self = 1UL << this_hart()->index;

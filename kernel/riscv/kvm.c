@@ -29,15 +29,15 @@
  * (k) kvm_lock
  */
 struct extent {
-	struct rb_node node;	/* (k) */
-	vaddr_t start;		/* (k) */
-	u64 pages;		/* (k) with the guard */
-	u64 largest;		/* (k) most pages in a free extent of this subtree */
-	bool used;		/* (k) */
-	struct list gone;	/* (k) in `waiting` */
+	struct rb_node node; /* (k) */
+	vaddr_t start;	     /* (k) */
+	u64 pages;	     /* (k) with the guard */
+	u64 largest;	     /* (k) most pages in a free extent of this subtree */
+	bool used;	     /* (k) */
+	struct list gone;    /* (k) in `waiting` */
 };
 
-#define PURGE_PAGES 64u	/* given back, before all harts are bothered */
+#define PURGE_PAGES 64u /* given back, before all harts are bothered */
 
 static struct spinlock kvm_lock = SPINLOCK_INIT(LOCK_KVM, "kvm");
 static void extent_update(struct rb_node *n);
@@ -147,12 +147,13 @@ static void extent_join(struct extent *a, struct extent *b)
 
 void kvm_range_free(vaddr_t va, size_t npages)
 {
-	struct extent *e, *dead[2] = { NULL, NULL };
+	struct extent *e, *dead[2] = {NULL, NULL};
 	struct rb_node *n;
 	u64 flags = spin_lock_irq(&kvm_lock);
 
 	e = extent_find(va);
-	ASSERTF(e && e->used && e->pages == npages + 1, "no range of %zu pages at %#lx", npages, va);
+	ASSERTF(e && e->used && e->pages == npages + 1, "no range of %zu pages at %#lx", npages,
+		va);
 	e->used = false;
 	rb_update(&extents, &e->node);
 	n = rb_next(&e->node);
@@ -182,8 +183,8 @@ static pte_t *leaf(vaddr_t va)
 
 		if (!f)
 			return NULL;
-		if (!__atomic_compare_exchange_n(e, &old, PA_PTE(frame_pa(f)) | PTE_V, false, __ATOMIC_ACQ_REL,
-						 __ATOMIC_ACQUIRE))
+		if (!__atomic_compare_exchange_n(e, &old, PA_PTE(frame_pa(f)) | PTE_V, false,
+						 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 			frame_free(f);
 	}
 	table = pa_to_va(PTE_PA(*e));
@@ -210,7 +211,8 @@ static void release(struct extent *x)
 
 		if (!e || !*e)
 			continue;
-		ASSERTF(!(*e & PTE_V), "%#lx is mapped while it is released", x->start + i * PAGE_SIZE);
+		ASSERTF(!(*e & PTE_V), "%#lx is mapped while it is released",
+			x->start + i * PAGE_SIZE);
 		if (*e & PTE_SOFT0)
 			frame_free(pa_frame(PTE_PA(*e)));
 		*e = 0;
@@ -253,7 +255,8 @@ static void range_retire(vaddr_t va, size_t npages)
 	struct extent *x = extent_find(va);
 	bool enough;
 
-	ASSERTF(x && x->used && x->pages == npages + 1, "no range of %zu pages at %#lx", npages, va);
+	ASSERTF(x && x->used && x->pages == npages + 1, "no range of %zu pages at %#lx", npages,
+		va);
 	list_add_tail(&waiting, &x->gone);
 	waiting_pages += npages;
 	enough = waiting_pages > PURGE_PAGES;

@@ -16,7 +16,7 @@ struct access {
 
 bool user_insn(u64 pc, u32 *insn)
 {
-	u16 half[2] = { 0, 0 };
+	u16 half[2] = {0, 0};
 
 	if (copy_from_user(&half[0], (const void __user *)pc, 2))
 		return false;

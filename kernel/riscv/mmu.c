@@ -30,7 +30,8 @@ paddr_t va_to_pa(const void *va)
 
 	if (v >= KERNEL_BASE)
 		return v + kernel_pa_offset;
-	ASSERTF(v >= DIRECT_BASE && v < DIRECT_BASE + DIRECT_SIZE, "%#lx is not in the direct map", v);
+	ASSERTF(v >= DIRECT_BASE && v < DIRECT_BASE + DIRECT_SIZE, "%#lx is not in the direct map",
+		v);
 	return v - DIRECT_BASE + direct_pa_base;
 }
 
@@ -94,7 +95,8 @@ static void map_direct(paddr_t base, u64 size)
 
 		for (; level > 0; level--)
 			if (IS_ALIGNED(pa, PT_SPAN(level)) && pa + PT_SPAN(level) <= end &&
-			    !overlap(pa, PT_SPAN(level), ro, ro_size) && !overlaps_no_map(pa, PT_SPAN(level)))
+			    !overlap(pa, PT_SPAN(level), ro, ro_size) &&
+			    !overlaps_no_map(pa, PT_SPAN(level)))
 				break;
 		if (level > 0 || !overlaps_no_map(pa, PAGE_SIZE))
 			map_one((vaddr_t)pa_to_va(pa), pa, level,

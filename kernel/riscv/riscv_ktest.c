@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Self-tests of page tables, KVM ranges, user copies, FPU switching. */
-#include "kernel/boot/boot.h"
 #include "kernel/boot/ktest.h"
 #include "kernel/boot/panic.h"
 #include "kernel/lib/errno.h"
@@ -16,6 +15,8 @@
 
 /* ---- mappings ---- */
 
+extern char _text[], _etext[], _data[], _end[], boot_stack_guard[]; /* kernel.ld */
+
 static void check_table(const pte_t *table, unsigned level, vaddr_t base, u64 *leaves)
 {
 	for (unsigned i = level == 2 ? 256 : 0; i < PT_ENTRIES; i++) {
@@ -24,7 +25,8 @@ static void check_table(const pte_t *table, unsigned level, vaddr_t base, u64 *l
 		if (!(e & PTE_V))
 			continue;
 		if (!(e & (PTE_R | PTE_W | PTE_X))) {
-			check_table(pa_to_va(PTE_PA(e)), level - 1, base + i * PT_SPAN(level), leaves);
+			check_table(pa_to_va(PTE_PA(e)), level - 1, base + i * PT_SPAN(level),
+				    leaves);
 			continue;
 		}
 		++*leaves;
@@ -40,12 +42,14 @@ KTEST(kernel_maps_w_xor_x)
 	check_table(kernel_root, 2, ~0UL << 38, &leaves);
 	KT_ASSERT(leaves > 100);
 	for (const char *p = _text; p < _end; p += PAGE_SIZE) {
-		pte_t *e = kernel_pte((vaddr_t)p), *alias = kernel_pte((vaddr_t)pa_to_va(va_to_pa(p)));
+		pte_t *e = kernel_pte((vaddr_t)p),
+		      *alias = kernel_pte((vaddr_t)pa_to_va(va_to_pa(p)));
 		bool writable = p >= _data && p != boot_stack_guard;
 
 		KT_CHECK(!!(*e & PTE_W) == writable);
 		KT_CHECK(!!(*e & PTE_X) == (p < _etext));
-		KT_CHECK(alias && (writable || p >= _data || !(*alias & PTE_W)) && !(*alias & PTE_X));
+		KT_CHECK(alias && (writable || p >= _data || !(*alias & PTE_W)) &&
+			 !(*alias & PTE_X));
 	}
 	KT_ASSERT(!(*kernel_pte((vaddr_t)boot_stack_guard) & PTE_V));
 }
@@ -62,7 +66,7 @@ KTEST(kvm_ranges_have_guards)
 	struct {
 		u64 *va;
 		size_t pages;
-	} r[24] = { 0 };
+	} r[24] = {0};
 
 	for (unsigned i = 0; i < 600; i++) {
 		unsigned k = (unsigned)(ktest_random() % ARRAY_LEN(r));
@@ -78,7 +82,8 @@ KTEST(kvm_ranges_have_guards)
 		r[k].pages = 1 + ktest_random() % 9;
 		r[k].va = kvm_alloc_pages(r[k].pages, true);
 		KT_ASSERT(r[k].va);
-		KT_CHECK(unmapped((vaddr_t)r[k].va - 1) && unmapped((vaddr_t)r[k].va + r[k].pages * PAGE_SIZE));
+		KT_CHECK(unmapped((vaddr_t)r[k].va - 1) &&
+			 unmapped((vaddr_t)r[k].va + r[k].pages * PAGE_SIZE));
 		for (size_t w = 0; w < r[k].pages * 512; w += 511)
 			r[k].va[w] = (u64)r[k].va + w;
 	}
@@ -120,7 +125,8 @@ KTEST(uaccess_copies_right)
 
 	KT_ASSERT(src && dst && want);
 	for (unsigned i = 0; i < 3000; i++) {
-		size_t so = ktest_random() % 24, d = ktest_random() % 24, n = ktest_random() % (i % 3 ? 40 : 600);
+		size_t so = ktest_random() % 24, d = ktest_random() % 24,
+		       n = ktest_random() % (i % 3 ? 40 : 600);
 
 		for (size_t k = 0; k < 700; k++) {
 			src[k] = (u8)ktest_random();
@@ -145,7 +151,8 @@ KTEST(uaccess_counts_what_is_left)
 
 	KT_ASSERT(page && buf);
 	for (unsigned i = 0; i < 2000; i++) {
-		size_t before = ktest_random() % 200, n = before + ktest_random() % 90, at = ktest_random() % 9;
+		size_t before = ktest_random() % 200, n = before + ktest_random() % 90,
+		       at = ktest_random() % 9;
 		size_t left = n - MIN(n, before);
 
 		KT_CHECK(uaccess_copy(buf + at, end - before, n) == left);
@@ -161,10 +168,12 @@ KTEST(uaccess_counts_what_is_left)
 	}
 	KT_CHECK(uaccess_strnlen((char *)end - 5, 100) == 0);
 	memset(end - 5, 'x', 5);
-	KT_CHECK(uaccess_strnlen((char *)end - 5, 100) == -1 && uaccess_strnlen((char *)end - 5, 5) == 5);
+	KT_CHECK(uaccess_strnlen((char *)end - 5, 100) == -1 &&
+		 uaccess_strnlen((char *)end - 5, 5) == 5);
 	KT_CHECK(uaccess_strncpy((char *)buf, (char *)end - 5, 100) == -1);
 	end[-1] = 0;
-	KT_CHECK(uaccess_strncpy((char *)buf, (char *)end - 5, 100) == 4 && strcmp((char *)buf, "xxxx") == 0);
+	KT_CHECK(uaccess_strncpy((char *)buf, (char *)end - 5, 100) == 4 &&
+		 strcmp((char *)buf, "xxxx") == 0);
 	KT_CHECK(uaccess_touch(end) == -EFAULT && uaccess_touch(end - 4) == 0);
 	KT_CHECK(!(csr_read(sstatus) & SSTATUS_SUM));
 	kvm_free_pages(page, 1);
@@ -173,7 +182,8 @@ KTEST(uaccess_counts_what_is_left)
 
 KTEST(uaccess_refuses_bad_pointers)
 {
-	static const u64 bad[] = { 0, 8, 0x1000, USER_END - 8, USER_END, KVM_BASE, DIRECT_BASE, KERNEL_BASE, ~0UL - 7, 1UL << 62 };
+	static const u64 bad[] = {0,	    8,		 0x1000,      USER_END - 8, USER_END,
+				  KVM_BASE, DIRECT_BASE, KERNEL_BASE, ~0UL - 7,	    1UL << 62};
 	u64 buf = 0;
 	u32 seen;
 
@@ -188,11 +198,13 @@ KTEST(uaccess_refuses_bad_pointers)
 		KT_CHECK(get_user_u64(&buf, p) == -EFAULT && put_user_u64(1, p) == -EFAULT);
 		KT_CHECK(get_user_u32(&seen, p) == -EFAULT && put_user_u32(1, p) == -EFAULT);
 		KT_CHECK(cmpxchg_user_u32(p, 0, 1, &seen) == -EFAULT);
-		KT_CHECK(strncpy_from_user((char *)&buf, p, 8) == -EFAULT && strnlen_user(p, 8) == 0);
+		KT_CHECK(strncpy_from_user((char *)&buf, p, 8) == -EFAULT &&
+			 strnlen_user(p, 8) == 0);
 		KT_CHECK(fault_in_readable(p, 1) == -EFAULT && fault_in_writable(p, 1) == -EFAULT);
 	}
 	KT_CHECK(get_user_u32(&seen, (void *)2) == -EFAULT);
-	KT_CHECK(copy_from_user(&buf, NULL, 0) == 0 && copy_to_user((void *)USER_END, &buf, 0) == 0);
+	KT_CHECK(copy_from_user(&buf, NULL, 0) == 0 &&
+		 copy_to_user((void *)USER_END, &buf, 0) == 0);
 	KT_CHECK(copy_from_user(&buf, (void *)8, ~0UL) == -EFAULT);
 }
 
@@ -202,20 +214,21 @@ KTEST(uaccess_refuses_bad_pointers)
 
 static void fp_write(u64 v)
 {
-	__asm__ volatile(FP_INSN("fmv.d.x f0, %0\nfmv.d.x f15, %0\nfmv.d.x f31, %0\n") ::"r"(v));
+	__asm__ volatile(FP_INSN("fmv.d.x f0, %0\nfmv.d.x f15, %0\nfmv.d.x f31, %0\n")::"r"(v));
 }
 
 static bool fp_holds(u64 v)
 {
 	u64 a, b, c;
 
-	__asm__ volatile(FP_INSN("fmv.x.d %0, f0\nfmv.x.d %1, f15\nfmv.x.d %2, f31\n") : "=r"(a), "=r"(b), "=r"(c));
+	__asm__ volatile(FP_INSN("fmv.x.d %0, f0\nfmv.x.d %1, f15\nfmv.x.d %2, f31\n")
+			 : "=r"(a), "=r"(b), "=r"(c));
 	return a == v && b == v && c == v;
 }
 
 static void fp_user(unsigned k)
 {
-	struct fpu_state f = { .fcsr = k % 5 << 5 };
+	struct fpu_state f = {.fcsr = k % 5 << 5};
 
 	if (k % 3 == 2) { /* some never use FP */
 		for (unsigned i = 0; i < 600; i++)

@@ -33,7 +33,8 @@ BUILD_ASSERT(offsetof(struct trapframe, tval) == TF_TVAL);
 BUILD_ASSERT(offsetof(struct trapframe, orig_a0) == TF_ORIG_A0);
 BUILD_ASSERT(offsetof(struct trapframe, syscall_nr) == TF_SYSCALL_NR);
 BUILD_ASSERT(TIF_NOTIFY == TIF_SLOW_MASK);
-BUILD_ASSERT(SR_SUM == SSTATUS_SUM && SR_FS == SSTATUS_FS && SR_SIE == SSTATUS_SIE && SR_SPP == SSTATUS_SPP);
+BUILD_ASSERT(SR_SUM == SSTATUS_SUM && SR_FS == SSTATUS_FS && SR_SIE == SSTATUS_SIE &&
+	     SR_SPP == SSTATUS_SPP);
 
 #define INTR_SOFT  1
 #define INTR_TIMER 5
@@ -49,14 +50,16 @@ static void no_syscall(struct trapframe *tf)
 
 static void no_user_fault(struct trapframe *tf, int sig, int code, u64 addr)
 {
-	panic("user fault without kernel/proc: signal %d code %d pc %#lx addr %#lx", sig, code, tf->x[REG_PC], addr);
+	panic("user fault without kernel/proc: signal %d code %d pc %#lx addr %#lx", sig, code,
+	      tf->x[REG_PC], addr);
 }
 
 static int no_page_fault(struct trapframe *tf, u64 addr, unsigned access, bool user)
 {
 	(void)access;
 	if (user)
-		panic("user page fault without kernel/proc: pc %#lx addr %#lx", tf->x[REG_PC], addr);
+		panic("user page fault without kernel/proc: pc %#lx addr %#lx", tf->x[REG_PC],
+		      addr);
 	return -EFAULT;
 }
 
@@ -67,7 +70,7 @@ static void no_notify(struct trapframe *tf)
 }
 
 /* trap.S calls the first member. */
-struct trap_hooks trap_hooks = { no_syscall, no_user_fault, no_page_fault, no_notify };
+struct trap_hooks trap_hooks = {no_syscall, no_user_fault, no_page_fault, no_notify};
 BUILD_ASSERT(offsetof(struct trap_hooks, syscall) == 0);
 
 void trap_set_hooks(const struct trap_hooks *h)
@@ -104,7 +107,8 @@ static void interrupt(struct trapframe *tf, u64 cause)
 	}
 	t->intr_depth--;
 #if DEBUG
-	ASSERTF(t->nheld == t->held_base, "interrupt %lu returns with locks held", cause & ~CAUSE_INTERRUPT);
+	ASSERTF(t->nheld == t->held_base, "interrupt %lu returns with locks held",
+		cause & ~CAUSE_INTERRUPT);
 	t->held_base = base;
 #endif
 }
@@ -140,7 +144,8 @@ static void user_exception(struct trapframe *tf, u64 cause, u64 tval)
 		trap_hooks.user_fault(tf, SIGSEGV, SEGV_ACCERR, tval);
 		return;
 	default:
-		panic("user exception %lu not known, pc %#lx tval %#lx", cause, tf->x[REG_PC], tval);
+		panic("user exception %lu not known, pc %#lx tval %#lx", cause, tf->x[REG_PC],
+		      tval);
 	}
 }
 
@@ -152,7 +157,8 @@ void trap_user(struct trapframe *tf, u64 cause, u64 tval)
 		return;
 	}
 	irq_enable();
-	if (likely(cause == CAUSE_LOAD_PAGE || cause == CAUSE_STORE_PAGE || cause == CAUSE_INSN_PAGE))
+	if (likely(cause == CAUSE_LOAD_PAGE || cause == CAUSE_STORE_PAGE ||
+		   cause == CAUSE_INSN_PAGE))
 		trap_hooks.page_fault(tf, tval, fault_access(cause), true);
 	else
 		user_exception(tf, cause, tval);
@@ -215,7 +221,8 @@ static bool kernel_page_fault(struct trapframe *tf, u64 cause, u64 addr)
 	if (!(tf->status & SSTATUS_SUM) || !t->map || t->pagefault_disabled)
 		return false;
 	if (t->preempt_count || t->intr_depth || !(tf->status & SSTATUS_SPIE))
-		panic_trap(tf, "copy to or from user memory at %#lx where sleeping is not allowed", addr);
+		panic_trap(tf, "copy to or from user memory at %#lx where sleeping is not allowed",
+			   addr);
 	irq_enable();
 	int err = trap_hooks.page_fault(tf, addr, fault_access(cause), false);
 
@@ -229,7 +236,8 @@ static void kernel_exception(struct trapframe *tf, u64 cause, u64 tval)
 
 	if (cause == CAUSE_LOAD_PAGE || cause == CAUSE_STORE_PAGE || cause == CAUSE_INSN_PAGE) {
 		if (tval - ((u64)current()->kstack - PAGE_SIZE) < PAGE_SIZE)
-			trap_switch_overflow(tf); /* a store ahead of the stack pointer: trap.S saw nothing wrong */
+			trap_switch_overflow(
+				tf); /* a store ahead of the stack pointer: trap.S saw nothing wrong */
 		if (kernel_page_fault(tf, cause, tval))
 			return;
 	}
@@ -238,8 +246,8 @@ static void kernel_exception(struct trapframe *tf, u64 cause, u64 tval)
 		tf->x[REG_PC] = fixup;
 		return;
 	}
-	panic_trap(tf, "exception in the kernel: %s at pc %#lx, address %#lx", trap_cause_name(cause), tf->x[REG_PC],
-		   tval);
+	panic_trap(tf, "exception in the kernel: %s at pc %#lx, address %#lx",
+		   trap_cause_name(cause), tf->x[REG_PC], tval);
 }
 
 /* trap.S, from the kernel; interrupts are off on return. */
@@ -260,17 +268,29 @@ void trap_stack_overflow(struct trapframe *tf)
 {
 	struct thread *t = current();
 
-	panic_trap(tf, "kernel stack overflow in thread %s: sp %#lx, pc %#lx, address %#lx", t->name, tf->x[REG_SP],
-		   tf->x[REG_PC], tf->tval);
+	panic_trap(tf, "kernel stack overflow in thread %s: sp %#lx, pc %#lx, address %#lx",
+		   t->name, tf->x[REG_SP], tf->x[REG_PC], tf->tval);
 }
 
 const char *trap_cause_name(u64 cause)
 {
 	static const char *const names[] = {
-		"misaligned instruction", "instruction access", "illegal instruction", "breakpoint",
-		"misaligned load",	  "load access",	"misaligned store",    "store access",
-		"ecall from user mode",	  "ecall",		"10",		       "11",
-		"instruction page fault", "load page fault",	"14",		       "store page fault",
+		"misaligned instruction",
+		"instruction access",
+		"illegal instruction",
+		"breakpoint",
+		"misaligned load",
+		"load access",
+		"misaligned store",
+		"store access",
+		"ecall from user mode",
+		"ecall",
+		"10",
+		"11",
+		"instruction page fault",
+		"load page fault",
+		"14",
+		"store page fault",
 	};
 
 	return cause < ARRAY_LEN(names) ? names[cause] : "unknown";

@@ -14,7 +14,8 @@ void trap_user(struct trapframe *tf, u64 cause, u64 tval);
 void trap_kernel(struct trapframe *tf, u64 cause, u64 tval);
 void trap_notify(struct trapframe *tf);
 void trap_stack_overflow(struct trapframe *tf);
-__noreturn void trap_switch_overflow(struct trapframe *tf);	/* trap.S: there, on the overflow stack */
+__noreturn void trap_switch_overflow(
+	struct trapframe *tf); /* trap.S: there, on the overflow stack */
 const char *trap_cause_name(u64 cause);
 
 /* fpu.c: FS was off at an illegal instruction. True: it is an FP instruction and FS is on now, run it again. */
@@ -24,6 +25,7 @@ bool misaligned_emulate(struct trapframe *tf, u64 addr);
 /* misaligned.c: the instruction at a user pc, 2 or 4 bytes. False: not readable. */
 bool user_insn(u64 pc, u32 *insn);
 /* boot/panic.c: panic that reports these registers. */
-__noreturn void panic_trap(struct trapframe *tf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+__noreturn void panic_trap(struct trapframe *tf, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 #endif

@@ -10,8 +10,9 @@ size_t uaccess_copy(void *dst, const void *src, size_t n);
 size_t uaccess_clear(void *dst, size_t n);
 ssize_t uaccess_strncpy(char *dst, const char *src, size_t n);
 ssize_t uaccess_strnlen(const char *s, size_t n);
-int uaccess_touch(void *word);	/* atomically adds 0 to an aligned u32: a write that changes nothing. 0 or -1 */
-int csr_probe_stimecmp(void);	/* 0: S-mode may write stimecmp */
+int uaccess_touch(
+	void *word); /* atomically adds 0 to an aligned u32: a write that changes nothing. 0 or -1 */
+int csr_probe_stimecmp(void); /* 0: S-mode may write stimecmp */
 void extable_init(void);
 
 #endif

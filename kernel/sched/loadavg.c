@@ -8,8 +8,8 @@
 #define ONE	 (1UL << FSHIFT)
 #define INTERVAL (5 * NSEC_PER_SEC)
 
-static const u64 decay[3] = { 1884, 2014, 2037 }; /* e^(-5s/1min), 5 min, 15 min */
-static u64 load[3];				   /* (a) */
+static const u64 decay[3] = {1884, 2014, 2037}; /* e^(-5s/1min), 5 min, 15 min */
+static u64 load[3];				/* (a) */
 static struct timer timer;
 
 u64 sched_loadavg(unsigned which)

@@ -23,12 +23,13 @@
 #include "kernel/sched/time.h"
 
 static struct sched_hooks hooks;
-static u64 idle_harts;	/* (a) bitmap: harts whose idle thread runs */
+static u64 idle_harts; /* (a) bitmap: harts whose idle thread runs */
 bool sched_running;
 
 const u8 debruijn_index[64] = {
-	0,  1,	48, 2,	57, 49, 28, 3,	61, 58, 50, 42, 38, 29, 17, 4,	62, 55, 59, 36, 53, 51, 43, 22, 45, 39, 33, 30, 24, 18, 12, 5,
-	63, 47, 56, 27, 60, 41, 37, 16, 54, 35, 52, 21, 44, 32, 23, 11, 46, 26, 40, 15, 34, 20, 31, 10, 25, 14, 19, 9,	13, 8,	7,  6,
+	0,  1,	48, 2,	57, 49, 28, 3,	61, 58, 50, 42, 38, 29, 17, 4,	62, 55, 59, 36, 53, 51,
+	43, 22, 45, 39, 33, 30, 24, 18, 12, 5,	63, 47, 56, 27, 60, 41, 37, 16, 54, 35, 52, 21,
+	44, 32, 23, 11, 46, 26, 40, 15, 34, 20, 31, 10, 25, 14, 19, 9,	13, 8,	7,  6,
 };
 
 void sched_set_hooks(const struct sched_hooks *h)
@@ -171,7 +172,8 @@ static void become_busy(struct hart *h, u64 now)
 }
 
 /* Interrupts off, runq locked; comes back in another thread's time, with the runq unlocked. */
-static void switch_to(struct hart *h, struct runq *rq, struct thread *prev, struct thread *next, u64 now)
+static void switch_to(struct hart *h, struct runq *rq, struct thread *prev, struct thread *next,
+		      u64 now)
 {
 	charge(h, prev, now, mostly_user(prev));
 	next->last_stamp = now;
@@ -246,7 +248,8 @@ static void do_schedule(bool preempted)
 	u64 now = sched_now();
 
 	DASSERT(!irqs_on());
-	ASSERTF(prev->preempt_count == 0, "thread %s sleeps with preemption off (%u)", prev->name, prev->preempt_count);
+	ASSERTF(prev->preempt_count == 0, "thread %s sleeps with preemption off (%u)", prev->name,
+		prev->preempt_count);
 	rq_lock(rq);
 	if (prev->flags & TIF_RESCHED)
 		thread_flag_clear(prev, TIF_RESCHED);
@@ -382,7 +385,8 @@ bool sched_wake(struct thread *t)
 {
 	u64 flags = irq_save();
 	struct runq *rq = rq_lock_thread(t);
-	bool asleep = t->state == THREAD_BLOCKED || t->state == THREAD_NEW || t->state == THREAD_STOPPED;
+	bool asleep =
+		t->state == THREAD_BLOCKED || t->state == THREAD_NEW || t->state == THREAD_STOPPED;
 
 	if (asleep)
 		wake_locked(rq, t);
@@ -398,14 +402,16 @@ bool sched_wake_signal(struct thread *t, bool fatal)
 {
 	u64 flags = irq_save();
 	struct runq *rq = rq_lock_thread(t);
-	bool asleep = (t->state == THREAD_BLOCKED && (t->how == WAIT_INTR || (fatal && t->how == WAIT_KILL))) ||
+	bool asleep = (t->state == THREAD_BLOCKED &&
+		       (t->how == WAIT_INTR || (fatal && t->how == WAIT_KILL))) ||
 		      (fatal && t->state == THREAD_STOPPED);
 
 	if (asleep)
 		wake_locked(rq, t);
 	else
 		rq_unlock(rq);
-	if (!asleep && t != current() && READ_ONCE(t->on_cpu)) /* it runs elsewhere: into the kernel with it, to look */
+	if (!asleep && t != current() &&
+	    READ_ONCE(t->on_cpu)) /* it runs elsewhere: into the kernel with it, to look */
 		ipi_send(1UL << t->hart->index, IPI_RESCHED);
 	irq_restore(flags);
 	if (unlikely(flags && READ_ONCE(current()->flags) & TIF_RESCHED))
@@ -417,7 +423,8 @@ bool sched_signal_pending(enum wait_how how)
 {
 	struct thread *t = current();
 
-	return how != WAIT_UNINTR && t->proc && hooks.signal_pending && hooks.signal_pending(t, how);
+	return how != WAIT_UNINTR && t->proc && hooks.signal_pending &&
+	       hooks.signal_pending(t, how);
 }
 
 void sched_stop_prepare(void)
@@ -448,7 +455,8 @@ static struct thread *take_for(struct runq *rq, struct hart *h)
 		struct runq_array *a = i ? rq->expired : rq->active;
 
 		for (u64 m = a->bitmap; m; m &= m - 1) {
-			struct thread *t = list_entry(a->queue[lowest_bit(m)].prev, struct thread, runq_link);
+			struct thread *t =
+				list_entry(a->queue[lowest_bit(m)].prev, struct thread, runq_link);
 
 			if (t->affinity & 1UL << h->index) {
 				dequeue(rq, t);
@@ -552,7 +560,8 @@ static void forget_here(void *map)
 
 	if (h->map != map)
 		return;
-	ASSERTF(current()->map != map, "map %p dies while thread %s runs in it", map, current()->name);
+	ASSERTF(current()->map != map, "map %p dies while thread %s runs in it", map,
+		current()->name);
 	hooks.switch_map(h->map, NULL);
 	h->map = NULL;
 }
@@ -722,7 +731,7 @@ void might_sleep(void)
 	if (!sched_running)
 		return;
 	ASSERTF(t->preempt_count == 0 && t->intr_depth == 0 && irqs_on(),
-		"thread %s may sleep with preemption off (%u), in an interrupt (%u) or with interrupts off", t->name,
-		t->preempt_count, t->intr_depth);
+		"thread %s may sleep with preemption off (%u), in an interrupt (%u) or with interrupts off",
+		t->name, t->preempt_count, t->intr_depth);
 }
 #endif

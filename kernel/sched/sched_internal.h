@@ -8,9 +8,9 @@
 #include "kernel/riscv/hart.h"
 #include "kernel/sched/thread.h"
 
-#define SCHED_LEVELS 64	/* queue indices; bits in a u64 */
+#define SCHED_LEVELS 64 /* queue indices; bits in a u64 */
 #define HOG_MAX	     5	/* levels that using up slices costs */
-#define LEVEL_NICE0  20	/* nice -20 is level 0 */
+#define LEVEL_NICE0  20 /* nice -20 is level 0 */
 #define TICK_NS	     10000000UL
 
 /* Threads that wait for their turn with a part of their slice left, or for the next round with a new slice. */
@@ -30,17 +30,17 @@ struct runq_array {
  * (r) the word `lock`   (a) written under (r), read by anybody as a hint
  */
 struct runq {
-	u32 lock;
-	u32 ready;			/* (a) threads queued in both arrays */
-	struct thread *curr;		/* (a) */
-	struct runq_array *active;	/* (r) one of array[] */
-	struct runq_array *expired;	/* (r) the other */
-	u32 steal_from;			/* (r) hart index where the last search for work ended */
-	u64 switches;			/* (r) */
-	struct runq_array array[2];	/* (r) whichever role they have */
+	u32 lock;		    /* (a) 1: held */
+	u32 ready;		    /* (a) threads queued in both arrays */
+	struct thread *curr;	    /* (a) */
+	struct runq_array *active;  /* (r) one of array[] */
+	struct runq_array *expired; /* (r) the other */
+	u32 steal_from;		    /* (r) hart index where the last search for work ended */
+	u64 switches;		    /* (r) */
+	struct runq_array array[2]; /* (r) whichever role they have */
 };
 
-extern struct thread boot_thread;	/* becomes the boot hart's idle thread */
+extern struct thread boot_thread; /* becomes the boot hart's idle thread */
 /* time_now() for hot paths */
 extern u64 time_ns_mult;
 static inline u64 sched_now(void)
@@ -48,7 +48,7 @@ static inline u64 sched_now(void)
 	return (u64)(((unsigned __int128)csr_read(time) * time_ns_mult) >> 32);
 }
 
-extern bool sched_running;		/* the first switch has happened: sleeping is possible */
+extern bool sched_running; /* the first switch has happened: sleeping is possible */
 
 /* Index of the lowest set bit; m is not 0. The base ISA has no instruction for it: a de Bruijn multiplication. */
 extern const u8 debruijn_index[64];
@@ -61,14 +61,16 @@ static inline u32 lowest_bit(u64 m)
 bool sched_hart_prepare(struct hart *h);
 /* An idle or first thread for sched_hart_prepare. */
 struct thread *thread_create_idle(struct hart *h);
-void thread_reap_later(struct thread *t);	/* interrupts off, t has been switched away from for good */
+void thread_reap_later(
+	struct thread *t); /* interrupts off, t has been switched away from for good */
 void sched_thread_free_hook(struct thread *t);
 void thread_init(void);
 void thread_reaper_start(void);
-void thread_first(struct thread *prev);		/* thread_trampoline comes here */
+void thread_first(struct thread *prev); /* thread_trampoline comes here */
 void thread_trampoline(void);
 void sched_finish_switch(struct thread *prev);
-void sched_timer_start(struct hart *h, u64 now); /* time.c: the hart is busy now, ticks are wanted */
+void sched_timer_start(struct hart *h,
+		       u64 now); /* time.c: the hart is busy now, ticks are wanted */
 void workqueue_start(void);
 
 #endif

@@ -159,7 +159,7 @@ static void note_fired(struct timer *t)
 
 static void timer_user(unsigned k)
 {
-	struct test_timer tt[8] = { 0 };
+	struct test_timer tt[8] = {0};
 
 	(void)k;
 	for (unsigned round = 0; round < 20; round++) {
@@ -170,14 +170,16 @@ static void timer_user(unsigned k)
 			timer_setup(&tt[i].timer, note_fired);
 			timer_arm(&tt[i].timer, now + ktest_random() % 3000000);
 		}
-		for (unsigned i = 0; i < ARRAY_LEN(tt); i += 2) { /* half are cancelled, some after they fired */
+		for (unsigned i = 0; i < ARRAY_LEN(tt);
+		     i += 2) { /* half are cancelled, some after they fired */
 			if (i == 4)
 				sleep_ns(1500000);
 			bool was = timer_cancel(&tt[i].timer);
 
 			KT_CHECK(was != (READ_ONCE(tt[i].fired) == 1));
 		}
-		timer_arm(&tt[1].timer, time_now() + 100000); /* armed again, from perhaps another hart */
+		timer_arm(&tt[1].timer,
+			  time_now() + 100000); /* armed again, from perhaps another hart */
 		timer_cancel(&tt[1].timer);
 		tt[1].fired = 0;
 		timer_arm(&tt[1].timer, time_now() + 100000);
@@ -240,7 +242,7 @@ static void note_work(struct work *w)
 
 KTEST(work_runs)
 {
-	struct test_work w = { .work.fn = note_work };
+	struct test_work w = {.work.fn = note_work};
 
 	for (u32 i = 1; i <= 50; i++) {
 		work_queue(&w.work);
@@ -274,7 +276,8 @@ KTEST(stop_and_go)
 	for (u32 i = 0; i < 100; i++) {
 		while (READ_ONCE(stopper->state) != THREAD_STOPPED)
 			sched_yield();
-		KT_CHECK(!sched_wake_signal(stopper, false)); /* a signal that is not fatal leaves it stopped */
+		KT_CHECK(!sched_wake_signal(
+			stopper, false)); /* a signal that is not fatal leaves it stopped */
 		KT_CHECK(sched_wake(stopper));
 		while (__atomic_load_n(&resumed, __ATOMIC_ACQUIRE) <= i)
 			sched_yield();

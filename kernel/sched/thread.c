@@ -200,7 +200,8 @@ void thread_reap_later(struct thread *t)
 
 	do
 		t->reap_next = first;
-	while (!__atomic_compare_exchange_n(&dead_threads, &first, t, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+	while (!__atomic_compare_exchange_n(&dead_threads, &first, t, false, __ATOMIC_ACQ_REL,
+					    __ATOMIC_RELAXED));
 	waitq_wake_one(&reaper_wait);
 }
 

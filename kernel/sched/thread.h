@@ -31,67 +31,70 @@ enum thread_state {
 #define KSTACK_SIZE (16 * KiB)
 
 /* flags that the way back to user mode looks at, in one word */
-#define TIF_RESCHED	  1u	/* another thread should run here */
-#define TIF_SIGNAL	  2u	/* a signal may be pending */
-#define TIF_EXIT	  4u	/* the process is being killed */
-#define TIF_RESTORE_MASK  8u	/* sigsuspend/ppoll: put saved_mask back if no handler runs */
-#define TIF_RESTORE_ALL	  16u	/* a system call changed s0-s11 or gp in the trapframe (sigreturn, exec): load them too */
-#define TIF_NOTIFY	  (TIF_RESCHED | TIF_SIGNAL | TIF_EXIT | TIF_RESTORE_MASK | TIF_RESTORE_ALL)
+#define TIF_RESCHED	 1u /* another thread should run here */
+#define TIF_SIGNAL	 2u /* a signal may be pending */
+#define TIF_EXIT	 4u /* the process is being killed */
+#define TIF_RESTORE_MASK 8u /* sigsuspend/ppoll: put saved_mask back if no handler runs */
+#define TIF_RESTORE_ALL \
+	16u /* a system call changed s0-s11 or gp in the trapframe (sigreturn, exec): load them too */
+#define TIF_NOTIFY (TIF_RESCHED | TIF_SIGNAL | TIF_EXIT | TIF_RESTORE_MASK | TIF_RESTORE_ALL)
 
 /* Field markings and the corresponding locks:
  * (c) constant after creation   (s) only the thread itself   (r) run queue lock of its hart
  * (a) atomic   (l) lock of the list of all threads   (p) kernel/proc's locks (see there)
  */
 struct thread {
-	u64 kstack_top;		 /* (c) offset 0: trap.S loads it on entry from user mode; points below the trapframe */
-	u64 user_sp;		 /* (s) offset 8: scratch of trap.S */
-	u32 flags;		 /* (a) offset 16: TIF_* */
-	u32 preempt_count;	 /* (s) offset 20: > 0 forbids preemption */
-	struct hart *hart;	 /* (r) offset 24: where it runs or ran last */
-	void *kstack;		 /* (c) offset 32: base of the stack; a guard page lies below */
-	struct context ctx;	 /* (r) callee-saved registers while switched out */
-	struct fpu_state *fpu;	 /* (s) NULL until the first FP instruction of a user thread; kmalloc'ed */
+	u64 kstack_top; /* (c) offset 0: trap.S loads it on entry from user mode; points below the trapframe */
+	u64 user_sp;	    /* (s) offset 8: scratch of trap.S */
+	u32 flags;	    /* (a) offset 16: TIF_* */
+	u32 preempt_count;  /* (s) offset 20: > 0 forbids preemption */
+	struct hart *hart;  /* (r) offset 24: where it runs or ran last */
+	void *kstack;	    /* (c) offset 32: base of the stack; a guard page lies below */
+	struct context ctx; /* (r) callee-saved registers while switched out */
+	struct fpu_state
+		*fpu; /* (s) NULL until the first FP instruction of a user thread; kmalloc'ed */
 	struct hart *fpu_hart;	 /* (s) hart whose registers were last loaded from fpu */
 	u8 intr_depth;		 /* (s) nesting of interrupt handlers */
 	bool pagefault_disabled; /* (s) uaccess must fail instead of faulting in (copy_*_nofault) */
 	struct vm_map *map;	 /* (s) address space; NULL for kernel threads */
 	struct process *proc;	 /* (c) NULL for kernel threads */
 	void *proc_data;	 /* (p) kernel/proc's struct task */
-	s32 tid;		 /* (c) kernel threads: negative; others: set by kernel/proc before the first wake */
-	char name[16];		 /* (s) comm */
-	enum thread_state state; /* (r) the thread itself also writes BLOCKED, STOPPED and back without it */
-	enum wait_how how;	 /* (s) how it sleeps; read by wakers */
-	struct list runq_link;	 /* (r) */
+	s32 tid; /* (c) kernel threads: negative; others: set by kernel/proc before the first wake */
+	char name[16]; /* (s) comm */
+	enum thread_state
+		state; /* (r) the thread itself also writes BLOCKED, STOPPED and back without it */
+	enum wait_how how;	  /* (s) how it sleeps; read by wakers */
+	struct list runq_link;	  /* (r) */
 	struct runq_array *queue; /* (r) array that it is queued in */
-	bool on_cpu;		 /* (a) running on a hart: a hint for others */
-	bool on_runq;		 /* (r) */
-	bool displaced;		 /* (r) on its way to a hart of its affinity */
-	bool expired;		 /* (r) used up its slice: waits in the other array */
-	u8 prio;		 /* (r) queue index, 0 best */
-	u8 hog;			 /* (r) slices used up in a row, less voluntary sleeps */
-	s8 nice;		 /* (r) -20..19 */
-	u64 slice_left;		 /* (r) ns of its slice when it was switched out */
-	u64 slice_end;		 /* (r) time_now() at which its slice is over */
-	u64 affinity;		 /* (r) bitmap of hart indices */
-	u64 utime, stime;	 /* (s) nanoseconds in user mode and in the kernel */
-	u64 last_stamp;		 /* (s) when accounting last changed sides */
-	u64 nvcsw, nivcsw;	 /* (s) voluntary and forced switches */
-	void (*entry)(void *);	 /* (c) kernel threads and first return of user threads */
-	void *arg;		 /* (c) */
-	struct list all_link;	 /* (l) every thread */
+	bool on_cpu;		  /* (a) running on a hart: a hint for others */
+	bool on_runq;		  /* (r) */
+	bool displaced;		  /* (r) on its way to a hart of its affinity */
+	bool expired;		  /* (r) used up its slice: waits in the other array */
+	u8 prio;		  /* (r) queue index, 0 best */
+	u8 hog;			  /* (r) slices used up in a row, less voluntary sleeps */
+	s8 nice;		  /* (r) -20..19 */
+	u64 slice_left;		  /* (r) ns of its slice when it was switched out */
+	u64 slice_end;		  /* (r) time_now() at which its slice is over */
+	u64 affinity;		  /* (r) bitmap of hart indices */
+	u64 utime, stime;	  /* (s) nanoseconds in user mode and in the kernel */
+	u64 last_stamp;		  /* (s) when accounting last changed sides */
+	u64 nvcsw, nivcsw;	  /* (s) voluntary and forced switches */
+	void (*entry)(void *);	  /* (c) kernel threads and first return of user threads */
+	void *arg;		  /* (c) */
+	struct list all_link;	  /* (l) every thread */
 	struct thread *reap_next; /* (r) dead threads waiting for the reaper */
-	u64 alloc_fail_nth;	 /* (s) tests: see kmem_fail_nth */
-	u32 plug_depth;		 /* (s) drivers/block: block_plug calls in effect */
-	void *plug_queue;	 /* (s) drivers/block: queue that holds back requests of ours */
-	u32 uticks, sticks;	 /* (s) ticks that found it in user mode, in the kernel */
+	u64 alloc_fail_nth;	  /* (s) tests: see kmem_fail_nth */
+	u32 plug_depth;		  /* (s) drivers/block: block_plug calls in effect */
+	void *plug_queue;	  /* (s) drivers/block: queue that holds back requests of ours */
+	u32 uticks, sticks;	  /* (s) ticks that found it in user mode, in the kernel */
 #if DEBUG
 	struct held_lock {
-		void *lock;	 /* (s) */
-		u16 rank;	 /* (s) */
-		void *pc;	 /* (s) */
-	} held[24];		 /* (s) locks held, outermost first */
-	u8 nheld;		 /* (s) */
-	u8 held_base;		 /* (s) those below belong to the code that an interrupt interrupted */
+		void *lock; /* (s) */
+		u16 rank;   /* (s) */
+		void *pc;   /* (s) */
+	} held[24];	    /* (s) locks held, outermost first */
+	u8 nheld;	    /* (s) */
+	u8 held_base;	    /* (s) those below belong to the code that an interrupt interrupted */
 #endif
 };
 
@@ -100,11 +103,11 @@ static inline struct thread *current(void)
 {
 	struct thread *t;
 
-	__asm__("mv %0, tp" : "=r"(t));	/* not volatile: constant within a function */
+	__asm__("mv %0, tp" : "=r"(t)); /* not volatile: constant within a function */
 	return t;
 }
 #else
-struct thread *current(void);	/* host tests bring their own */
+struct thread *current(void); /* host tests bring their own */
 #endif
 
 static inline void thread_flag_set(struct thread *t, u32 tif)
@@ -121,21 +124,25 @@ struct sched_hooks {
 	/* Loads next (NULL: kernel_root) on this hart, interrupts off, before hart->map says so. A hart that goes to
 	 * a kernel thread keeps the map it has (prev) loaded: see sched_set_map for when a map dies. */
 	void (*switch_map)(struct vm_map *prev, struct vm_map *next);
-	void (*thread_free)(struct thread *);				/* by the reaper, for each dead thread (kernel threads too); may sleep */
-	bool (*signal_pending)(struct thread *, enum wait_how);		/* may be called under spin locks */
+	void (*thread_free)(
+		struct
+		thread *); /* by the reaper, for each dead thread (kernel threads too); may sleep */
+	bool (*signal_pending)(struct thread *, enum wait_how); /* may be called under spin locks */
 };
 void sched_set_hooks(const struct sched_hooks *h);
 
-void sched_init(void);				/* boot hart, before other harts */
-__noreturn void sched_start_idle(void);		/* each hart's boot flow ends here */
+void sched_init(void);			/* boot hart, before other harts */
+__noreturn void sched_start_idle(void); /* each hart's boot flow ends here */
 /* A thread with its own kernel stack, in state NEW, running fn(arg) once woken. NULL: no memory. Sleeps. */
 struct thread *thread_create(const char *name, void (*fn)(void *), void *arg);
 /* Undoes thread_create for a thread that was never woken. */
 void thread_destroy(struct thread *t);
 /* thread_create + wake: a kernel thread. */
 struct thread *kthread_run(const char *name, void (*fn)(void *), void *arg);
-__noreturn void thread_exit(void);		/* the current thread ends; kernel threads may also return from fn */
-struct trapframe *thread_trapframe(struct thread *t);	/* at the top of its stack: the user registers */
+__noreturn void thread_exit(
+	void); /* the current thread ends; kernel threads may also return from fn */
+struct trapframe *thread_trapframe(
+	struct thread *t); /* at the top of its stack: the user registers */
 
 /*
  * The current thread's address space from now on (exec, exit; NULL: none), loaded at once.  A map whose last user has
@@ -152,11 +159,11 @@ bool sched_signal_pending(enum wait_how how);
 /* Wakes t if its sleep ends on signals of this kind (WAIT_INTR for any, WAIT_KILL for a fatal one). */
 bool sched_wake_signal(struct thread *t, bool fatal);
 void sched_yield(void);
-void schedule(void);				/* switches if current is not runnable or should yield; interrupts on or off */
-void preempt_schedule_irq(void);		/* from the end of an interrupt taken in the kernel */
-void sched_tick(void);				/* from the timer interrupt */
+void schedule(void); /* switches if current is not runnable or should yield; interrupts on or off */
+void preempt_schedule_irq(void); /* from the end of an interrupt taken in the kernel */
+void sched_tick(void);		 /* from the timer interrupt */
 void sched_set_nice(struct thread *t, int nice);
-int sched_set_affinity(struct thread *t, u64 mask);	/* moves it; -EINVAL: no hart in it */
+int sched_set_affinity(struct thread *t, u64 mask); /* moves it; -EINVAL: no hart in it */
 bool sched_should_yield(void);
 /*
  * Job control.  sched_stop_current sleeps as STOPPED until sched_wake; it returns at once when TIF_EXIT is set.  To lose no
@@ -165,17 +172,17 @@ bool sched_should_yield(void);
 void sched_stop_current(void);
 void sched_stop_prepare(void);
 void sched_stop_cancel(void);
-u64 sched_loadavg(unsigned which);		/* 0..2, fixed point << 11, as /proc/loadavg */
-void sched_hart_times(unsigned hart, u64 *user, u64 *sys, u64 *idle);	/* ns */
+u64 sched_loadavg(unsigned which); /* 0..2, fixed point << 11, as /proc/loadavg */
+void sched_hart_times(unsigned hart, u64 *user, u64 *sys, u64 *idle); /* ns */
 u64 sched_switches(void);
 
-void preempt_resched(void);	/* preempt_enable's slow half: switches if allowed here */
+void preempt_resched(void); /* preempt_enable's slow half: switches if allowed here */
 static inline void preempt_disable(void)
 {
 	current()->preempt_count++;
 	__asm__ volatile("" ::: "memory");
 }
-static inline void preempt_enable(void)	/* may switch */
+static inline void preempt_enable(void) /* may switch */
 {
 	struct thread *t = current();
 

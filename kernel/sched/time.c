@@ -23,8 +23,8 @@
 #define MULT_SHIFT 32
 
 static u32 freq;
-u64 time_ns_mult;	/* ns per cycle << 32 */
-static u64 cycle_mult;	/* cycles per ns << 32 */
+u64 time_ns_mult;      /* ns per cycle << 32 */
+static u64 cycle_mult; /* cycles per ns << 32 */
 static bool have_sstc;
 static u64 realtime_offset; /* (a) realtime - monotonic */
 
@@ -121,7 +121,7 @@ void sched_timer_start(struct hart *h, u64 now)
 
 void timer_setup(struct timer *t, void (*fn)(struct timer *))
 {
-	*t = (struct timer){ .fn = fn };
+	*t = (struct timer){.fn = fn};
 }
 
 static void queue_insert(struct hart *h, struct timer *t)
@@ -197,7 +197,8 @@ bool timer_cancel(struct timer *t)
 	bool armed = take_out(t);
 
 	while (__atomic_load_n(&t->running, __ATOMIC_ACQUIRE)) {
-		ASSERTF(!current()->intr_depth, "timer %p is cancelled from an interrupt while it runs", t);
+		ASSERTF(!current()->intr_depth,
+			"timer %p is cancelled from an interrupt while it runs", t);
 		__asm__ volatile("nop");
 		armed |= take_out(t); /* it may arm itself again */
 	}

@@ -20,7 +20,8 @@ void work_queue(struct work *w)
 	first = __atomic_load_n(&new_work, __ATOMIC_RELAXED);
 	do
 		w->next = first;
-	while (!__atomic_compare_exchange_n(&new_work, &first, w, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+	while (!__atomic_compare_exchange_n(&new_work, &first, w, false, __ATOMIC_ACQ_REL,
+					    __ATOMIC_RELAXED));
 	waitq_wake_one(&work_wait);
 }
 
@@ -48,7 +49,9 @@ static void worker(void *arg)
 		w = reversed(__atomic_exchange_n(&new_work, NULL, __ATOMIC_ACQUIRE));
 		for (; w; w = next) {
 			next = w->next;
-			__atomic_store_n(&w->queued, 0, __ATOMIC_RELEASE); /* it may be queued again, or freed, by fn */
+			__atomic_store_n(
+				&w->queued, 0,
+				__ATOMIC_RELEASE); /* it may be queued again, or freed, by fn */
 			w->fn(w);
 		}
 	}

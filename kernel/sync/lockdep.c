@@ -27,10 +27,11 @@ void lockdep_check(const void *lock, u16 rank, const char *name, bool same, void
 		const struct held_lock *h = &t->held[i];
 
 		if (h->lock == lock)
-			panic("lock %s (%p) is taken at %p by the thread that took it at %p", name, lock, pc, h->pc);
+			panic("lock %s (%p) is taken at %p by the thread that took it at %p", name,
+			      lock, pc, h->pc);
 		if (h->rank > rank || (h->rank == rank && !same))
-			panic("lock order: %s (rank %s) taken at %p inside rank %s taken at %p", name,
-			      lock_rank_name(rank), pc, lock_rank_name(h->rank), h->pc);
+			panic("lock order: %s (rank %s) taken at %p inside rank %s taken at %p",
+			      name, lock_rank_name(rank), pc, lock_rank_name(h->rank), h->pc);
 	}
 }
 
@@ -39,7 +40,7 @@ void lockdep_acquired(void *lock, u16 rank, void *pc)
 	struct thread *t = current();
 
 	ASSERTF(t->nheld < ARRAY_LEN(t->held), "thread %s holds %u locks", t->name, t->nheld);
-	t->held[t->nheld++] = (struct held_lock){ lock, rank, pc };
+	t->held[t->nheld++] = (struct held_lock){lock, rank, pc};
 }
 
 /* Any order of release is fine; mostly it is the last. */

@@ -38,8 +38,8 @@ static bool try_take(struct mutex *m)
 {
 	uintptr_t free = 0;
 
-	return __atomic_compare_exchange_n(&m->owner, &free, (uintptr_t)current(), false, __ATOMIC_ACQUIRE,
-					   __ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n(&m->owner, &free, (uintptr_t)current(), false,
+					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
 /* True: got it. Threads are never unmapped, so looking at an owner that has just died is harmless. */
@@ -52,7 +52,8 @@ static bool spin_for(struct mutex *m)
 
 		if (!owner && try_take(m))
 			return true;
-		if ((owner & MUTEX_WAITERS) || (owner && !READ_ONCE(((struct thread *)owner)->on_cpu)))
+		if ((owner & MUTEX_WAITERS) ||
+		    (owner && !READ_ONCE(((struct thread *)owner)->on_cpu)))
 			return false;
 	}
 	return false;
@@ -66,9 +67,10 @@ static bool take_or_mark(struct mutex *m)
 
 		if (!owner && try_take(m))
 			return true;
-		if (owner && ((owner & MUTEX_WAITERS) ||
-			      __atomic_compare_exchange_n(&m->owner, &owner, owner | MUTEX_WAITERS, false,
-							  __ATOMIC_RELAXED, __ATOMIC_RELAXED)))
+		if (owner &&
+		    ((owner & MUTEX_WAITERS) ||
+		     __atomic_compare_exchange_n(&m->owner, &owner, owner | MUTEX_WAITERS, false,
+						 __ATOMIC_RELAXED, __ATOMIC_RELAXED)))
 			return false;
 	}
 }
@@ -114,11 +116,12 @@ static int wait_granted(struct mutex *m, struct mutex_waiter *w, enum wait_how h
 
 static int lock_slow(struct mutex *m, enum wait_how how)
 {
-	struct mutex_waiter w = { .thread = current() };
+	struct mutex_waiter w = {.thread = current()};
 	u64 flags;
 
 	might_sleep();
-	ASSERTF((m->owner & ~MUTEX_WAITERS) != (uintptr_t)current(), "thread %s locks mutex %p twice", current()->name, m);
+	ASSERTF((m->owner & ~MUTEX_WAITERS) != (uintptr_t)current(),
+		"thread %s locks mutex %p twice", current()->name, m);
 	if (spin_for(m))
 		return 0;
 	flags = spin_lock_irq(&m->wait.lock);
@@ -136,7 +139,8 @@ static void unlock_slow(struct mutex *m)
 	u64 flags = spin_lock_irq(&m->wait.lock);
 	struct mutex_waiter *w;
 
-	ASSERTF((m->owner & ~MUTEX_WAITERS) == (uintptr_t)current(), "thread %s unlocks mutex %p of %p", current()->name, m,
+	ASSERTF((m->owner & ~MUTEX_WAITERS) == (uintptr_t)current(),
+		"thread %s unlocks mutex %p of %p", current()->name, m,
 		(void *)(m->owner & ~MUTEX_WAITERS));
 	w = list_first(&m->wait.waiters, struct mutex_waiter, link);
 	if (!w) { /* the last waiter gave up between our look and the lock */
@@ -145,7 +149,8 @@ static void unlock_slow(struct mutex *m)
 		struct thread *t = w->thread;
 
 		list_del(&w->link);
-		__atomic_store_n(&m->owner, (uintptr_t)t | !list_empty(&m->wait.waiters), __ATOMIC_RELEASE);
+		__atomic_store_n(&m->owner, (uintptr_t)t | !list_empty(&m->wait.waiters),
+				 __ATOMIC_RELEASE);
 		__atomic_store_n(&w->granted, true, __ATOMIC_RELEASE);
 		sched_wake(t);
 	}
@@ -194,12 +199,12 @@ static int lock_at(struct mutex *m, bool same, enum wait_how how, void *pc)
 	return err;
 }
 
-void mutex_lock(struct mutex *m)
+NO_TS void mutex_lock(struct mutex *m)
 {
 	lock_at(m, false, WAIT_UNINTR, __builtin_return_address(0));
 }
 
-void mutex_lock_same(struct mutex *m)
+NO_TS void mutex_lock_same(struct mutex *m)
 {
 	lock_at(m, true, WAIT_UNINTR, __builtin_return_address(0));
 }
@@ -217,12 +222,13 @@ bool mutex_trylock(struct mutex *m)
 	return true;
 }
 
-void mutex_unlock(struct mutex *m)
+NO_TS void mutex_unlock(struct mutex *m)
 {
 	uintptr_t me = (uintptr_t)current();
 
 	lockdep_released(m, m->name);
-	if (!__atomic_compare_exchange_n(&m->owner, &me, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+	if (!__atomic_compare_exchange_n(&m->owner, &me, 0, false, __ATOMIC_RELEASE,
+					 __ATOMIC_RELAXED))
 		unlock_slow(m);
 }
 

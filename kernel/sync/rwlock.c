@@ -41,7 +41,8 @@ static bool try_take(struct rwlock *l, bool write)
 	while (write ? s == 0 : !(s & (RW_WRITER | RW_WAITERS))) {
 		u64 want = write ? RW_WRITER : s + RW_READER;
 
-		if (__atomic_compare_exchange_n(&l->state, &s, want, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		if (__atomic_compare_exchange_n(&l->state, &s, want, false, __ATOMIC_ACQUIRE,
+						__ATOMIC_RELAXED))
 			return true;
 	}
 	return false;
@@ -97,12 +98,14 @@ static void grant(struct rwlock *l)
 	struct list *last = l->wait.waiters.prev;
 
 	if (readers || all) {
-		__atomic_store_n(&l->state, readers * RW_READER | (all ? 0 : RW_WAITERS), __ATOMIC_RELEASE);
+		__atomic_store_n(&l->state, readers * RW_READER | (all ? 0 : RW_WAITERS),
+				 __ATOMIC_RELEASE);
 		while (readers--)
 			grant_first(l);
 		return;
 	}
-	__atomic_store_n(&l->state, RW_WRITER | (l->wait.waiters.next == last ? 0 : RW_WAITERS), __ATOMIC_RELEASE);
+	__atomic_store_n(&l->state, RW_WRITER | (l->wait.waiters.next == last ? 0 : RW_WAITERS),
+			 __ATOMIC_RELEASE);
 	grant_first(l);
 }
 
@@ -117,19 +120,20 @@ static bool take_or_mark(struct rwlock *l, bool write)
 		s = READ_ONCE(l->state);
 		if (s & RW_WAITERS)
 			return false;
-		if (s && __atomic_compare_exchange_n(&l->state, &s, s | RW_WAITERS, false, __ATOMIC_RELAXED,
-						     __ATOMIC_RELAXED))
+		if (s && __atomic_compare_exchange_n(&l->state, &s, s | RW_WAITERS, false,
+						     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 			return false;
 	}
 }
 
 static void lock_slow(struct rwlock *l, bool write)
 {
-	struct rw_waiter w = { .thread = current(), .write = write };
+	struct rw_waiter w = {.thread = current(), .write = write};
 	u64 flags;
 
 	might_sleep();
-	ASSERTF(READ_ONCE(l->writer) != current(), "thread %s locks rwlock %p, which it holds for writing", w.thread->name, l);
+	ASSERTF(READ_ONCE(l->writer) != current(),
+		"thread %s locks rwlock %p, which it holds for writing", w.thread->name, l);
 	if (spin_for(l, write))
 		return;
 	flags = spin_lock_irq(&l->wait.lock);
@@ -177,7 +181,8 @@ void rw_downgrade(struct rwlock *l)
 	u64 flags = spin_lock_irq(&l->wait.lock), readers;
 	bool all;
 
-	ASSERTF(rw_held_write(l), "rwlock %p is not held for writing by thread %s", l, current()->name);
+	ASSERTF(rw_held_write(l), "rwlock %p is not held for writing by thread %s", l,
+		current()->name);
 	l->writer = NULL;
 	readers = leading_readers(l, &all);
 	__atomic_fetch_add(&l->state, (readers + 1) * RW_READER - RW_WRITER, __ATOMIC_RELEASE);
@@ -246,17 +251,17 @@ static void lock_at(struct rwlock *l, bool write, bool same, void *pc)
 	lockdep_acquired(l, l->rank, pc);
 }
 
-void rw_lock_read(struct rwlock *l)
+NO_TS void rw_lock_read(struct rwlock *l)
 {
 	lock_at(l, false, false, __builtin_return_address(0));
 }
 
-void rw_lock_write(struct rwlock *l)
+NO_TS void rw_lock_write(struct rwlock *l)
 {
 	lock_at(l, true, false, __builtin_return_address(0));
 }
 
-void rw_lock_write_same(struct rwlock *l)
+NO_TS void rw_lock_write_same(struct rwlock *l)
 {
 	lock_at(l, true, true, __builtin_return_address(0));
 }
@@ -281,7 +286,7 @@ bool rw_trylock_write(struct rwlock *l)
 	return trylock_at(l, true, __builtin_return_address(0));
 }
 
-void rw_unlock_read(struct rwlock *l)
+NO_TS void rw_unlock_read(struct rwlock *l)
 {
 	lockdep_released(l, l->name);
 	ASSERTF(l->state >= RW_READER, "rwlock %s (%p) has no reader", l->name, l);
@@ -289,14 +294,16 @@ void rw_unlock_read(struct rwlock *l)
 		unlock_read_slow(l);
 }
 
-void rw_unlock_write(struct rwlock *l)
+NO_TS void rw_unlock_write(struct rwlock *l)
 {
 	u64 held = RW_WRITER;
 
 	lockdep_released(l, l->name);
-	ASSERTF(rw_held_write(l), "rwlock %s (%p) is not held for writing by this thread", l->name, l);
+	ASSERTF(rw_held_write(l), "rwlock %s (%p) is not held for writing by this thread", l->name,
+		l);
 	l->writer = NULL;
-	if (!__atomic_compare_exchange_n(&l->state, &held, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+	if (!__atomic_compare_exchange_n(&l->state, &held, 0, false, __ATOMIC_RELEASE,
+					 __ATOMIC_RELAXED))
 		unlock_write_slow(l);
 }
 

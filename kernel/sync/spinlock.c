@@ -47,26 +47,27 @@ bool spin_held(const struct spinlock *l)
 
 #else
 
-#define SPIN_LIMIT (1UL << 32)	/* a lock that never comes free is a bug to report */
+#define SPIN_LIMIT (1UL << 32) /* a lock that never comes free is a bug to report */
 
 static void lock_at(struct spinlock *l, bool same, void *pc)
 {
 	preempt_disable();
 	lockdep_check(l, l->rank, l->name, same, pc);
 	for (u64 spins = 0; !try_word(l); spins++)
-		ASSERTF(spins < SPIN_LIMIT, "spinlock %s does not come free: held by %p, taken at %p", l->name, l->owner,
-			l->pc);
+		ASSERTF(spins < SPIN_LIMIT,
+			"spinlock %s does not come free: held by %p, taken at %p", l->name,
+			l->owner, l->pc);
 	l->owner = current();
 	l->pc = pc;
 	lockdep_acquired(l, l->rank, pc);
 }
 
-void spin_lock(struct spinlock *l)
+NO_TS void spin_lock(struct spinlock *l)
 {
 	lock_at(l, false, __builtin_return_address(0));
 }
 
-void spin_lock_same(struct spinlock *l)
+NO_TS void spin_lock_same(struct spinlock *l)
 {
 	lock_at(l, true, __builtin_return_address(0));
 }
@@ -91,13 +92,13 @@ static void unlock_word(struct spinlock *l)
 	__atomic_store_n(&l->word, 0, __ATOMIC_RELEASE);
 }
 
-void spin_unlock(struct spinlock *l)
+NO_TS void spin_unlock(struct spinlock *l)
 {
 	unlock_word(l);
 	preempt_enable();
 }
 
-u64 spin_lock_irq(struct spinlock *l)
+NO_TS u64 spin_lock_irq(struct spinlock *l)
 {
 	u64 flags = irq_save();
 
@@ -105,7 +106,7 @@ u64 spin_lock_irq(struct spinlock *l)
 	return flags;
 }
 
-void spin_unlock_irq(struct spinlock *l, u64 flags)
+NO_TS void spin_unlock_irq(struct spinlock *l, u64 flags)
 {
 	unlock_word(l);
 	irq_restore(flags);

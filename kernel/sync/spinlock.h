@@ -24,29 +24,35 @@ enum lock_rank {
 #else
 #define TS(x)
 #endif
-#define CAPABILITY	TS(capability("lock"))
-#define ACQUIRES(...)	TS(acquire_capability(__VA_ARGS__))
-#define RELEASES(...)	TS(release_capability(__VA_ARGS__))
+#define CAPABILITY	     TS(capability("lock"))
+#define ACQUIRES(...)	     TS(acquire_capability(__VA_ARGS__))
+#define RELEASES(...)	     TS(release_capability(__VA_ARGS__))
 #define ACQUIRES_SHARED(...) TS(acquire_shared_capability(__VA_ARGS__))
 #define RELEASES_SHARED(...) TS(release_shared_capability(__VA_ARGS__))
-#define REQUIRES(...)	TS(requires_capability(__VA_ARGS__))
-#define TRY_ACQUIRES(...) TS(try_acquire_capability(__VA_ARGS__))
-#define NO_TS		TS(no_thread_safety_analysis)
+#define REQUIRES(...)	     TS(requires_capability(__VA_ARGS__))
+#define TRY_ACQUIRES(...)    TS(try_acquire_capability(__VA_ARGS__))
+#define NO_TS		     TS(no_thread_safety_analysis)
 
 struct CAPABILITY spinlock {
-	u32 word;	/* 0 free, 1 held */
+	u32 word; /* 0 free, 1 held */
 #if DEBUG
 	u16 rank;
 	const char *name;
-	void *owner;	/* the thread, or the hart for an interrupt */
-	void *pc;	/* where it was taken */
+	void *owner; /* the thread, or the hart for an interrupt */
+	void *pc;    /* where it was taken */
 #endif
 };
 
 #if DEBUG
-#define SPINLOCK_INIT(r, n) { .word = 0, .rank = (r), .name = (n) }
+#define SPINLOCK_INIT(r, n)                         \
+	{                                           \
+		.word = 0, .rank = (r), .name = (n) \
+	}
 #else
-#define SPINLOCK_INIT(r, n) { .word = 0 }
+#define SPINLOCK_INIT(r, n) \
+	{                   \
+		.word = 0   \
+	}
 #endif
 
 /*
@@ -59,7 +65,7 @@ struct thread_head {
 void preempt_resched(void);
 
 void spin_init(struct spinlock *l, enum lock_rank rank, const char *name);
-bool spin_held(const struct spinlock *l);	/* by this thread (release: by anybody) */
+bool spin_held(const struct spinlock *l); /* by this thread (release: by anybody) */
 /*
  * spin_lock_irq returns the former interrupt state, for the matching restore.
  * spin_lock_same takes a second lock of the same rank, in the order that lockorder.def documents.

@@ -77,7 +77,7 @@ KTEST(mutex_excludes)
 
 static u64 pair[2];
 
-static void rw_worker(unsigned k)
+static NO_TS void rw_worker(unsigned k)
 {
 	for (unsigned i = 0; i < TURNS / 4; i++) {
 		u64 what = (ktest_random() + k) % 16;
@@ -153,7 +153,7 @@ static u64 produced, consumed;
 
 static void take_exclusive(struct waitq *q, bool (*ok)(void))
 {
-	struct waiter w = { .exclusive = true };
+	struct waiter w = {.exclusive = true};
 
 	while (!ok()) {
 		wait_prepare(q, &w, WAIT_UNINTR);
@@ -169,7 +169,8 @@ static bool take_one(void)
 	u32 s = READ_ONCE(stock);
 
 	while (s)
-		if (__atomic_compare_exchange_n(&stock, &s, s - 1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		if (__atomic_compare_exchange_n(&stock, &s, s - 1, false, __ATOMIC_ACQ_REL,
+						__ATOMIC_RELAXED))
 			return true;
 	return false;
 }
@@ -179,7 +180,8 @@ static bool put_one(void)
 	u32 s = READ_ONCE(stock);
 
 	while (s < 3)
-		if (__atomic_compare_exchange_n(&stock, &s, s + 1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		if (__atomic_compare_exchange_n(&stock, &s, s + 1, false, __ATOMIC_ACQ_REL,
+						__ATOMIC_RELAXED))
 			return true;
 	return false;
 }
@@ -225,7 +227,7 @@ static unsigned woken;
 
 static void exclusive_waiter(unsigned k)
 {
-	struct waiter w = { .exclusive = true };
+	struct waiter w = {.exclusive = true};
 
 	(void)k;
 	wait_prepare(&queue, &w, WAIT_UNINTR);

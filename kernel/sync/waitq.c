@@ -115,7 +115,7 @@ static void timeout_over(struct timer *timer)
 
 static bool block_until(u64 deadline)
 {
-	struct timeout to = { .thread = current() };
+	struct timeout to = {.thread = current()};
 
 	if (time_now() >= deadline) {
 		current()->state = THREAD_RUNNABLE;
@@ -132,7 +132,8 @@ int wait_block(enum wait_how how, u64 deadline)
 {
 	struct thread *t = current();
 
-	if (how != WAIT_UNINTR && unlikely(READ_ONCE(t->flags) & (TIF_SIGNAL | TIF_EXIT)) && sched_signal_pending(how)) {
+	if (how != WAIT_UNINTR && unlikely(READ_ONCE(t->flags) & (TIF_SIGNAL | TIF_EXIT)) &&
+	    sched_signal_pending(how)) {
 		t->state = THREAD_RUNNABLE;
 		return -EINTR;
 	}
@@ -140,7 +141,8 @@ int wait_block(enum wait_how how, u64 deadline)
 		schedule();
 	else if (block_until(deadline))
 		return -ETIMEDOUT;
-	if (how != WAIT_UNINTR && unlikely(READ_ONCE(t->flags) & (TIF_SIGNAL | TIF_EXIT)) && sched_signal_pending(how))
+	if (how != WAIT_UNINTR && unlikely(READ_ONCE(t->flags) & (TIF_SIGNAL | TIF_EXIT)) &&
+	    sched_signal_pending(how))
 		return -EINTR;
 	return 0;
 }

@@ -5,9 +5,11 @@
 #include "kernel/mem/slab.h"
 #include "kernel/syscall/syscall.h"
 
-#define PROT_ALL   (PROT_READ | PROT_WRITE | PROT_EXEC)
-#define MAP_LEGACY (MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE | MAP_GROWSDOWN | \
-		    MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | MAP_FIXED_NOREPLACE)
+#define PROT_ALL (PROT_READ | PROT_WRITE | PROT_EXEC)
+#define MAP_LEGACY                                                                               \
+	(MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE | \
+	 MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK |  \
+	 MAP_HUGETLB | MAP_FIXED_NOREPLACE)
 
 static struct vm_map *map(void)
 {
@@ -61,7 +63,8 @@ static int map_file(struct file *f, struct vm_mmap_args *a)
 
 SYSCALL6(mmap, addr, len, prot, flags, fd, off)
 {
-	struct vm_mmap_args a = { .addr = addr, .len = len, .prot = prot, .flags = flags, .offset = off };
+	struct vm_mmap_args a = {
+		.addr = addr, .len = len, .prot = prot, .flags = flags, .offset = off};
 	struct file *f = NULL;
 	long ret;
 
@@ -163,10 +166,13 @@ SYSCALL1(mlockall, flags)
 	u64 limit;
 	int err;
 
-	if (!flags || (flags & ~(u64)(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) || flags == MCL_ONFAULT)
+	if (!flags || (flags & ~(u64)(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) ||
+	    flags == MCL_ONFAULT)
 		return -EINVAL;
 	err = may_lock(&limit);
-	return err ? err : vm_mlock_all(map(), flags & MCL_CURRENT, flags & MCL_FUTURE, !(flags & MCL_ONFAULT), limit);
+	return err ? err
+		   : vm_mlock_all(map(), flags & MCL_CURRENT, flags & MCL_FUTURE,
+				  !(flags & MCL_ONFAULT), limit);
 }
 
 SYSCALL0(munlockall)
@@ -174,7 +180,7 @@ SYSCALL0(munlockall)
 	return vm_mlock_all(map(), false, false, false, ~0UL);
 }
 
-#define MINCORE_CHUNK 256	/* pages at a time */
+#define MINCORE_CHUNK 256 /* pages at a time */
 
 SYSCALL3(mincore, addr, len, vec)
 {

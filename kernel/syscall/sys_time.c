@@ -48,7 +48,7 @@ static u64 times_sum(const struct proc_times *t)
 /* Clocks of processes and threads made by clock_getcpuclockid: ~id << 3 | per-thread 4 | kind. */
 static int cpu_clock(s32 clock, u64 *ns)
 {
-	s32 id = ~(clock >> 3);
+	s32 id = (s32) ~((u32)clock >> 3 | 0xe0000000u); /* ~(clock >> 3), the sign kept */
 	struct proc_times t;
 	struct process *p;
 	struct task *task;

@@ -81,9 +81,23 @@ int vm_msync(struct vm_map *m, u64 addr, u64 len, int flags)
 
 /* ---- madvise ---- */
 
-enum { MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED, MADV_FREE = 8, MADV_REMOVE, MADV_DONTFORK,
-       MADV_DOFORK, MADV_DONTDUMP = 16, MADV_DODUMP, MADV_WIPEONFORK, MADV_KEEPONFORK, MADV_POPULATE_READ = 22,
-       MADV_POPULATE_WRITE };
+enum {
+	MADV_NORMAL,
+	MADV_RANDOM,
+	MADV_SEQUENTIAL,
+	MADV_WILLNEED,
+	MADV_DONTNEED,
+	MADV_FREE = 8,
+	MADV_REMOVE,
+	MADV_DONTFORK,
+	MADV_DOFORK,
+	MADV_DONTDUMP = 16,
+	MADV_DODUMP,
+	MADV_WIPEONFORK,
+	MADV_KEEPONFORK,
+	MADV_POPULATE_READ = 22,
+	MADV_POPULATE_WRITE
+};
 
 /* Anonymous or private pages of the area are forgotten; it goes back to what it showed when it was mapped. Write-locked; a lies inside the range.
  * What it referred to goes to *drop (an object) for the caller to drop unlocked. */

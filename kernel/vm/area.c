@@ -120,8 +120,8 @@ static void link_area(struct vm_map *m, struct vm_area *a)
 		struct vm_area *b = node_area(*link);
 
 		parent = *link;
-		ASSERTF(a->end <= b->start || a->start >= b->end, "[%#lx,%#lx) overlaps [%#lx,%#lx)", a->start,
-			a->end, b->start, b->end);
+		ASSERTF(a->end <= b->start || a->start >= b->end,
+			"[%#lx,%#lx) overlaps [%#lx,%#lx)", a->start, a->end, b->start, b->end);
 		link = a->start < b->start ? &parent->left : &parent->right;
 	}
 	a->map = m;
@@ -132,7 +132,8 @@ static void link_area(struct vm_map *m, struct vm_area *a)
 
 void area_insert(struct vm_map *m, struct vm_area *a)
 {
-	ASSERTF(a->start < a->end && IS_ALIGNED(a->start | a->end, PAGE_SIZE), "[%#lx,%#lx)", a->start, a->end);
+	ASSERTF(a->start < a->end && IS_ALIGNED(a->start | a->end, PAGE_SIZE), "[%#lx,%#lx)",
+		a->start, a->end);
 	link_area(m, a);
 	area_count(m, a, area_pages(a));
 	fix_gap(m, a);
@@ -249,8 +250,8 @@ struct vm_area *area_split(struct vm_map *m, struct vm_area *a, u64 addr, struct
 {
 	struct vm_object *o;
 
-	ASSERTF(addr > a->start && addr < a->end && IS_ALIGNED(addr, PAGE_SIZE), "%#lx in [%#lx,%#lx)", addr, a->start,
-		a->end);
+	ASSERTF(addr > a->start && addr < a->end && IS_ALIGNED(addr, PAGE_SIZE),
+		"%#lx in [%#lx,%#lx)", addr, a->start, a->end);
 	*hi = *a;
 	hi->start = addr;
 	hi->object = NULL;
@@ -280,8 +281,9 @@ struct vm_area *area_split(struct vm_map *m, struct vm_area *a, u64 addr, struct
 	return hi;
 }
 
-#define MERGE_FLAGS (AREA_SHARED | AREA_GROWSDOWN | AREA_LOCKED | AREA_DONTFORK | AREA_WIPEONFORK | AREA_NORESERVE | \
-		     AREA_RANDOM | AREA_SEQUENTIAL | AREA_STACK | AREA_WAS_SHARED_RO)
+#define MERGE_FLAGS                                                                     \
+	(AREA_SHARED | AREA_GROWSDOWN | AREA_LOCKED | AREA_DONTFORK | AREA_WIPEONFORK | \
+	 AREA_NORESERVE | AREA_RANDOM | AREA_SEQUENTIAL | AREA_STACK | AREA_WAS_SHARED_RO)
 
 /* The objects continue one another: looked at under the object's lock, as a collapse may renumber both. */
 static bool objects_match(struct vm_area *a, struct vm_area *b)
@@ -299,8 +301,10 @@ static bool objects_match(struct vm_area *a, struct vm_area *b)
 static bool mergeable(struct vm_area *a, struct vm_area *b)
 {
 	return a->end == b->start && a->prot == b->prot && a->max_prot == b->max_prot &&
-	       ((a->flags ^ b->flags) & MERGE_FLAGS) == 0 && a->file == b->file && a->label == b->label &&
-	       (!a->file || b->origin_index == a->origin_index + area_pages(a)) && objects_match(a, b);
+	       ((a->flags ^ b->flags) & MERGE_FLAGS) == 0 && a->file == b->file &&
+	       a->label == b->label &&
+	       (!a->file || b->origin_index == a->origin_index + area_pages(a)) &&
+	       objects_match(a, b);
 }
 
 /* a and b = its successor become a. */

@@ -44,7 +44,8 @@ enum verdict { KEEP, SECOND_CHANCE, DIRTY, TAKE };
 /* The frame's object is locked. */
 static enum verdict judge(struct frame *f)
 {
-	if (page_has(f, FR_BUSY | FR_CLEANING | FR_WIRED) || READ_ONCE(f->holds) != 1 || !page_has(f, FR_VALID))
+	if (page_has(f, FR_BUSY | FR_CLEANING | FR_WIRED) || READ_ONCE(f->holds) != 1 ||
+	    !page_has(f, FR_VALID))
 		return KEEP;
 	if (page_clear(f, FR_REF) & FR_REF)
 		return SECOND_CHANCE;
@@ -75,7 +76,8 @@ static struct frame *step(bool *dirty)
 		/* page_remove takes the ring's lock itself: leave the ring first, keep the object's lock */
 		vm_page_hold(f);
 		spin_unlock(&ring_lock);
-		if (!page_has(f, FR_DIRTY | FR_BUSY | FR_CLEANING) && READ_ONCE(f->holds) == 2 && !READ_ONCE(f->mapcount)) {
+		if (!page_has(f, FR_DIRTY | FR_BUSY | FR_CLEANING) && READ_ONCE(f->holds) == 2 &&
+		    !READ_ONCE(f->mapcount)) {
 			page_remove_locked(f);
 			taken = f;
 		}
@@ -128,7 +130,9 @@ size_t vm_reclaim(size_t want)
 		freed += slab_shrink();
 	if (!freed && dirty && kick_writeback) {
 		kick_writeback();
-		for (int i = 0; i < 100 && !freed && READ_ONCE(page_totals.dirty) + READ_ONCE(page_totals.writeback); i++) {
+		for (int i = 0; i < 100 && !freed &&
+				READ_ONCE(page_totals.dirty) + READ_ONCE(page_totals.writeback);
+		     i++) {
 			sleep_ns(2000000);
 			dirty = false;
 			freed = sweep(want, &dirty);

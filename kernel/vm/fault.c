@@ -24,13 +24,13 @@
 #define SEGV_ACCERR 2
 #define BUS_ADRERR  2
 
-#define AROUND 16	/* pages of fault-around and read-around, a power of two */
+#define AROUND 16 /* pages of fault-around and read-around, a power of two */
 
 enum outcome { DONE, AGAIN, FAIL };
 
 struct fault {
 	struct vm_map *map;
-	u64 va;			 /* page address */
+	u64 va; /* page address */
 	unsigned access;
 	struct vm_area *area;	 /* while the map is locked */
 	struct vm_object *top;	 /* while its lock is held */
@@ -44,7 +44,7 @@ struct fault {
 	struct vm_object *fresh; /* for a shadow or first object */
 	struct radix_reserve nodes;
 	struct tlb_batch batch;
-	struct vm_object *drop;	 /* reference to give up when all is unlocked */
+	struct vm_object *drop; /* reference to give up when all is unlocked */
 	int err, sig, code;
 };
 
@@ -248,7 +248,8 @@ static enum outcome map_frame(struct fault *ft, bool writable)
 
 	if (!(READ_ONCE(f->flags) & FR_REF))
 		page_set(f, FR_REF);
-	return entered(ft, pmap_enter(&ft->map->pmap, ft->va, f, ft->area->prot, writable, &ft->batch));
+	return entered(ft,
+		       pmap_enter(&ft->map->pmap, ft->va, f, ft->area->prot, writable, &ft->batch));
 }
 
 /* The chain has a page of its own above the file's at this distance from the fault. */
@@ -273,7 +274,7 @@ static void map_around(struct fault *ft)
 	u64 end = MIN(ALIGN_DOWN(ft->va, AROUND * PAGE_SIZE) + AROUND * PAGE_SIZE, a->end);
 	u64 first = ft->found_index - ((ft->va - start) >> PAGE_SHIFT), idx[AROUND];
 	u64 last = MIN(first + ((end - start) >> PAGE_SHIFT), DIV_ROUND_UP(o->size, PAGE_SIZE)) - 1;
-	struct frame *around[AROUND] = { NULL };
+	struct frame *around[AROUND] = {NULL};
 	uintptr_t words[AROUND];
 	size_t n = radix_gather(&o->pages, first, last, words, idx, AROUND);
 
@@ -288,8 +289,8 @@ static void map_around(struct fault *ft)
 		if (f != ft->frame)
 			around[k] = f;
 	}
-	vm_count(VMEV_fault_around,
-		 pmap_enter_around(&ft->map->pmap, start, around, (end - start) >> PAGE_SHIFT, a->prot));
+	vm_count(VMEV_fault_around, pmap_enter_around(&ft->map->pmap, start, around,
+						      (end - start) >> PAGE_SHIFT, a->prot));
 }
 
 static enum outcome map_file_page(struct fault *ft)
@@ -312,7 +313,8 @@ static enum outcome insert_spare(struct fault *ft)
 	struct vm_object *top = ft->top;
 	bool shared = ft->area->flags & AREA_SHARED;
 
-	if (unlikely(radix_insert(&top->pages, ft->index, (uintptr_t)f, ft->nodes.n ? &ft->nodes : NULL)))
+	if (unlikely(radix_insert(&top->pages, ft->index, (uintptr_t)f,
+				  ft->nodes.n ? &ft->nodes : NULL)))
 		return get_nodes(ft);
 	__atomic_store_n(&f->flags, FR_VALID | FR_REF | FR_DIRTY, __ATOMIC_RELAXED);
 	page_insert_locked(top, f, ft->index);
@@ -378,7 +380,8 @@ static enum outcome own_object(struct fault *ft)
 		vm_count(VMEV_shadow_reused, 1);
 		return DONE;
 	}
-	if (!ft->fresh || (fam && ft->fresh->family != fam) || (!fam && ft->fresh->family->refs != 1))
+	if (!ft->fresh || (fam && ft->fresh->family != fam) ||
+	    (!fam && ft->fresh->family->refs != 1))
 		return get_fresh(ft, fam);
 	shadow_insert(ft->area, ft->fresh);
 	ft->fresh = NULL;
@@ -459,7 +462,7 @@ static enum outcome resolve(struct fault *ft)
 	if (unlikely((flags & (FR_VALID | FR_BUSY)) != FR_VALID)) {
 		if (flags & FR_BUSY)
 			return wait_busy(ft);
-		page_remove_locked(f);	/* its fill failed */
+		page_remove_locked(f); /* its fill failed */
 		vm_page_put(f);
 		return fail(ft, -EFAULT, SIGBUS, BUS_ADRERR);
 	}
@@ -504,7 +507,8 @@ static enum outcome in_area(struct fault *ft)
 		ft->top = area_lock_object(a);
 		if (!ft->top) {
 			if (!write)
-				return entered(ft, pmap_enter_zero(&ft->map->pmap, ft->va, a->prot));
+				return entered(ft,
+					       pmap_enter_zero(&ft->map->pmap, ft->va, a->prot));
 			r = first_object(ft);
 			continue;
 		}
@@ -596,7 +600,8 @@ int fault_populate(struct vm_map *m, u64 start, u64 end)
 			rw_unlock_read(&m->lock);
 			return -ENOMEM;
 		}
-		access = (a->prot & PROT_WRITE) && !(a->flags & AREA_SHARED) ? VM_ACCESS_WRITE : VM_ACCESS_READ;
+		access = (a->prot & PROT_WRITE) && !(a->flags & AREA_SHARED) ? VM_ACCESS_WRITE
+									     : VM_ACCESS_READ;
 		if (!(a->prot & (PROT_READ | PROT_WRITE | PROT_EXEC)))
 			access = 0;
 		else if (!(a->prot & (PROT_READ | PROT_WRITE)))
@@ -617,7 +622,7 @@ struct frame *fault_frame_at(struct vm_map *m, u64 addr, bool write)
 	u64 va = ALIGN_DOWN(addr, PAGE_SIZE);
 
 	for (;;) {
-		struct fault ft = { .map = m, .va = va };
+		struct fault ft = {.map = m, .va = va};
 		struct frame *f = NULL;
 		int sig, code, err;
 		pte_t pte;
@@ -628,10 +633,12 @@ struct frame *fault_frame_at(struct vm_map *m, u64 addr, bool write)
 			ft.index = area_index(ft.area, va);
 			search(&ft);
 			pte = pmap_lookup(&m->pmap, va);
-			if (pte_allows(pte, access) && ft.frame && PTE_PA(pte) == frame_pa(ft.frame)) {
+			if (pte_allows(pte, access) && ft.frame &&
+			    PTE_PA(pte) == frame_pa(ft.frame)) {
 				f = ft.frame;
 				vm_page_hold(f);
-			} else if (!write && pte_allows(pte, access) && PTE_PA(pte) == frame_pa(zero_frame)) {
+			} else if (!write && pte_allows(pte, access) &&
+				   PTE_PA(pte) == frame_pa(zero_frame)) {
 				f = zero_frame;
 			}
 			unlock_object(&ft);

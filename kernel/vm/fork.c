@@ -10,7 +10,7 @@
 
 static struct kmem_cache *map_cache;
 
-#define STACK_ROOM (256 * MiB)	/* below USER_END kept for stacks; mmap goes below */
+#define STACK_ROOM (256 * MiB) /* below USER_END kept for stacks; mmap goes below */
 
 struct vm_map *vm_map_create(void)
 {
@@ -66,7 +66,7 @@ static struct vm_area *copy_area(const struct vm_area *a)
 	n->end = a->end;
 	n->prot = a->prot;
 	n->max_prot = a->max_prot;
-	n->flags = a->flags & ~AREA_LOCKED;	/* locks are not inherited (mlock(2)) */
+	n->flags = a->flags & ~AREA_LOCKED; /* locks are not inherited (mlock(2)) */
 	n->index = a->index;
 	n->label = a->label;
 	n->file = a->file;
@@ -84,7 +84,8 @@ static void protect_parent(struct vm_map *m, struct vm_area *a, struct tlb_batch
 }
 
 /* Private areas: both become needs-copy. Parent write-locked. */
-static void share_object(struct vm_map *parent, struct vm_area *a, struct vm_area *n, struct tlb_batch *b)
+static void share_object(struct vm_map *parent, struct vm_area *a, struct vm_area *n,
+			 struct tlb_batch *b)
 {
 	struct vm_object *o = area_lock_object(a);
 	bool private = !(a->flags & AREA_SHARED), fresh_cow;
@@ -102,7 +103,8 @@ static void share_object(struct vm_map *parent, struct vm_area *a, struct vm_are
 		protect_parent(parent, a, b);
 }
 
-static int fork_area(struct vm_map *parent, struct vm_map *child, struct vm_area *a, struct tlb_batch *b)
+static int fork_area(struct vm_map *parent, struct vm_map *child, struct vm_area *a,
+		     struct tlb_batch *b)
 {
 	struct vm_area *n;
 

@@ -102,7 +102,8 @@ int vm_futex_key(struct vm_map *m, u64 addr, bool write, struct vm_object **out,
 	a = area_find(m, addr);
 	if (a && a->start <= addr && (o = area_lock_object(a))) {
 		vm_object_hold(o);
-		*off = (area_index(a, ALIGN_DOWN(addr, PAGE_SIZE)) << PAGE_SHIFT) + (addr & PAGE_MASK);
+		*off = (area_index(a, ALIGN_DOWN(addr, PAGE_SIZE)) << PAGE_SHIFT) +
+		       (addr & PAGE_MASK);
 		spin_unlock(o->lock);
 	}
 	rw_unlock_read(&m->lock);
@@ -121,7 +122,8 @@ static u64 audit_gap(struct rb_node *n)
 		return 0;
 	a = container_of(n, struct vm_area, node);
 	max = MAX(a->gap, MAX(audit_gap(n->left), audit_gap(n->right)));
-	ASSERTF(max == a->max_gap, "area [%#lx,%#lx): largest gap %#lx, recorded %#lx", a->start, a->end, max, a->max_gap);
+	ASSERTF(max == a->max_gap, "area [%#lx,%#lx): largest gap %#lx, recorded %#lx", a->start,
+		a->end, max, a->max_gap);
 	return max;
 }
 
@@ -137,19 +139,22 @@ bool vm_map_audit(struct vm_map *m)
 		struct vm_area *a = container_of(r, struct vm_area, node);
 		struct vm_object *o;
 
-		ASSERTF(a->start >= last_end && a->start < a->end && a->map == m, "[%#lx,%#lx) after %#lx", a->start, a->end,
-			last_end);
-		ASSERTF(a->gap == a->start - last_end, "[%#lx,%#lx): gap %#lx", a->start, a->end, a->gap);
+		ASSERTF(a->start >= last_end && a->start < a->end && a->map == m,
+			"[%#lx,%#lx) after %#lx", a->start, a->end, last_end);
+		ASSERTF(a->gap == a->start - last_end, "[%#lx,%#lx): gap %#lx", a->start, a->end,
+			a->gap);
 		last_end = a->end;
 		size += area_pages(a);
 		o = area_lock_object(a);
 		if (o) {
-			ASSERTF(o->refs > 0 || o->ops->hold, "object %p of [%#lx,%#lx)", (void *)o, a->start, a->end);
+			ASSERTF(o->refs > 0 || o->ops->hold, "object %p of [%#lx,%#lx)", (void *)o,
+				a->start, a->end);
 			ASSERT(rb_check(&o->areas));
 			spin_unlock(o->lock);
 		}
 	}
-	ASSERTF(n == m->nareas && size == m->size, "%u areas of %u, %lu pages of %lu", n, m->nareas, size, m->size);
+	ASSERTF(n == m->nareas && size == m->size, "%u areas of %u, %lu pages of %lu", n, m->nareas,
+		size, m->size);
 	rw_unlock_read(&m->lock);
 	return true;
 }

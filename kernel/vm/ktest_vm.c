@@ -5,10 +5,10 @@
 #include "kernel/boot/ktest.h"
 #include "kernel/vm/vm_internal.h"
 
-#define REGION	 256	/* pages */
-#define BASE	 0x10000000UL
-#define ROUNDS	 2000
-#define WORKERS	 4
+#define REGION	256 /* pages */
+#define BASE	0x10000000UL
+#define ROUNDS	2000
+#define WORKERS 4
 
 static struct vm_map *shared_map;
 static u64 model[REGION];
@@ -51,8 +51,10 @@ static void fork_and_compare(unsigned k)
 static void churn_area(unsigned k)
 {
 	u64 at = BASE + (REGION + 16 * k) * PAGE_SIZE, v = k;
-	struct vm_mmap_args a = { .addr = at, .len = 8 * PAGE_SIZE, .prot = PROT_READ | PROT_WRITE,
-				  .flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS };
+	struct vm_mmap_args a = {.addr = at,
+				 .len = 8 * PAGE_SIZE,
+				 .prot = PROT_READ | PROT_WRITE,
+				 .flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS};
 
 	KT_CHECK(vm_mmap(shared_map, &a) == (s64)at);
 	KT_CHECK(vm_access(shared_map, at + 3 * PAGE_SIZE, &v, 8, true) == 8);
@@ -87,8 +89,10 @@ static void worker(unsigned k)
 
 KTEST(vm_parallel_faults)
 {
-	struct vm_mmap_args a = { .addr = BASE, .len = REGION * PAGE_SIZE, .prot = PROT_READ | PROT_WRITE,
-				  .flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS };
+	struct vm_mmap_args a = {.addr = BASE,
+				 .len = REGION * PAGE_SIZE,
+				 .prot = PROT_READ | PROT_WRITE,
+				 .flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS};
 	struct vm_totals before, after;
 
 	vm_totals(&before);

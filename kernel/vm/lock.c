@@ -55,7 +55,8 @@ int vm_mlock(struct vm_map *m, u64 addr, u64 len, bool lock, bool populate, u64 
 			err = -ENOMEM;
 		else
 			clip_range(m, start, end, &l);
-		for (struct vm_area *a = area_find(m, start); !err && a && a->start < end; a = area_next(a)) {
+		for (struct vm_area *a = area_find(m, start); !err && a && a->start < end;
+		     a = area_next(a)) {
 			set_locked(m, a, lock);
 			a = area_merge(m, a);
 		}
@@ -95,7 +96,8 @@ int vm_mlock_all(struct vm_map *m, bool current_areas, bool future, bool populat
 		rw_unlock_read(&m->lock);
 		if (!a)
 			break;
-		(void)fault_populate(m, start, end);	/* as mlockall(2): what cannot be faulted in is left out */
+		(void)fault_populate(
+			m, start, end); /* as mlockall(2): what cannot be faulted in is left out */
 		at = end;
 	}
 	return 0;

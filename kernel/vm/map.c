@@ -123,7 +123,7 @@ void unmap_locked(struct vm_map *m, u64 start, u64 end, struct leaving *l)
 
 		next = area_next(a);
 		area_erase(m, a);
-		a->object = o;	/* its reference */
+		a->object = o; /* its reference */
 		list_add_tail(&l->areas, &a->leave_link);
 	}
 }
@@ -153,7 +153,8 @@ static u64 pages_mapped(struct vm_map *m, u64 start, u64 end)
 /* Linux's heuristic overcommit (mm/util.c, OVERCOMMIT_GUESS): refuses only what could never be there. */
 static bool obvious_overcommit(const struct vm_mmap_args *a)
 {
-	return !a->object && !(a->flags & MAP_NORESERVE) && (a->prot & PROT_WRITE) && a->len >> PAGE_SHIFT > frames_total();
+	return !a->object && !(a->flags & MAP_NORESERVE) && (a->prot & PROT_WRITE) &&
+	       a->len >> PAGE_SHIFT > frames_total();
 }
 
 /* ---- mmap ---- */
@@ -214,7 +215,8 @@ static u32 area_flags_of(u32 flags)
 }
 
 /* Anonymous memory right behind an area just like it: that one grows. */
-static struct vm_area *extend_previous(struct vm_map *m, u64 start, u64 len, u32 prot, u32 flags, const char *label)
+static struct vm_area *extend_previous(struct vm_map *m, u64 start, u64 len, u32 prot, u32 flags,
+				       const char *label)
 {
 	struct vm_area *prev, *at = area_find(m, start);
 	struct vm_object *o;
@@ -225,14 +227,17 @@ static struct vm_area *extend_previous(struct vm_map *m, u64 start, u64 len, u32
 
 		prev = last ? container_of(last, struct vm_area, node) : NULL;
 	}
-	if (!prev || prev->end != start || prev->file || prev->prot != prot || prev->flags != flags || prev->label != label ||
-	    (flags & (AREA_SHARED | AREA_GROWSDOWN)) || prev->max_prot != (PROT_READ | PROT_WRITE | PROT_EXEC))
+	if (!prev || prev->end != start || prev->file || prev->prot != prot ||
+	    prev->flags != flags || prev->label != label ||
+	    (flags & (AREA_SHARED | AREA_GROWSDOWN)) ||
+	    prev->max_prot != (PROT_READ | PROT_WRITE | PROT_EXEC))
 		return NULL;
 	o = area_lock_object(prev);
 	if (o) {
 		u64 first = area_last(prev) + 1;
 
-		if (o->kind != OBJ_ANON || o->sized || o->backing || prev->needs_copy || READ_ONCE(o->refs) != 1) {
+		if (o->kind != OBJ_ANON || o->sized || o->backing || prev->needs_copy ||
+		    READ_ONCE(o->refs) != 1) {
 			spin_unlock(o->lock);
 			return NULL;
 		}
@@ -252,7 +257,8 @@ static struct vm_area *extend_previous(struct vm_map *m, u64 start, u64 len, u32
 	return prev;
 }
 
-#define STACK_INDEX (1UL << 18)	/* one past the highest page of a grows-down area: room to grow down by 1 GiB */
+#define STACK_INDEX \
+	(1UL << 18) /* one past the highest page of a grows-down area: room to grow down by 1 GiB */
 
 static void fill_area(struct vm_area *n, const struct vm_mmap_args *a, u64 start, u64 len)
 {
@@ -281,8 +287,8 @@ static int object_for(const struct vm_mmap_args *a, u64 len, struct vm_object **
 	return 0;
 }
 
-static s64 mmap_locked(struct vm_map *m, const struct vm_mmap_args *a, u64 len, struct vm_area **fresh, struct vm_object **o,
-		       struct leaving *l)
+static s64 mmap_locked(struct vm_map *m, const struct vm_mmap_args *a, u64 len,
+		       struct vm_area **fresh, struct vm_object **o, struct leaving *l)
 {
 	struct vm_area *n = *fresh;
 	s64 start = place(m, a, len);
@@ -370,7 +376,8 @@ int vm_munmap(struct vm_map *m, u64 addr, u64 len)
 	struct leaving l;
 	int err;
 
-	if (!IS_ALIGNED(addr, PAGE_SIZE) || !len || len > USER_END || !user_range_ok(addr, ALIGN_UP(len, PAGE_SIZE)))
+	if (!IS_ALIGNED(addr, PAGE_SIZE) || !len || len > USER_END ||
+	    !user_range_ok(addr, ALIGN_UP(len, PAGE_SIZE)))
 		return -EINVAL;
 	leaving_init(&l);
 	err = leaving_reserve(&l, 2);
@@ -484,7 +491,10 @@ u64 vm_brk(struct vm_map *m, u64 brk)
 		return old;
 	if (to > from) {
 		struct vm_mmap_args a = {
-			.addr = from, .len = to - from, .prot = PROT_READ | PROT_WRITE, .label = "[heap]",
+			.addr = from,
+			.len = to - from,
+			.prot = PROT_READ | PROT_WRITE,
+			.label = "[heap]",
 			.flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
 		};
 
@@ -503,7 +513,10 @@ u64 vm_brk(struct vm_map *m, u64 brk)
 s64 vm_map_stack(struct vm_map *m, u64 top, u64 size, u32 prot)
 {
 	struct vm_mmap_args a = {
-		.addr = top - size, .len = size, .prot = prot, .label = "[stack]",
+		.addr = top - size,
+		.len = size,
+		.prot = prot,
+		.label = "[stack]",
 		.flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED_NOREPLACE,
 	};
 
@@ -513,7 +526,8 @@ s64 vm_map_stack(struct vm_map *m, u64 top, u64 size, u32 prot)
 /* Where the stack that a is the lowest part of ends: after a fork it may consist of several areas. */
 static u64 stack_top(struct vm_area *a)
 {
-	for (struct vm_area *up = area_next(a); up && up->start == a->end && (up->flags & AREA_GROWSDOWN); up = area_next(a))
+	for (struct vm_area *up = area_next(a);
+	     up && up->start == a->end && (up->flags & AREA_GROWSDOWN); up = area_next(a))
 		a = up;
 	return a->end;
 }
@@ -526,7 +540,8 @@ static bool may_grow(struct vm_map *m, struct vm_area *a, u64 addr)
 
 	if (stack_top(a) - addr > READ_ONCE(m->limit_stack) || !within_as(m, pages))
 		return false;
-	if (prev && !(prev->flags & AREA_GROWSDOWN) && (prev->prot & (PROT_READ | PROT_WRITE | PROT_EXEC)) &&
+	if (prev && !(prev->flags & AREA_GROWSDOWN) &&
+	    (prev->prot & (PROT_READ | PROT_WRITE | PROT_EXEC)) &&
 	    (addr < STACK_GAP || prev->end > addr - STACK_GAP))
 		return false;
 	return !prev || prev->end <= addr;

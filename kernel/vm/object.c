@@ -20,7 +20,8 @@ void object_init(void)
 	ASSERT(object_cache && family_cache);
 }
 
-static void object_setup(struct vm_object *o, enum vm_object_kind kind, const struct vm_pager_ops *ops, u64 size)
+static void object_setup(struct vm_object *o, enum vm_object_kind kind,
+			 const struct vm_pager_ops *ops, u64 size)
 {
 	memset(o, 0, sizeof(*o));
 	spin_init(&o->own_lock, LOCK_OBJECT, "vm_object");
@@ -134,7 +135,7 @@ static void detach_word(uintptr_t word, u64 index __unused, void *arg)
 /* Every page of a dead object at once: nothing can be busy with it but transfers, which hold their frames. */
 static void free_all_pages(struct vm_object *o)
 {
-	struct batch b = { .n = 0 };
+	struct batch b = {.n = 0};
 
 	radix_remove_range(&o->pages, 0, ~0UL, detach_word, &b);
 	frames_release(b.f, b.n);
@@ -215,7 +216,7 @@ static bool remove_one(struct vm_object *o, struct frame *f, struct batch *b)
 
 void vm_object_remove(struct vm_object *o, u64 first, u64 last)
 {
-	struct batch b = { .n = 0 };
+	struct batch b = {.n = 0};
 	u64 index = first;
 	uintptr_t w;
 
@@ -280,7 +281,7 @@ void vm_object_extend(struct vm_object *o, u64 size)
 
 size_t vm_object_evict(struct vm_object *o, u64 first, u64 last)
 {
-	struct batch b = { .n = 0 };
+	struct batch b = {.n = 0};
 	u64 index = first;
 	size_t n = 0;
 	uintptr_t w;
@@ -291,7 +292,8 @@ size_t vm_object_evict(struct vm_object *o, u64 first, u64 last)
 	for (; (w = radix_next(&o->pages, &index, last)); index++) {
 		struct frame *f = (struct frame *)w;
 
-		if (page_has(f, FR_BUSY | FR_CLEANING | FR_DIRTY) || READ_ONCE(f->mapcount) || READ_ONCE(f->holds) != 1)
+		if (page_has(f, FR_BUSY | FR_CLEANING | FR_DIRTY) || READ_ONCE(f->mapcount) ||
+		    READ_ONCE(f->holds) != 1)
 			continue;
 		page_remove_locked(f);
 		batch_add(&b, f);
@@ -305,7 +307,8 @@ size_t vm_object_evict(struct vm_object *o, u64 first, u64 last)
 void vm_object_fini(struct vm_object *o, bool discard)
 {
 	ASSERTF(!o->areas.root && list_empty(&o->shadows), "object %p is still mapped", (void *)o);
-	ASSERTF(discard || !vm_object_dirty(o), "object %p: %lu dirty pages would be lost", (void *)o, o->ndirty);
+	ASSERTF(discard || !vm_object_dirty(o), "object %p: %lu dirty pages would be lost",
+		(void *)o, o->ndirty);
 	vm_object_remove(o, 0, ~0UL);
 	ASSERT(o->pages.count == 0 && READ_ONCE(o->writeback) == 0);
 }
@@ -323,7 +326,7 @@ int vm_object_take_error(struct vm_object *o)
 
 void object_purge_locked(struct vm_object *o, u64 first, u64 last)
 {
-	struct batch b = { .n = 0 };
+	struct batch b = {.n = 0};
 
 	radix_remove_range(&o->pages, first, last, detach_word, &b);
 	frames_release(b.f, b.n);
@@ -332,7 +335,7 @@ void object_purge_locked(struct vm_object *o, u64 first, u64 last)
 /* After areas over [first, last] went away: pages that no other area can see are freed, unless shadows may look through. */
 void object_trim(struct vm_object *o, u64 first, u64 last)
 {
-	struct batch b = { .n = 0 };
+	struct batch b = {.n = 0};
 	struct vm_area *a;
 
 	if (!object_is_anon(o))

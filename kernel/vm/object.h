@@ -21,7 +21,7 @@ struct vm_pager_ops;
 
 enum vm_object_kind { OBJ_ANON, OBJ_SHADOW, OBJ_VNODE, OBJ_DEVICE };
 
-#define TAG_DIRTY    0	/* radix tags of vm_object.pages */
+#define TAG_DIRTY    0 /* radix tags of vm_object.pages */
 #define TAG_CLEANING 1
 
 /* Field markings and the corresponding locks:
@@ -29,28 +29,28 @@ enum vm_object_kind { OBJ_ANON, OBJ_SHADOW, OBJ_VNODE, OBJ_DEVICE };
  * (a) atomic
  */
 struct vm_object {
-	struct spinlock *lock;		 /* (c) &family->lock or &own_lock */
-	struct spinlock own_lock;	 /* (c) */
-	enum vm_object_kind kind;	 /* (c) anon or shadow may change into one another under (o) */
-	bool sized;			 /* (c) anon with an end that matters (tmpfs, memfd, shared): beyond it SIGBUS */
-	bool dead;			 /* (o) being destroyed: nothing may be added */
-	u32 refs;			 /* (a) areas, shadows above, and other holders */
-	const struct vm_pager_ops *ops;	 /* (c) */
-	struct vm_family *family;	 /* (c) NULL for vnode and device objects */
-	u64 size;			 /* (o) bytes: end of file; anon: multiple of the page size */
-	struct radix_tree pages;	 /* (o) index -> frame (page words, see page.c) */
-	u64 resident;			 /* (o) frames in pages */
-	struct rb_tree areas;		 /* (o) interval tree of the areas that map it, by index */
-	u32 nareas;			 /* (o) how many */
-	struct vm_object *backing;	 /* (o) what a shadow looks through to; holds a reference */
-	u64 backing_index;		 /* (o) our page 0 is this page of backing */
-	struct list shadows;		 /* (o) objects whose backing we are */
-	struct list shadow_link;	 /* (o: the backing's lock) in backing->shadows */
-	u32 nshadows;			 /* (o) */
-	u32 writeback;			 /* (a) frames being cleaned */
-	u32 stored;			 /* (a) stored to through a shared mapping since the times of its file were last set */
-	int wb_error;			 /* (o) first error of a clean since vm_object_take_error */
-	u64 ndirty;			 /* (o) frames tagged dirty */
+	struct spinlock *lock;	  /* (c) &family->lock or &own_lock */
+	struct spinlock own_lock; /* (c) */
+	enum vm_object_kind kind; /* (c) anon or shadow may change into one another under (o) */
+	bool sized; /* (c) anon with an end that matters (tmpfs, memfd, shared): beyond it SIGBUS */
+	bool dead;  /* (o) being destroyed: nothing may be added */
+	u32 refs;   /* (a) areas, shadows above, and other holders */
+	const struct vm_pager_ops *ops; /* (c) */
+	struct vm_family *family;	/* (c) NULL for vnode and device objects */
+	u64 size;		   /* (o) bytes: end of file; anon: multiple of the page size */
+	struct radix_tree pages;   /* (o) index -> frame (page words, see page.c) */
+	u64 resident;		   /* (o) frames in pages */
+	struct rb_tree areas;	   /* (o) interval tree of the areas that map it, by index */
+	u32 nareas;		   /* (o) how many */
+	struct vm_object *backing; /* (o) what a shadow looks through to; holds a reference */
+	u64 backing_index;	   /* (o) our page 0 is this page of backing */
+	struct list shadows;	   /* (o) objects whose backing we are */
+	struct list shadow_link;   /* (o: the backing's lock) in backing->shadows */
+	u32 nshadows;		   /* (o) */
+	u32 writeback;		   /* (a) frames being cleaned */
+	u32 stored; /* (a) stored to through a shared mapping since the times of its file were last set */
+	int wb_error; /* (o) first error of a clean since vm_object_take_error */
+	u64 ndirty;   /* (o) frames tagged dirty */
 };
 
 /*
@@ -73,7 +73,7 @@ struct vm_pager_ops {
 	void (*first_dirty)(struct vm_object *o);
 	void (*hold)(struct vm_object *o);
 	void (*drop)(struct vm_object *o);
-	u32 max_cluster;	/* pages per fill/clean call, at most 256; 0: 1 */
+	u32 max_cluster; /* pages per fill/clean call, at most 256; 0: 1 */
 };
 
 /* The pager's completions. err: 0 or -errno. Any context. fill_end makes the frame valid (after zeroing what lies beyond the object's size), not busy, and wakes. */
@@ -96,7 +96,7 @@ struct vm_object *vm_object_create_anon(u64 size);
 /* Fixed frames or device memory at pa; never paged. NULL: no memory. */
 struct vm_object *vm_object_create_device(paddr_t pa, u64 size);
 void vm_object_hold(struct vm_object *o);
-void vm_object_drop(struct vm_object *o);	/* may free it; sleeps; no locks held */
+void vm_object_drop(struct vm_object *o); /* may free it; sleeps; no locks held */
 
 /* Sets the size in bytes. Shrinking: waits for transfers, removes mappings and pages beyond, zeroes the tail of the last page; when it returns no frame beyond
  * the end is in use by anybody but holders. Growing: zeroes the old tail. Callers serialise (VNODE lock exclusive). Sleeps. */
@@ -110,7 +110,7 @@ size_t vm_object_evict(struct vm_object *o, u64 first, u64 last);
 /* Starts cleaning every dirty page in [first, last] in clusters; wait: until those and any already under way are done. 0 or the first error
  * (also an earlier one not yet reported when wait). Sleeps. */
 int vm_object_clean(struct vm_object *o, u64 first, u64 last, bool wait);
-int vm_object_take_error(struct vm_object *o);	/* error of a past clean, reported once */
+int vm_object_take_error(struct vm_object *o); /* error of a past clean, reported once */
 static inline bool vm_object_dirty(const struct vm_object *o)
 {
 	return READ_ONCE(o->ndirty) != 0;
@@ -120,16 +120,17 @@ static inline bool vm_object_dirty(const struct vm_object *o)
 
 /* Sequential read detection; one per open file or area; zero to start. */
 struct vm_readahead {
-	u64 next;	/* index expected if access is sequential */
-	u32 window;	/* pages to have in flight ahead */
-	u32 max;	/* 0: default (128 KiB); set by advice; UINT32_MAX: none (random) */
-	u64 ahead;	/* first index not yet asked for */
+	u64 next;   /* index expected if access is sequential */
+	u32 window; /* pages to have in flight ahead */
+	u32 max;    /* 0: default (128 KiB); set by advice; UINT32_MAX: none (random) */
+	u64 ahead;  /* first index not yet asked for */
 };
 
-#define VMP_WRITE  1u	/* the caller will dirty it: reserve backing store first (-ENOSPC...) */
-#define VMP_NOFILL 2u	/* absent: return it held, BUSY and not VALID instead of reading; the caller overwrites all of it (or zeroes the rest) and calls vm_page_ready */
-#define VMP_NOWAIT 4u	/* -EAGAIN unless resident, valid and not busy */
-#define VMP_BEYOND 8u	/* index may lie beyond the size (a write that will extend it) */
+#define VMP_WRITE 1u /* the caller will dirty it: reserve backing store first (-ENOSPC...) */
+#define VMP_NOFILL \
+	2u /* absent: return it held, BUSY and not VALID instead of reading; the caller overwrites all of it (or zeroes the rest) and calls vm_page_ready */
+#define VMP_NOWAIT   4u	 /* -EAGAIN unless resident, valid and not busy */
+#define VMP_BEYOND   8u	 /* index may lie beyond the size (a write that will extend it) */
 #define VMP_RESERVED 16u /* the caller has done ops->reserve itself */
 
 /*
@@ -137,24 +138,30 @@ struct vm_readahead {
  * With VMP_NOFILL check FR_BUSY on return: set means the caller owns it as described, clear means it was there already.
  * ra (may be NULL): starts read-ahead.  Sleeps; no spin locks held.
  */
-int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readahead *ra, struct frame **out);
+int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readahead *ra,
+		struct frame **out);
 /* For reading many pages: holds the consecutive pages from index that are there, valid and ask for no read-ahead, at most n <= VM_PAGE_RUN. How many;
  * 0: vm_page_get has to do it. ra may be NULL. */
 #define VM_PAGE_RUN 16
-size_t vm_page_get_run(struct vm_object *o, u64 index, size_t n, struct vm_readahead *ra, struct frame **out);
+size_t vm_page_get_run(struct vm_object *o, u64 index, size_t n, struct vm_readahead *ra,
+		       struct frame **out);
 /* The frame returned BUSY by VMP_NOFILL: ok = contents complete, becomes valid; not ok: removed from the object. Still held. */
 void vm_page_ready(struct frame *f, bool ok);
-void vm_page_put(struct frame *f);		/* ends the hold */
-void vm_page_hold(struct frame *f);		/* one more */
-void vm_page_dirty(struct frame *f);		/* held, valid; marks it newer than its backing store. Any context but interrupts */
-void vm_page_touch(struct frame *f);		/* it was used */
+void vm_page_put(struct frame *f);  /* ends the hold */
+void vm_page_hold(struct frame *f); /* one more */
+void vm_page_dirty(
+	struct
+	frame *f); /* held, valid; marks it newer than its backing store. Any context but interrupts */
+void vm_page_touch(struct frame *f); /* it was used */
 /* Waits until no transfer out of this page is under way (before changing metadata that must stay stable). Sleeps. */
 void vm_page_wait_clean(struct frame *f);
 /* Starts reading pages [index, index+n) that are absent, within the size. Does not wait. */
 void vm_object_readahead(struct vm_object *o, u64 index, size_t n);
 
 /* System-wide counts, in pages, for /proc/meminfo: file cache, anonymous, dirty, being written, mapped, page tables */
-struct vm_totals { u64 file, anon, dirty, writeback, mapped, tables, shmem; };
+struct vm_totals {
+	u64 file, anon, dirty, writeback, mapped, tables, shmem;
+};
 void vm_totals(struct vm_totals *out);
 /* How reclaim asks for dirty pages to be written; set by fs/vfs. Any sleeping context. */
 void vm_set_writeback_kick(void (*fn)(void));

@@ -94,12 +94,12 @@ void vm_page_hold(struct frame *f)
 
 static void page_free(struct frame *f)
 {
-	ASSERTF(!f->object && f->mapcount == 0, "frame %#lx: object %p mapcount %u", frame_pa(f), (void *)f->object,
-		f->mapcount);
+	ASSERTF(!f->object && f->mapcount == 0, "frame %#lx: object %p mapcount %u", frame_pa(f),
+		(void *)f->object, f->mapcount);
 	f->flags = 0;
 	f->index = 0;
 	f->io_pending = 0;
-	__atomic_store_n(&f->holds, 1, __ATOMIC_RELAXED);	/* as frame_alloc gave it */
+	__atomic_store_n(&f->holds, 1, __ATOMIC_RELAXED); /* as frame_alloc gave it */
 	frame_free(f);
 }
 
@@ -119,8 +119,8 @@ void frames_release(struct frame **f, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		if (__atomic_fetch_sub(&f[i]->holds, 1, __ATOMIC_ACQ_REL) != 1)
 			continue;
-		ASSERTF(!f[i]->object && f[i]->mapcount == 0, "frame %#lx: object %p mapcount %u", frame_pa(f[i]),
-			(void *)f[i]->object, f[i]->mapcount);
+		ASSERTF(!f[i]->object && f[i]->mapcount == 0, "frame %#lx: object %p mapcount %u",
+			frame_pa(f[i]), (void *)f[i]->object, f[i]->mapcount);
 		f[i]->flags = 0;
 		f[i]->index = 0;
 		f[i]->io_pending = 0;
@@ -171,8 +171,8 @@ void page_detach(struct frame *f)
 {
 	struct vm_object *o = f->object;
 
-	ASSERTF(f->mapcount == 0, "frame %#lx of object %p index %lu: %u mappings", frame_pa(f), (void *)o, f->index,
-		f->mapcount);
+	ASSERTF(f->mapcount == 0, "frame %#lx of object %p index %lu: %u mappings", frame_pa(f),
+		(void *)o, f->index, f->mapcount);
 	if (o->kind == OBJ_VNODE) {
 		clock_remove(f);
 		totals_add(&page_totals.file, -1);
@@ -243,7 +243,7 @@ void vm_page_dirty(struct frame *f)
 		return;
 	o = lock_object_of(f);
 	if (!o)
-		return;	/* truncated meanwhile: nobody will ever see it */
+		return; /* truncated meanwhile: nobody will ever see it */
 	page_set_dirty_locked(f);
 	spin_unlock(o->lock);
 }
@@ -262,7 +262,8 @@ static void zero_beyond(struct frame *f)
 
 void vm_page_fill_end(struct frame *f, int err)
 {
-	ASSERTF(page_has(f, FR_BUSY) && !page_has(f, FR_VALID), "frame %#lx flags %#x", frame_pa(f), f->flags);
+	ASSERTF(page_has(f, FR_BUSY) && !page_has(f, FR_VALID), "frame %#lx flags %#x", frame_pa(f),
+		f->flags);
 	if (err) {
 		page_set(f, FR_ERROR);
 	} else {
@@ -275,7 +276,7 @@ void vm_page_fill_end(struct frame *f, int err)
 
 void vm_page_clean_end(struct frame *f, int err)
 {
-	struct vm_object *o = f->object;	/* a frame being cleaned is not removed */
+	struct vm_object *o = f->object; /* a frame being cleaned is not removed */
 	u32 old;
 
 	ASSERTF(o && page_has(f, FR_CLEANING), "frame %#lx flags %#x", frame_pa(f), f->flags);
@@ -306,8 +307,9 @@ static bool part_end(struct frame *f, int err, int *total)
 	if (err) {
 		u32 seen = __atomic_load_n(&f->io_pending, __ATOMIC_RELAXED);
 
-		while (!(seen >> 16) && !__atomic_compare_exchange_n(&f->io_pending, &seen, seen | (u32)-err << 16, false,
-								      __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		while (!(seen >> 16) &&
+		       !__atomic_compare_exchange_n(&f->io_pending, &seen, seen | (u32)-err << 16,
+						    false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 			;
 	}
 	v = __atomic_sub_fetch(&f->io_pending, 1, __ATOMIC_ACQ_REL);
@@ -351,7 +353,7 @@ void vm_page_ready(struct frame *f, bool ok)
 		page_remove_locked(f);
 		spin_unlock(o->lock);
 		page_unbusy(f);
-		vm_page_put(f);	/* the object's */
+		vm_page_put(f); /* the object's */
 	} else {
 		page_unbusy(f);
 	}

@@ -7,9 +7,9 @@
  */
 #include "kernel/vm/vm_internal.h"
 
-#define CLUSTER_MAX	  256	/* pages per call of fill or clean, at most */
+#define CLUSTER_MAX	  256 /* pages per call of fill or clean, at most */
 #define READAHEAD_START	  4
-#define READAHEAD_DEFAULT 32	/* 128 KiB */
+#define READAHEAD_DEFAULT 32 /* 128 KiB */
 
 /* ---- anonymous and device pagers ---- */
 
@@ -79,7 +79,7 @@ int page_start_fill(struct vm_object *o, u64 index, size_t n)
 	got = add_busy(o, index, n, f);
 	if (!got && page_lookup(o, index)) {
 		spin_unlock(o->lock);
-		return 0;	/* somebody was faster */
+		return 0; /* somebody was faster */
 	}
 	spin_unlock(o->lock);
 	if (!got)
@@ -153,7 +153,8 @@ static void settle_tail(struct vm_object *o, struct frame *f)
 {
 	u64 at = f->index << PAGE_SHIFT;
 
-	if (!page_has(f, FR_STORED) || o->kind != OBJ_VNODE || o->size <= at || o->size - at >= PAGE_SIZE)
+	if (!page_has(f, FR_STORED) || o->kind != OBJ_VNODE || o->size <= at ||
+	    o->size - at >= PAGE_SIZE)
 		return;
 	memset((u8 *)frame_va(f) + (o->size - at), 0, PAGE_SIZE - (o->size - at));
 	if (!READ_ONCE(f->mapcount))
@@ -164,7 +165,7 @@ static void settle_tail(struct vm_object *o, struct frame *f)
 static int make_page(struct vm_object *o, u64 index, bool zero)
 {
 	struct frame *f = frame_alloc(FA_USER | (zero ? FA_ZERO : 0));
-	struct radix_reserve r = { 0 };
+	struct radix_reserve r = {0};
 	int err;
 
 	if (!f)
@@ -187,7 +188,7 @@ static int make_page(struct vm_object *o, u64 index, bool zero)
 	ASSERT(!err);
 	page_insert_locked(o, f, index);
 	if (zero)
-		f->holds++;	/* the caller's; a BUSY one's is counted by finding it, see get_new */
+		f->holds++; /* the caller's; a BUSY one's is counted by finding it, see get_new */
 	spin_unlock(o->lock);
 	radix_reserve_free(&r);
 	return 0;
@@ -197,7 +198,7 @@ static int make_page(struct vm_object *o, u64 index, bool zero)
 static int get_new(struct vm_object *o, u64 index, struct frame **out)
 {
 	struct frame *f = frame_alloc(FA_USER);
-	struct radix_reserve r = { 0 };
+	struct radix_reserve r = {0};
 	int err;
 
 	if (!f)
@@ -240,7 +241,8 @@ static int reserve_page(struct vm_object *o, u64 index, unsigned flags)
  * Waits for a busy page or starts reading an absent one; then the caller looks again.  A page that failed inside a cluster of others may be good by
  * itself: it is read once more alone (*alone), and only then its error counts.
  */
-static int bring_in(struct vm_object *o, u64 index, struct frame *f, struct vm_readahead *ra, bool *alone)
+static int bring_in(struct vm_object *o, u64 index, struct frame *f, struct vm_readahead *ra,
+		    bool *alone)
 {
 	if (f && page_has(f, FR_ERROR) && !page_has(f, FR_VALID | FR_BUSY)) {
 		if (*alone)
@@ -253,9 +255,11 @@ static int bring_in(struct vm_object *o, u64 index, struct frame *f, struct vm_r
 	return page_wait_kill(f, FR_BUSY);
 }
 
-int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readahead *ra, struct frame **out)
+int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readahead *ra,
+		struct frame **out)
 {
-	bool alone = false, reserved = !(flags & VMP_WRITE) || (flags & VMP_RESERVED) || !o->ops->reserve;
+	bool alone = false,
+	     reserved = !(flags & VMP_WRITE) || (flags & VMP_RESERVED) || !o->ops->reserve;
 	int err;
 
 	for (;;) {
@@ -275,7 +279,8 @@ int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readah
 			spin_unlock(o->lock);
 			vm_page_touch(f);
 			if (ra) {
-				if (unlikely(page_has(f, FR_READAHEAD)) || index + ra->window / 2 == ra->ahead)
+				if (unlikely(page_has(f, FR_READAHEAD)) ||
+				    index + ra->window / 2 == ra->ahead)
 					readahead_next(o, ra, index);
 				ra->next = index + 1;
 			}
@@ -303,7 +308,8 @@ int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readah
 				*out = f;
 				return 0;
 			}
-		} else if (!f && ((flags & VMP_NOFILL) || index >= DIV_ROUND_UP(READ_ONCE(o->size), PAGE_SIZE))) {
+		} else if (!f && ((flags & VMP_NOFILL) ||
+				  index >= DIV_ROUND_UP(READ_ONCE(o->size), PAGE_SIZE))) {
 			err = get_new(o, index, out);
 			if (!err)
 				return 0;
@@ -322,12 +328,14 @@ int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readah
 /* May this page be read without more ado? */
 static bool ready_to_read(const struct frame *f, u64 index, const struct vm_readahead *ra)
 {
-	if (f->index != index || (__atomic_load_n(&f->flags, __ATOMIC_ACQUIRE) & (FR_VALID | FR_BUSY | FR_READAHEAD)) != FR_VALID)
+	if (f->index != index || (__atomic_load_n(&f->flags, __ATOMIC_ACQUIRE) &
+				  (FR_VALID | FR_BUSY | FR_READAHEAD)) != FR_VALID)
 		return false;
 	return !ra || index + ra->window / 2 != ra->ahead;
 }
 
-size_t vm_page_get_run(struct vm_object *o, u64 index, size_t n, struct vm_readahead *ra, struct frame **out)
+size_t vm_page_get_run(struct vm_object *o, u64 index, size_t n, struct vm_readahead *ra,
+		       struct frame **out)
 {
 	uintptr_t words[VM_PAGE_RUN];
 	size_t k = 0, got = 0;
@@ -387,14 +395,16 @@ static void begin_clean(struct vm_object *o, struct frame *f)
 }
 
 /* A run of dirty pages from *index on, at most to last, ready for the pager. Locked. 0: none left. *wait_for: a page in transfer that is dirty again. */
-static size_t gather(struct vm_object *o, u64 *index, u64 last, struct frame **f, struct frame **wait_for)
+static size_t gather(struct vm_object *o, u64 *index, u64 last, struct frame **f,
+		     struct frame **wait_for)
 {
 	size_t n = 0;
 
 	*wait_for = NULL;
 	while (n < cluster_of(o)) {
-		struct frame *g = (struct frame *)(n ? radix_get(&o->pages, *index) :
-						       radix_next_tagged(&o->pages, index, last, TAG_DIRTY));
+		struct frame *g =
+			(struct frame *)(n ? radix_get(&o->pages, *index)
+					   : radix_next_tagged(&o->pages, index, last, TAG_DIRTY));
 
 		if (!g || *index > last || !page_has(g, FR_DIRTY))
 			break;

@@ -137,7 +137,7 @@ static pte_t *walk_make(struct pmap *p, u64 va)
 			if (!f)
 				return NULL;
 			p->tables++;
-			va_frame(table)->private++;
+			va_frame(table)->private ++;
 			/* the zeroes must be there before a walker can follow the entry */
 			__atomic_store_n(e, PA_PTE(frame_pa(f)) | PTE_V, __ATOMIC_RELEASE);
 		}
@@ -148,7 +148,7 @@ static pte_t *walk_make(struct pmap *p, u64 va)
 
 int pmap_prepare(struct pmap *p, u64 va)
 {
-	struct frame *f = frame_alloc(0);	/* proves there is memory, waiting for it */
+	struct frame *f = frame_alloc(0); /* proves there is memory, waiting for it */
 	pte_t *pte;
 
 	if (!f)
@@ -181,7 +181,7 @@ static void tlb_note(struct tlb_batch *b, u64 va)
 }
 
 #define ASID_BITS_MASK 0xffffUL
-#define TLB_FLUSH_MAX  16	/* more pages than this: flush the whole space */
+#define TLB_FLUSH_MAX  16 /* more pages than this: flush the whole space */
 
 static void flush_local(u64 start, u64 end, u64 asid, bool tables)
 {
@@ -268,10 +268,10 @@ void tlb_finish(struct tlb_batch *b)
 /* ---- address space identifiers ---- */
 
 static struct {
-	struct spinlock lock;	/* LOCK_PMAP */
-	u64 generation;		/* in units of 1 << 16, starts at 1 << 16 */
+	struct spinlock lock; /* LOCK_PMAP */
+	u64 generation;	      /* in units of 1 << 16, starts at 1 << 16 */
 	u64 next;
-} asids = { SPINLOCK_INIT(LOCK_PMAP, "asids"), 1UL << 16, 1 };
+} asids = {SPINLOCK_INIT(LOCK_PMAP, "asids"), 1UL << 16, 1};
 
 /* A valid ASID of the current generation for p. On exhaustion a new generation begins: each hart flushes all when it first uses it. */
 static u64 asid_get(struct pmap *p)
@@ -333,7 +333,7 @@ void pmap_activate(struct pmap *prev, struct pmap *next)
 
 static bool is_managed(pte_t pte)
 {
-	return !(pte & PTE_SOFT0);	/* SOFT0: zero page or device memory, no mapcount */
+	return !(pte & PTE_SOFT0); /* SOFT0: zero page or device memory, no mapcount */
 }
 
 static void count_map(struct pmap *p, struct frame *f, s64 n)
@@ -491,13 +491,14 @@ static void unlink_table(struct pmap *p, pte_t *parent, unsigned i, struct tlb_b
 	struct frame *f = va_frame(table_at(parent[i]));
 
 	__atomic_store_n(&parent[i], 0, __ATOMIC_RELAXED);
-	va_frame(parent)->private--;
+	va_frame(parent)->private --;
 	p->tables--;
 	list_add(&b->tables, &f->link);
 }
 
 /* One entry of level 1: its leaf table, and the table itself when it is empty and nobody else may use its span. */
-static void remove_mid(struct pmap *p, pte_t *mid, u64 start, u64 end, u64 floor, u64 ceil, struct tlb_batch *b)
+static void remove_mid(struct pmap *p, pte_t *mid, u64 start, u64 end, u64 floor, u64 ceil,
+		       struct tlb_batch *b)
 {
 	u64 base = ALIGN_DOWN(start, PT_SPAN(2));
 	unsigned last = (ALIGN_UP(end, PT_SPAN(1)) - base) / PT_SPAN(1);

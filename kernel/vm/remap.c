@@ -89,8 +89,8 @@ static u64 part_that_moves(struct vm_area *a, const struct move *mv)
 /*
  * Commit: a is exactly the old range, `to` is free, n and tail are fresh areas.  Returns the areas unused.
  */
-static void move_area(struct vm_map *m, struct vm_area *a, const struct move *mv, struct vm_area **n, struct vm_area **tail,
-		      struct leaving *l)
+static void move_area(struct vm_map *m, struct vm_area *a, const struct move *mv,
+		      struct vm_area **n, struct vm_area **tail, struct leaving *l)
 {
 	u64 len = part_that_moves(a, mv), rest = mv->new_len - len;
 	bool file_or_shared = a->file || (a->flags & AREA_SHARED);
@@ -124,7 +124,8 @@ static void move_area(struct vm_map *m, struct vm_area *a, const struct move *mv
 
 static int check_args(u64 old, u64 old_len, u64 new_len, int flags, u64 to)
 {
-	if ((flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) || !IS_ALIGNED(old, PAGE_SIZE) || !new_len)
+	if ((flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) ||
+	    !IS_ALIGNED(old, PAGE_SIZE) || !new_len)
 		return -EINVAL;
 	if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && !(flags & MREMAP_MAYMOVE))
 		return -EINVAL;
@@ -138,8 +139,8 @@ static int check_args(u64 old, u64 old_len, u64 new_len, int flags, u64 to)
 }
 
 /* Write-locked: what can be done with the range as it is. */
-static s64 remap_locked(struct vm_map *m, struct move *mv, struct vm_area **n, struct vm_area **tail, struct leaving *l,
-			struct leaving *l2)
+static s64 remap_locked(struct vm_map *m, struct move *mv, struct vm_area **n,
+			struct vm_area **tail, struct leaving *l, struct leaving *l2)
 {
 	struct vm_area *a = area_find(m, mv->old);
 	u64 grow = mv->new_len - mv->old_len;
@@ -155,7 +156,8 @@ static s64 remap_locked(struct vm_map *m, struct move *mv, struct vm_area **n, s
 			unmap_locked(m, mv->old + mv->new_len, mv->old + mv->old_len, l);
 			return mv->old;
 		}
-		if (mv->old_len && mv->old + mv->old_len == a->end && grow_in_place(m, a, grow) == 0)
+		if (mv->old_len && mv->old + mv->old_len == a->end &&
+		    grow_in_place(m, a, grow) == 0)
 			return mv->old;
 		if (!(mv->flags & MREMAP_MAYMOVE))
 			return -ENOMEM;
@@ -178,7 +180,8 @@ static s64 remap_locked(struct vm_map *m, struct move *mv, struct vm_area **n, s
 
 s64 vm_mremap(struct vm_map *m, u64 old, u64 old_len, u64 new_len, int flags, u64 to)
 {
-	struct move mv = { old, ALIGN_UP(old_len, PAGE_SIZE), ALIGN_UP(new_len, PAGE_SIZE), to, flags };
+	struct move mv = {old, ALIGN_UP(old_len, PAGE_SIZE), ALIGN_UP(new_len, PAGE_SIZE), to,
+			  flags};
 	struct vm_area *n = NULL, *tail = NULL;
 	struct leaving l, l2;
 	s64 ret = check_args(old, mv.old_len, mv.new_len, flags, to);

@@ -112,8 +112,8 @@ struct walk {
 	struct frame *frame;
 	bool (*fn)(struct pmap *p, u64 va, struct frame *f, struct tlb_batch *b);
 	struct tlb_batch batch;
-	u32 left;	/* PTEs not found yet */
-	bool any;	/* fn said yes at least once */
+	u32 left; /* PTEs not found yet */
+	bool any; /* fn said yes at least once */
 };
 
 static u64 area_va(const struct vm_area *a, u64 index)
@@ -152,9 +152,10 @@ static void walk_object(struct walk *w, struct vm_object *o, u64 index)
 	}
 }
 
-static bool walk_frame(struct frame *f, bool (*fn)(struct pmap *, u64, struct frame *, struct tlb_batch *))
+static bool walk_frame(struct frame *f,
+		       bool (*fn)(struct pmap *, u64, struct frame *, struct tlb_batch *))
 {
-	struct walk w = { .frame = f, .fn = fn, .left = READ_ONCE(f->mapcount) };
+	struct walk w = {.frame = f, .fn = fn, .left = READ_ONCE(f->mapcount)};
 
 	ASSERT(spin_held(f->object->lock));
 	if (w.left)
@@ -213,7 +214,8 @@ static void zap_shadow(struct vm_object *s, struct vm_object *vnode, u64 first, 
 		tlb_begin(&b, &a->map->pmap);
 		for (u64 i = lo; i <= hi; i++) {
 			pte_t pte = pmap_lookup(&a->map->pmap, area_va(a, i));
-			struct frame *f = pte & PTE_V && !(pte & PTE_SOFT0) ? pa_frame(PTE_PA(pte)) : NULL;
+			struct frame *f =
+				pte & PTE_V && !(pte & PTE_SOFT0) ? pa_frame(PTE_PA(pte)) : NULL;
 
 			if (f && (!vnode || f->object == vnode))
 				pmap_unmap_frame(&a->map->pmap, area_va(a, i), f, &b);
@@ -259,7 +261,8 @@ void rmap_unmap_shadows(struct vm_object *o, u64 first, u64 last, bool copies)
 		off = s->backing_index;
 		end = off + (s->size >> PAGE_SHIFT);
 		if (s->backing == o && last >= off && first < end)
-			zap_shadow(s, copies ? NULL : o, MAX(first, off) - off, MIN(last, end - 1) - off);
+			zap_shadow(s, copies ? NULL : o, MAX(first, off) - off,
+				   MIN(last, end - 1) - off);
 		spin_unlock(s->lock);
 		vm_object_drop(s);
 	}

@@ -66,7 +66,7 @@ void shadow_insert(struct vm_area *a, struct vm_object *fresh)
 	fresh->size = a->end - a->start;
 	fresh->backing_index = a->index;
 	rmap_erase(o, a);
-	edge_add(fresh, o);	/* the area's reference to o becomes the shadow's */
+	edge_add(fresh, o); /* the area's reference to o becomes the shadow's */
 	a->object = fresh;
 	a->index = 0;
 	rmap_insert(fresh, a);
@@ -88,8 +88,8 @@ u64 shadow_depth(struct vm_object *o)
 
 struct merge {
 	struct vm_object *from, *to;
-	s64 shift;		/* index in `to` = index in `from` + shift */
-	u64 limit;		/* first index of `to` that is out of its range */
+	s64 shift; /* index in `to` = index in `from` + shift */
+	u64 limit; /* first index of `to` that is out of its range */
 	struct frame *gone[64];
 	size_t ngone;
 };
@@ -178,7 +178,7 @@ static void drop_outside(uintptr_t word, u64 index __unused, void *arg)
 
 static void collapse_down(struct vm_object *s, struct vm_object *o, struct list *dead)
 {
-	struct merge m = { .from = s, .to = o, .shift = s->backing_index };
+	struct merge m = {.from = s, .to = o, .shift = s->backing_index};
 	u64 shift = s->backing_index, end = shift + (s->size >> PAGE_SHIFT);
 
 	if (shift > 0)
@@ -198,7 +198,10 @@ static void collapse_down(struct vm_object *s, struct vm_object *o, struct list 
 
 static void collapse_up(struct vm_object *s, struct vm_object *o, struct list *dead)
 {
-	struct merge m = { .from = o, .to = s, .shift = -(s64)s->backing_index, .limit = s->size >> PAGE_SHIFT };
+	struct merge m = {.from = o,
+			  .to = s,
+			  .shift = -(s64)s->backing_index,
+			  .limit = s->size >> PAGE_SHIFT};
 	struct vm_object *below = o->backing;
 	u64 shift = s->backing_index;
 
@@ -213,7 +216,7 @@ static void collapse_up(struct vm_object *s, struct vm_object *o, struct list *d
 		if (other)
 			spin_lock(below->lock);
 		edge_del(o);
-		edge_add(s, below);	/* O's reference to it becomes S's */
+		edge_add(s, below); /* O's reference to it becomes S's */
 		if (other)
 			spin_unlock(below->lock);
 	} else {
@@ -237,7 +240,8 @@ static bool try_collapse(struct vm_object *o, struct list *dead)
 	bool down = s->resident <= o->resident && READ_ONCE(s->refs) == s->nareas + s->nshadows;
 
 	/* a pager's transfer remembers object and index: not under it */
-	if (READ_ONCE(o->writeback) || READ_ONCE(s->writeback) || !room_for(MIN(s->resident, o->resident)))
+	if (READ_ONCE(o->writeback) || READ_ONCE(s->writeback) ||
+	    !room_for(MIN(s->resident, o->resident)))
 		return false;
 	if (down)
 		collapse_down(s, o, dead);

@@ -10,11 +10,11 @@ struct vm_map;
 struct vm_area;
 struct file;
 
-#define PROT_NONE  0
-#define PROT_READ  1
-#define PROT_WRITE 2
-#define PROT_EXEC  4
-#define PROT_SEM   8
+#define PROT_NONE      0
+#define PROT_READ      1
+#define PROT_WRITE     2
+#define PROT_EXEC      4
+#define PROT_SEM       8
 #define PROT_GROWSDOWN 0x01000000
 #define PROT_GROWSUP   0x02000000
 
@@ -43,32 +43,38 @@ struct file;
 /* Files behind areas, known to vm only through this (set once by fs/vfs): references, and the path for /proc/PID/maps. */
 struct vm_file_hooks {
 	void (*hold)(struct file *f);
-	void (*drop)(struct file *f);				/* may sleep */
-	int (*path)(struct file *f, char *buf, size_t size);	/* length or -errno; " (deleted)" included */
+	void (*drop)(struct file *f); /* may sleep */
+	int (*path)(struct file *f, char *buf,
+		    size_t size); /* length or -errno; " (deleted)" included */
 	void (*ident)(struct file *f, u64 *dev, u64 *ino);
-	void (*stored)(struct file *f);				/* its mapping was stored to: the file's times change; sleeps */
-	int (*fsync)(struct file *f);				/* msync(MS_SYNC): data and metadata on stable storage */
+	void (*stored)(
+		struct file *f); /* its mapping was stored to: the file's times change; sleeps */
+	int (*fsync)(struct file *f); /* msync(MS_SYNC): data and metadata on stable storage */
 };
 void vm_set_file_hooks(const struct vm_file_hooks *h);
 
-void vm_init(void);	/* once, before the first map: slab and frames are up */
+void vm_init(void); /* once, before the first map: slab and frames are up */
 
 /* ---- life ---- */
-struct vm_map *vm_map_create(void);		/* refs = 1, empty; NULL */
+struct vm_map *vm_map_create(void); /* refs = 1, empty; NULL */
 void vm_map_hold(struct vm_map *m);
-void vm_map_drop(struct vm_map *m);		/* the last drop unmaps all and frees; sleeps */
-struct vm_map *vm_map_fork(struct vm_map *parent); /* copy for fork: shares objects, needs-copy; NULL: -ENOMEM. Sleeps */
-void vm_map_activate(struct vm_map *prev, struct vm_map *next); /* context switch (sched_hooks.switch_map); NULL = kernel only */
+void vm_map_drop(struct vm_map *m); /* the last drop unmaps all and frees; sleeps */
+struct vm_map *vm_map_fork(
+	struct vm_map
+		*parent); /* copy for fork: shares objects, needs-copy; NULL: -ENOMEM. Sleeps */
+void vm_map_activate(
+	struct vm_map *prev,
+	struct vm_map *next); /* context switch (sched_hooks.switch_map); NULL = kernel only */
 
 /* ---- mapping; all take the map's lock themselves; 0/address or -errno; a failed call changes nothing ---- */
 struct vm_mmap_args {
-	u64 addr, len;		/* addr: hint, or exact with MAP_FIXED */
-	u32 prot, flags;	/* Linux's */
+	u64 addr, len;		  /* addr: hint, or exact with MAP_FIXED */
+	u32 prot, flags;	  /* Linux's */
 	struct vm_object *object; /* NULL: anonymous.  The caller's reference stays the caller's */
-	struct file *file;	/* for its path and life; may be NULL */
-	u64 offset;		/* bytes into object, page aligned */
-	u32 max_prot;		/* what mprotect may give later (a read-only descriptor mapped shared: no PROT_WRITE) */
-	const char *label;	/* "[heap]", "[stack]", "[vdso]": static string shown in maps; NULL */
+	struct file *file;	  /* for its path and life; may be NULL */
+	u64 offset;		  /* bytes into object, page aligned */
+	u32 max_prot; /* what mprotect may give later (a read-only descriptor mapped shared: no PROT_WRITE) */
+	const char *label; /* "[heap]", "[stack]", "[vdso]": static string shown in maps; NULL */
 };
 s64 vm_mmap(struct vm_map *m, const struct vm_mmap_args *a);
 int vm_munmap(struct vm_map *m, u64 addr, u64 len);
@@ -81,8 +87,8 @@ s64 vm_mremap(struct vm_map *m, u64 old, u64 old_len, u64 new_len, int flags, u6
 int vm_mlock(struct vm_map *m, u64 addr, u64 len, bool lock, bool populate, u64 limit);
 /* mlockall (current and/or future areas), munlockall (neither). */
 int vm_mlock_all(struct vm_map *m, bool current_areas, bool future, bool populate, u64 limit);
-u64 vm_brk(struct vm_map *m, u64 brk);		/* Linux's brk: returns the (possibly unchanged) break */
-void vm_set_brk(struct vm_map *m, u64 start);	/* exec: where the heap starts */
+u64 vm_brk(struct vm_map *m, u64 brk); /* Linux's brk: returns the (possibly unchanged) break */
+void vm_set_brk(struct vm_map *m, u64 start); /* exec: where the heap starts */
 /* Resource limits that mapping calls obey, in bytes (~0 = none); set by kernel/proc when they change. */
 void vm_set_limits(struct vm_map *m, u64 as, u64 data, u64 stack);
 /* Grows-down stack area for exec: [top - size, top) with room to grow to the stack limit. */
@@ -103,20 +109,24 @@ int vm_futex_key(struct vm_map *m, u64 addr, bool write, struct vm_object **o, u
 
 /* ---- looking ---- */
 struct vm_area_info {
-	u64 start, end, offset;	/* bytes; offset into the object */
+	u64 start, end, offset; /* bytes; offset into the object */
 	u32 prot;
 	bool shared, needs_copy, grows_down, locked;
 	u64 dev, ino;
 	enum vm_object_kind kind;
 	const struct vm_object *object; /* identity only */
-	unsigned chain_depth;	/* objects in its shadow chain */
-	u64 rss, dirty, object_resident; /* pages mapped here; of them dirty; resident in the top object */
-	char name[256];		/* path or label, may be empty */
+	unsigned chain_depth;		/* objects in its shadow chain */
+	u64 rss, dirty,
+		object_resident; /* pages mapped here; of them dirty; resident in the top object */
+	char name[256];		 /* path or label, may be empty */
 };
 /* The first area that ends above addr; false past the last. Sleeps. rss etc. only if detail. */
 bool vm_area_next(struct vm_map *m, u64 addr, bool detail, struct vm_area_info *out);
-struct vm_map_stat { u64 size, rss, rss_peak, size_peak, anon, file, shmem, data, stack, text, tables, locked; u32 areas; };	/* pages, but areas */
+struct vm_map_stat {
+	u64 size, rss, rss_peak, size_peak, anon, file, shmem, data, stack, text, tables, locked;
+	u32 areas;
+}; /* pages, but areas */
 void vm_map_stat(struct vm_map *m, struct vm_map_stat *out);
-bool vm_map_audit(struct vm_map *m);	/* debug: checks the whole structure; panics */
+bool vm_map_audit(struct vm_map *m); /* debug: checks the whole structure; panics */
 
 #endif

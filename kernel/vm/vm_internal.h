@@ -21,31 +21,32 @@
  * (l) lock   (a) atomic   (c) constant
  */
 struct pmap {
-	struct spinlock lock;	/* (c) LOCK_PTE: every PTE of this space */
-	pte_t *root;		/* (c) virtual address of the root table */
-	u64 asid;		/* (a) generation << 16 | asid; 0: none yet */
-	u64 active;		/* (a) harts that have it in satp now */
-	u64 stale;		/* (a) harts that must flush its ASID before they use it again */
-	u64 mapped;		/* (l) PTEs that map frames */
-	u64 mapped_anon;	/* (l) of them, frames of anon and shadow objects */
-	u64 tables;		/* (l) table pages below the root */
+	struct spinlock lock; /* (c) LOCK_PTE: every PTE of this space */
+	pte_t *root;	      /* (c) virtual address of the root table */
+	u64 asid;	      /* (a) generation << 16 | asid; 0: none yet */
+	u64 active;	      /* (a) harts that have it in satp now */
+	u64 stale;	      /* (a) harts that must flush its ASID before they use it again */
+	u64 mapped;	      /* (l) PTEs that map frames */
+	u64 mapped_anon;      /* (l) of them, frames of anon and shadow objects */
+	u64 tables;	      /* (l) table pages below the root */
 };
 
 /* A batched shootdown: collects what changed in one pmap, flushes once. */
 struct tlb_batch {
 	struct pmap *pmap;
-	u64 start, end;		/* range that holds every changed PTE; empty: start >= end */
+	u64 start, end; /* range that holds every changed PTE; empty: start >= end */
 	u64 pages;
-	struct list tables;	/* table frames to free after the flush */
+	struct list tables; /* table frames to free after the flush */
 };
 
 int pmap_init(struct pmap *p);
-void pmap_fini(struct pmap *p);		/* all mappings must be gone */
+void pmap_fini(struct pmap *p); /* all mappings must be gone */
 void pmap_activate(struct pmap *prev, struct pmap *next);
 void tlb_begin(struct tlb_batch *b, struct pmap *p);
-void tlb_finish(struct tlb_batch *b);	/* flushes on every hart that needs it, then frees the tables */
+void tlb_finish(
+	struct tlb_batch *b); /* flushes on every hart that needs it, then frees the tables */
 
-#define PMAP_PRESENT 1	/* pmap_enter: the same mapping was there already */
+#define PMAP_PRESENT 1 /* pmap_enter: the same mapping was there already */
 
 /*
  * Maps the frame at va.  The lock of the frame's object is held: nobody can take the frame away meanwhile.  A different frame there before is replaced
@@ -68,7 +69,8 @@ void pmap_protect(struct pmap *p, u64 start, u64 end, u32 prot, struct tlb_batch
 /* rmap's tools, on the PTE of va if it maps f: */
 bool pmap_unmap_frame(struct pmap *p, u64 va, struct frame *f, struct tlb_batch *b);
 bool pmap_write_protect_frame(struct pmap *p, u64 va, struct frame *f, struct tlb_batch *b);
-bool pmap_test_clear_ref(struct pmap *p, u64 va, struct frame *f);	/* true: A was set (cleared, not flushed: a hint) */
+bool pmap_test_clear_ref(struct pmap *p, u64 va,
+			 struct frame *f); /* true: A was set (cleared, not flushed: a hint) */
 /* Moves the PTEs of [old, old+len) to new; tables at the new place may be missing: such PTEs are dropped. */
 void pmap_move(struct pmap *p, u64 old, u64 new, u64 len, struct tlb_batch *b);
 /* The PTE of va (0: none). A snapshot. */
@@ -80,16 +82,17 @@ extern struct frame *zero_frame;
 
 /* ---- area.c ---- */
 
-#define AREA_SHARED	0x01u	/* MAP_SHARED: writes go to the object itself */
-#define AREA_NEEDS_COPY 0x02u	/* private, and the object may be seen by others: the first write makes a shadow */
-#define AREA_GROWSDOWN	0x04u
-#define AREA_LOCKED	0x08u
-#define AREA_DONTFORK	0x10u
-#define AREA_WIPEONFORK 0x20u
-#define AREA_NORESERVE	0x40u
-#define AREA_RANDOM	0x80u	/* MADV_RANDOM */
-#define AREA_SEQUENTIAL 0x100u
-#define AREA_STACK	0x200u
+#define AREA_SHARED 0x01u /* MAP_SHARED: writes go to the object itself */
+#define AREA_NEEDS_COPY \
+	0x02u /* private, and the object may be seen by others: the first write makes a shadow */
+#define AREA_GROWSDOWN	   0x04u
+#define AREA_LOCKED	   0x08u
+#define AREA_DONTFORK	   0x10u
+#define AREA_WIPEONFORK	   0x20u
+#define AREA_NORESERVE	   0x40u
+#define AREA_RANDOM	   0x80u /* MADV_RANDOM */
+#define AREA_SEQUENTIAL	   0x100u
+#define AREA_STACK	   0x200u
 #define AREA_WAS_SHARED_RO 0x400u /* MAP_SHARED of a descriptor that cannot write */
 
 /*
@@ -99,60 +102,62 @@ extern struct frame *zero_frame;
  * (m) map->lock: write to change, either way to read   (o) *objlock (with (m) at least read)   (c) constant
  */
 struct vm_area {
-	struct rb_node node;	/* (m) in map->areas */
-	u64 start, end;		/* (m) bytes, page aligned */
-	u64 max_gap;		/* (m) largest gap that ends at the start of an area of this subtree */
-	u64 gap;		/* (m) free bytes before start */
-	struct vm_map *map;	/* (c) */
-	u32 prot, max_prot;	/* (m) PROT_* */
-	u32 flags;		/* (m) AREA_*; AREA_NEEDS_COPY is (o) */
-	bool needs_copy;	/* (o) see AREA_NEEDS_COPY */
-	struct spinlock *objlock; /* (o) object's lock; NULL while object is NULL; see area_lock_object */
+	struct rb_node node; /* (m) in map->areas */
+	u64 start, end;	     /* (m) bytes, page aligned */
+	u64 max_gap;	     /* (m) largest gap that ends at the start of an area of this subtree */
+	u64 gap;	     /* (m) free bytes before start */
+	struct vm_map *map;  /* (c) */
+	u32 prot, max_prot;  /* (m) PROT_* */
+	u32 flags;	     /* (m) AREA_*; AREA_NEEDS_COPY is (o) */
+	bool needs_copy;     /* (o) see AREA_NEEDS_COPY */
+	struct spinlock
+		*objlock; /* (o) object's lock; NULL while object is NULL; see area_lock_object */
 	struct vm_object *object; /* (o) NULL: anonymous, nothing written yet */
-	u64 index;		/* (o) page of the object at start */
-	struct list leave_link;	/* (c) in struct leaving once out of the map */
-	struct rb_node obj_node; /* (o) in object->areas */
-	u64 obj_max_last;	/* (o) largest last index in this subtree */
-	struct file *file;	/* (c) held */
-	struct vm_object *origin; /* (c) what was mapped, kept alive by file; NULL without one: private changes forgotten lead back to it */
+	u64 index;		  /* (o) page of the object at start */
+	struct list leave_link;	  /* (c) in struct leaving once out of the map */
+	struct rb_node obj_node;  /* (o) in object->areas */
+	u64 obj_max_last;	  /* (o) largest last index in this subtree */
+	struct file *file;	  /* (c) held */
+	struct vm_object *
+		origin; /* (c) what was mapped, kept alive by file; NULL without one: private changes forgotten lead back to it */
 	u64 origin_index;	/* (m) its page at start */
 	const char *label;	/* (c) static string or NULL */
-	struct vm_readahead ra;	/* (m) hints, races harmless */
+	struct vm_readahead ra; /* (m) hints, races harmless */
 };
 
 /* Field markings and the corresponding locks:
  * (m) lock   (a) atomic   (c) constant
  */
 struct vm_map {
-	struct rwlock lock;	/* (c) LOCK_VM_MAP */
-	struct rb_tree areas;	/* (m) */
+	struct rwlock lock;	     /* (c) LOCK_VM_MAP */
+	struct rb_tree areas;	     /* (m) */
 	struct spinlock attach_lock; /* (c) LOCK_AREA: an area gets its first object in a fault */
-	struct vm_area *hint;	/* (a) last hit; cleared under write lock before an area is freed */
-	struct pmap pmap;	/* (c) has its own lock */
-	u32 refs;		/* (a) */
-	u32 nareas;		/* (m) */
-	u64 size;		/* (m) pages in all areas */
-	u64 size_peak;		/* (m) */
-	u64 rss_peak;		/* (a) */
-	u64 data, stack, text;	/* (m) pages of private writable, grows-down, executable areas */
-	u64 locked;		/* (m) pages in AREA_LOCKED areas */
-	bool lock_future;	/* (m) mlockall(MCL_FUTURE): new areas are locked */
-	u64 brk_start, brk;	/* (m) */
+	struct vm_area *hint;  /* (a) last hit; cleared under write lock before an area is freed */
+	struct pmap pmap;      /* (c) has its own lock */
+	u32 refs;	       /* (a) */
+	u32 nareas;	       /* (m) */
+	u64 size;	       /* (m) pages in all areas */
+	u64 size_peak;	       /* (m) */
+	u64 rss_peak;	       /* (a) */
+	u64 data, stack, text; /* (m) pages of private writable, grows-down, executable areas */
+	u64 locked;	       /* (m) pages in AREA_LOCKED areas */
+	bool lock_future;      /* (m) mlockall(MCL_FUTURE): new areas are locked */
+	u64 brk_start, brk;    /* (m) */
 	u64 limit_as, limit_data, limit_stack; /* (a) bytes */
-	u64 mmap_base;		/* (m) top of the region for mmap */
+	u64 mmap_base;			       /* (m) top of the region for mmap */
 };
 
-#define USER_START 0x1000UL	/* mmap_min_addr */
+#define USER_START 0x1000UL /* mmap_min_addr */
 #define STACK_GAP  (256 * PAGE_SIZE)
 
-struct vm_area *area_find(struct vm_map *m, u64 addr);	/* the first with end > addr, or NULL */
+struct vm_area *area_find(struct vm_map *m, u64 addr); /* the first with end > addr, or NULL */
 struct vm_area *area_next(struct vm_area *a);
 struct vm_area *area_prev(struct vm_area *a);
 struct vm_area *area_alloc(void);
-void area_free(struct vm_area *a);			/* not linked; drops nothing */
+void area_free(struct vm_area *a); /* not linked; drops nothing */
 void area_insert(struct vm_map *m, struct vm_area *a);
 void area_erase(struct vm_map *m, struct vm_area *a);
-void area_resized(struct vm_map *m, struct vm_area *a);	/* start or end changed, order did not */
+void area_resized(struct vm_map *m, struct vm_area *a); /* start or end changed, order did not */
 /* Highest free range of len bytes below mmap_base (then anywhere): its start, or 0. */
 u64 area_find_gap(struct vm_map *m, u64 len, u64 low, u64 high);
 void area_count(struct vm_map *m, const struct vm_area *a, s64 pages);
@@ -164,7 +169,7 @@ static inline u64 area_index(const struct vm_area *a, u64 addr)
 {
 	return a->index + ((addr - a->start) >> PAGE_SHIFT);
 }
-static inline u64 area_last(const struct vm_area *a)	/* last index */
+static inline u64 area_last(const struct vm_area *a) /* last index */
 {
 	return a->index + area_pages(a) - 1;
 }
@@ -189,30 +194,34 @@ void vm_area_file_drop(struct file *f);
 extern const struct rb_tree rmap_tree_init;
 void rmap_insert(struct vm_object *o, struct vm_area *a);
 void rmap_erase(struct vm_object *o, struct vm_area *a);
-struct vm_area *rmap_first(struct vm_object *o, u64 first, u64 last);	/* an area overlapping [first, last], lowest start first */
+struct vm_area *rmap_first(struct vm_object *o, u64 first,
+			   u64 last); /* an area overlapping [first, last], lowest start first */
 struct vm_area *rmap_next(struct vm_area *a, u64 first, u64 last);
 /* All with the object's lock held: */
 void rmap_write_protect(struct frame *f);
 /* Unmaps f from every mapping reachable under this lock; true if mapcount reached 0. */
 bool rmap_unmap(struct frame *f);
 bool rmap_referenced(struct frame *f);
-bool rmap_locked(struct frame *f);	/* an area that maps it directly is mlocked */
+bool rmap_locked(struct frame *f); /* an area that maps it directly is mlocked */
 /* Takes the vnode's pages in [first, last] out of the mappings of private shadows above it; copies: and the shadows' own pages over
  * them. Object unlocked; sleeps not. */
 void rmap_unmap_shadows(struct vm_object *o, u64 first, u64 last, bool copies);
 
 /* ---- page.c: states of a frame in an object ---- */
-void page_insert_locked(struct vm_object *o, struct frame *f, u64 index);	/* accounting; the radix slot is set by the caller */
-int page_add(struct vm_object *o, struct frame *f, u64 index);	/* radix + accounting; -ENOMEM without sleeping; locked */
-struct frame *page_lookup(const struct vm_object *o, u64 index);	/* locked */
+void page_insert_locked(struct vm_object *o, struct frame *f,
+			u64 index); /* accounting; the radix slot is set by the caller */
+int page_add(struct vm_object *o, struct frame *f,
+	     u64 index); /* radix + accounting; -ENOMEM without sleeping; locked */
+struct frame *page_lookup(const struct vm_object *o, u64 index); /* locked */
 /* Takes f out of its object (locked, not busy unless ours, unmapped); its object's hold passes to the caller. */
 void page_remove_locked(struct frame *f);
-void page_detach(struct frame *f);	/* the same, but the radix slot is already gone */
-void page_move_locked(struct frame *f, struct vm_object *to, u64 index);	/* same family; radix slots by the caller */
-bool page_busy_try(struct frame *f);	/* locked; false: it is busy */
-void page_unbusy(struct frame *f);	/* and wakes */
-void page_wait(struct frame *f, u32 bits);	/* held, unlocked: until none of the bits */
-int page_wait_kill(struct frame *f, u32 bits);	/* -EINTR if a fatal signal came */
+void page_detach(struct frame *f); /* the same, but the radix slot is already gone */
+void page_move_locked(struct frame *f, struct vm_object *to,
+		      u64 index);	       /* same family; radix slots by the caller */
+bool page_busy_try(struct frame *f);	       /* locked; false: it is busy */
+void page_unbusy(struct frame *f);	       /* and wakes */
+void page_wait(struct frame *f, u32 bits);     /* held, unlocked: until none of the bits */
+int page_wait_kill(struct frame *f, u32 bits); /* -EINTR if a fatal signal came */
 void page_set_dirty_locked(struct frame *f);
 static inline bool page_has(const struct frame *f, u32 bits)
 {
@@ -226,8 +235,8 @@ static inline u32 page_clear(struct frame *f, u32 bits)
 {
 	return __atomic_fetch_and(&f->flags, ~bits, __ATOMIC_ACQ_REL);
 }
-void frames_release(struct frame **f, size_t n);	/* ends n holds */
-extern struct vm_totals page_totals;			/* atomics */
+void frames_release(struct frame **f, size_t n); /* ends n holds */
+extern struct vm_totals page_totals;		 /* atomics */
 static inline void totals_add(u64 *c, s64 n)
 {
 	__atomic_fetch_add(c, n, __ATOMIC_RELAXED);
@@ -238,16 +247,16 @@ static inline void totals_add(u64 *c, s64 n)
  * (a) atomic   (c) constant
  */
 struct vm_family {
-	struct spinlock lock;	/* (c) LOCK_OBJECT_FAMILY */
-	u32 refs;		/* (a) objects in it */
+	struct spinlock lock; /* (c) LOCK_OBJECT_FAMILY */
+	u32 refs;	      /* (a) objects in it */
 };
 static inline bool object_is_anon(const struct vm_object *o)
 {
 	return o->kind == OBJ_ANON || o->kind == OBJ_SHADOW;
 }
 extern const struct vm_pager_ops anon_pager_ops, device_pager_ops;
-struct vm_object *object_alloc(struct vm_family *fam);	/* fam NULL: a new one */
-void object_free(struct vm_object *o);			/* empty and unlinked */
+struct vm_object *object_alloc(struct vm_family *fam); /* fam NULL: a new one */
+void object_free(struct vm_object *o);		       /* empty and unlinked */
 /* Frees the pages [first, last], which nobody maps or can see. Locked. */
 void object_purge_locked(struct vm_object *o, u64 first, u64 last);
 /* Frees the pages [first, last] that nobody can see any more (their areas are unlinked already). Unlocked. */
@@ -259,8 +268,10 @@ void shadow_simplify(struct vm_object *o, struct list *dead);
 /* s lets go of its backing object if nothing can be seen through it; the caller drops what is returned (NULL: nothing). Locked. */
 struct vm_object *shadow_bypass(struct vm_object *s);
 void objects_reap(struct list *dead);
-u64 shadow_depth(struct vm_object *o);			/* locked */
-void shadow_unlink_backing(struct vm_object *o);	/* o->backing = NULL; the reference passes to the caller; locks of both held */
+u64 shadow_depth(struct vm_object *o); /* locked */
+void shadow_unlink_backing(
+	struct vm_object
+		*o); /* o->backing = NULL; the reference passes to the caller; locks of both held */
 
 /* ---- fault.c ---- */
 /* Faults in every page of [start, end) that its area allows; errors end it: 0 or -errno. Map unlocked. */
@@ -278,22 +289,23 @@ void object_init(void);
 
 /* What a call takes out of a map, and the areas it may need for splits; filled under the map's lock, released after. */
 struct leaving {
-	struct list areas;	   /* by leave_link; area->object and ->file are references to give up */
+	struct list areas; /* by leave_link; area->object and ->file are references to give up */
 	struct vm_area *spare[2];
 };
 void leaving_init(struct leaving *l);
-int leaving_reserve(struct leaving *l, unsigned splits);	/* at most 2; -ENOMEM */
-void leaving_release(struct leaving *l);			/* map unlocked; sleeps */
+int leaving_reserve(struct leaving *l, unsigned splits); /* at most 2; -ENOMEM */
+void leaving_release(struct leaving *l);		 /* map unlocked; sleeps */
 void unmap_locked(struct vm_map *m, u64 start, u64 end, struct leaving *l);
-void clip_range(struct vm_map *m, u64 start, u64 end, struct leaving *l); /* no area crosses start or end */
+void clip_range(struct vm_map *m, u64 start, u64 end,
+		struct leaving *l); /* no area crosses start or end */
 const struct vm_file_hooks *vm_file_hooks(void);
 /* Makes the grows-down area above addr reach it; 0 or -ENOMEM. Map unlocked. */
 int vm_grow_stack(struct vm_map *m, u64 addr);
 
 /* ---- clock.c ---- */
-void clock_add(struct frame *f);	/* object's lock held */
+void clock_add(struct frame *f); /* object's lock held */
 void clock_remove(struct frame *f);
 void clock_init(void);
-size_t vm_reclaim(size_t want);	/* sleeping context: frames freed */
+size_t vm_reclaim(size_t want); /* sleeping context: frames freed */
 
 #endif

@@ -20,10 +20,10 @@ static void pieces(struct uio *u, struct iovec_k *v, size_t n)
 {
 	size_t a = host_rand_below(n + 1), b = host_rand_below(n - a + 1);
 
-	v[0] = (struct iovec_k){ (u64)user, a };
-	v[1] = (struct iovec_k){ (u64)user + a, b };
-	v[2] = (struct iovec_k){ (u64)user + a + b, n - a - b };
-	*u = (struct uio){ .iov = v, .niov = 3, .left = n };
+	v[0] = (struct iovec_k){(u64)user, a};
+	v[1] = (struct iovec_k){(u64)user + a, b};
+	v[2] = (struct iovec_k){(u64)user + a + b, n - a - b};
+	*u = (struct uio){.iov = v, .niov = 3, .left = n};
 }
 
 static size_t some_length(void)
@@ -75,7 +75,8 @@ static void write_step(struct file *f)
 		want = shim_bad - (u64)user;
 	}
 	if (host_rand_below(2))
-		shim_nofault_budget = host_rand_below(2 * PAGE_SIZE); /* pages that must be faulted in first */
+		shim_nofault_budget =
+			host_rand_below(2 * PAGE_SIZE); /* pages that must be faulted in first */
 	f->flags = append ? f->flags | O_APPEND : f->flags & ~O_APPEND;
 	r = file_write(f, &u, &pos);
 	shim_bad_len = 0;
@@ -159,16 +160,16 @@ static void test_contents(void **state)
 
 static ssize_t put_bytes(struct file *f, const void *p, size_t n, u64 *pos)
 {
-	struct iovec_k v = { (u64)p, n };
-	struct uio u = { .iov = &v, .niov = 1, .left = n };
+	struct iovec_k v = {(u64)p, n};
+	struct uio u = {.iov = &v, .niov = 1, .left = n};
 
 	return file_write(f, &u, pos);
 }
 
 static ssize_t get_bytes(struct file *f, void *p, size_t n, u64 *pos)
 {
-	struct iovec_k v = { (u64)p, n };
-	struct uio u = { .iov = &v, .niov = 1, .left = n };
+	struct iovec_k v = {(u64)p, n};
+	struct uio u = {.iov = &v, .niov = 1, .left = n};
 
 	return file_read(f, &u, pos);
 }
@@ -287,7 +288,8 @@ static void test_pipe(void **state)
 		}
 		assert_int_equal(pipe_size(end[1], 0), capacity);
 		assert_int_equal(file_poll(end[0], NULL) & POLLIN, head < tail ? POLLIN : 0);
-		assert_int_equal(file_poll(end[1], NULL) & POLLOUT, capacity - (tail - head) >= 4096 ? POLLOUT : 0);
+		assert_int_equal(file_poll(end[1], NULL) & POLLOUT,
+				 capacity - (tail - head) >= 4096 ? POLLOUT : 0);
 	}
 	file_drop(end[0]);
 	shim_raised = 0;
@@ -324,7 +326,8 @@ static void test_fifo(void **state)
 	(void)state;
 	assert_int_equal(vfs_mknod(&c, "/fifo", S_IFIFO | 0600, 0), 0);
 	assert_int_equal(vfs_open(&c, "/fifo", O_WRONLY | O_NONBLOCK, 0, &w), -ENXIO);
-	assert_int_equal(vfs_open(&c, "/fifo", O_RDONLY, 0, &r), -ERESTARTSYS); /* waits for a writer */
+	assert_int_equal(vfs_open(&c, "/fifo", O_RDONLY, 0, &r),
+			 -ERESTARTSYS); /* waits for a writer */
 	assert_int_equal(vfs_open(&c, "/fifo", O_RDONLY | O_NONBLOCK, 0, &r), 0);
 	assert_int_equal(get_bytes(r, buf, 4, NULL), 0);
 	assert_int_equal(vfs_open(&c, "/fifo", O_WRONLY, 0, &w), 0);
@@ -351,7 +354,8 @@ static void test_fdtable(void **state)
 	(void)state;
 	memset(have, 0, sizeof(have));
 	for (int i = 0; i < 60000; i++) {
-		int min = (int)host_rand_below(host_rand_below(4) ? 1 : FDS), fd = (int)host_rand_below(FDS), expect, r;
+		int min = (int)host_rand_below(host_rand_below(4) ? 1 : FDS),
+		    fd = (int)host_rand_below(FDS), expect, r;
 		bool grow = i / 10000 % 2 == 0;
 
 		if (host_rand_below(10) < (grow ? 6 : 4)) {
@@ -441,9 +445,10 @@ static void test_record_locks(void **state)
 	memset(held, 0, sizeof(held));
 	assert_int_equal(vfs_open(&c, "/locks", O_CREAT | O_RDWR, 0600, &f), 0);
 	for (int i = 0; i < 30000; i++) {
-		int o = (int)host_rand_below(OWNERS), type = (int)host_rand_below(3), start = (int)host_rand_below(BYTES);
+		int o = (int)host_rand_below(OWNERS), type = (int)host_rand_below(3),
+		    start = (int)host_rand_below(BYTES);
 		int len = 1 + (int)host_rand_below((u64)(BYTES - start)), expect = 0, who = -1;
-		struct flock_k l = { .type = (s16)type, .start = start, .len = len };
+		struct flock_k l = {.type = (s16)type, .start = start, .len = len};
 
 		for (int b = start; b < start + len && type != 2; b++) {
 			for (int k = 0; k < OWNERS; k++) {
@@ -524,10 +529,12 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_contents),     cmocka_unit_test(test_limits_and_seek), cmocka_unit_test(test_tmpfs_size),
-		cmocka_unit_test(test_pipe),	     cmocka_unit_test(test_pipe_end),	     cmocka_unit_test(test_fifo),
-		cmocka_unit_test(test_fdtable),	     cmocka_unit_test(test_fd_limits),	     cmocka_unit_test(test_record_locks),
-		cmocka_unit_test(test_flock),	     cmocka_unit_test(test_memfd),
+		cmocka_unit_test(test_contents),     cmocka_unit_test(test_limits_and_seek),
+		cmocka_unit_test(test_tmpfs_size),   cmocka_unit_test(test_pipe),
+		cmocka_unit_test(test_pipe_end),     cmocka_unit_test(test_fifo),
+		cmocka_unit_test(test_fdtable),	     cmocka_unit_test(test_fd_limits),
+		cmocka_unit_test(test_record_locks), cmocka_unit_test(test_flock),
+		cmocka_unit_test(test_memfd),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

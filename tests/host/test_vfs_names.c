@@ -284,7 +284,7 @@ static bool see(void *arg, const char *name, size_t len, u64 ino, unsigned type,
 static void same_tree(const struct node *d, const char *path)
 {
 	struct lookup_ctx c = shim_ctx(NULL);
-	struct seen s = { .d = d };
+	struct seen s = {.d = d};
 	char text[PATH_MAX];
 	struct vattr a;
 	struct file *f;
@@ -345,7 +345,8 @@ static void one_step(unsigned step)
 			model = -ENOENT;
 	}
 	if (real != model)
-		fail_msg("step %u: %lu %s %s flags %u: %d, the model says %d", step, (unsigned long)what, a, b, flags, real, model);
+		fail_msg("step %u: %lu %s %s flags %u: %d, the model says %d", step,
+			 (unsigned long)what, a, b, flags, real, model);
 	assert_int_equal(shim_sleepers(), 0);
 }
 
@@ -501,7 +502,7 @@ static void test_unlinked(void **state)
 static void test_mounts(void **state)
 {
 	struct lookup_ctx c = shim_ctx(NULL), poor;
-	struct cred user = { .refs = 10, .fsuid = 1000, .fsgid = 1000, .uid = 1000 };
+	struct cred user = {.refs = 10, .fsuid = 1000, .fsgid = 1000, .uid = 1000};
 	struct file *f;
 	struct path p;
 	char text[128];
@@ -545,9 +546,10 @@ static void test_mounts(void **state)
 
 static void test_permissions(void **state)
 {
-	struct cred user = { .refs = 10, .fsuid = 1000, .fsgid = 1000 }, other = { .refs = 10, .fsuid = 2, .fsgid = 2 };
+	struct cred user = {.refs = 10, .fsuid = 1000, .fsgid = 1000},
+		    other = {.refs = 10, .fsuid = 2, .fsgid = 2};
 	struct lookup_ctx c = shim_ctx(NULL), u = shim_ctx(&user), o = shim_ctx(&other);
-	struct vattr a = { .uid = 1000, .gid = 1000, .mode = 0640 };
+	struct vattr a = {.uid = 1000, .gid = 1000, .mode = 0640};
 	struct file *f;
 
 	(void)state;
@@ -556,7 +558,8 @@ static void test_permissions(void **state)
 	assert_int_equal(vfs_mkdir(&c, "/t", 01777), 0);
 	shim_fs->umask = 022;
 	assert_int_equal(vfs_mkdir(&u, "/p/no", 0755), -EACCES);
-	assert_int_equal(vfs_open(&u, "/t/mine", O_CREAT | O_RDWR, 0400, &f), 0); /* the creator may write nevertheless */
+	assert_int_equal(vfs_open(&u, "/t/mine", O_CREAT | O_RDWR, 0400, &f),
+			 0); /* the creator may write nevertheless */
 	assert_true(f->may_write);
 	assert_int_equal(vfs_setattr(f->vnode, &other, &a, ATTR_MODE), -EPERM);
 	assert_int_equal(vfs_setattr(f->vnode, &user, &a, ATTR_MODE), 0);
@@ -611,8 +614,9 @@ static void test_no_leaks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random),	    cmocka_unit_test(test_symlinks), cmocka_unit_test(test_open_errors),
-		cmocka_unit_test(test_unlinked),    cmocka_unit_test(test_mounts),   cmocka_unit_test(test_permissions),
+		cmocka_unit_test(test_random),	    cmocka_unit_test(test_symlinks),
+		cmocka_unit_test(test_open_errors), cmocka_unit_test(test_unlinked),
+		cmocka_unit_test(test_mounts),	    cmocka_unit_test(test_permissions),
 		cmocka_unit_test(test_no_leaks),
 	};
 

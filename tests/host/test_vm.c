@@ -7,10 +7,10 @@
  */
 #include "vm_shim/vm_shim.h"
 
-#define WINDOW 48	/* pages of address space that the model follows */
-#define PROCS  6
-#define BASE   0x10000000UL
-#define RW     (PROT_READ | PROT_WRITE)
+#define WINDOW	  48 /* pages of address space that the model follows */
+#define PROCS	  6
+#define BASE	  0x10000000UL
+#define RW	  (PROT_READ | PROT_WRITE)
 #define FILEPAGES 16
 
 /* ---- a file of FILEPAGES pages ---- */
@@ -47,7 +47,12 @@ static void file_drop_ref(struct vm_object *o __unused)
 }
 
 static const struct vm_pager_ops file_ops = {
-	.name = "test file", .fill = file_fill, .clean = file_clean, .hold = file_hold, .drop = file_drop_ref, .max_cluster = 8,
+	.name = "test file",
+	.fill = file_fill,
+	.clean = file_clean,
+	.hold = file_hold,
+	.drop = file_drop_ref,
+	.max_cluster = 8,
 };
 
 /* ---- the model ---- */
@@ -62,10 +67,10 @@ struct shared_mem {
 struct page {
 	enum kind kind;
 	u32 prot;
-	u8 byte;		/* private contents */
-	bool cow;		/* FILE_PRIVATE: still the file's */
+	u8 byte;  /* private contents */
+	bool cow; /* FILE_PRIVATE: still the file's */
 	struct shared_mem *sh;
-	u32 index;		/* into sh or the file */
+	u32 index; /* into sh or the file */
 };
 
 struct proc {
@@ -121,7 +126,8 @@ static void model_store(struct page *p, u8 b)
 
 static void do_mmap(struct proc *pr, enum kind kind, unsigned at, unsigned n, u32 prot)
 {
-	struct vm_mmap_args a = { .addr = va_of(at), .len = n * PAGE_SIZE, .prot = prot, .max_prot = 7 };
+	struct vm_mmap_args a = {
+		.addr = va_of(at), .len = n * PAGE_SIZE, .prot = prot, .max_prot = 7};
 	struct shared_mem *sh = NULL;
 	unsigned off = 0;
 
@@ -143,7 +149,8 @@ static void do_mmap(struct proc *pr, enum kind kind, unsigned at, unsigned n, u3
 		struct page *p = &pr->p[at + i];
 
 		forget(p);
-		*p = (struct page){ .kind = kind, .prot = prot, .cow = true, .sh = sh, .index = off + i };
+		*p = (struct page){
+			.kind = kind, .prot = prot, .cow = true, .sh = sh, .index = off + i};
 		if (sh)
 			sh->refs++;
 	}
@@ -269,15 +276,15 @@ static void check_all(void)
 				continue;
 			assert_int_equal(vm_shim_load(pr->map, va_of(i) + 8, &b, &sig, &code), 0);
 			if (b != model_byte(&pr->p[i]))
-				fail_msg("process %u page %u kind %d: %#x, not %#x", k, i, pr->p[i].kind, b,
-					 model_byte(&pr->p[i]));
+				fail_msg("process %u page %u kind %d: %#x, not %#x", k, i,
+					 pr->p[i].kind, b, model_byte(&pr->p[i]));
 		}
 	}
 }
 
 static void random_op(void)
 {
-	static const u32 prots[] = { PROT_NONE, PROT_READ, RW, RW, RW, PROT_READ | PROT_EXEC };
+	static const u32 prots[] = {PROT_NONE, PROT_READ, RW, RW, RW, PROT_READ | PROT_EXEC};
 	struct proc *pr = &procs[host_rand_below(PROCS)];
 	unsigned at = host_rand_below(WINDOW), n = 1 + host_rand_below(MIN(12u, WINDOW - at));
 	u32 prot = prots[host_rand_below(ARRAY_LEN(prots))];
@@ -367,7 +374,10 @@ static void test_random(void **state __unused)
 /* Parent forks 200 times; every child lives for a while beside its parent and both write: the chain stays short. */
 static void test_chain_depth(void **state __unused)
 {
-	struct vm_mmap_args a = { .addr = BASE, .len = 4 * PAGE_SIZE, .prot = RW, .flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS };
+	struct vm_mmap_args a = {.addr = BASE,
+				 .len = 4 * PAGE_SIZE,
+				 .prot = RW,
+				 .flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS};
 	struct vm_map *m, *child;
 	struct vm_area_info info;
 	int sig, code;
@@ -377,12 +387,13 @@ static void test_chain_depth(void **state __unused)
 	m = vm_map_create();
 	assert_int_equal(vm_mmap(m, &a), BASE);
 	for (int gen = 0; gen < 200; gen++) {
-		assert_int_equal(vm_shim_store(m, BASE + (gen % 4) * PAGE_SIZE, gen, &sig, &code), 0);
+		assert_int_equal(vm_shim_store(m, BASE + (gen % 4) * PAGE_SIZE, gen, &sig, &code),
+				 0);
 		child = vm_map_fork(m);
 		assert_int_equal(vm_shim_store(m, BASE, gen + 1, &sig, &code), 0);
 		assert_int_equal(vm_shim_store(child, BASE + PAGE_SIZE, gen + 2, &sig, &code), 0);
 		assert_int_equal(vm_shim_load(child, BASE, &b, &sig, &code), 0);
-		if (gen % 2) {	/* the parent dies, the child goes on */
+		if (gen % 2) { /* the parent dies, the child goes on */
 			vm_map_drop(m);
 			m = child;
 		} else {
@@ -398,7 +409,10 @@ static void test_chain_depth(void **state __unused)
 /* A failed call changes nothing: every allocation inside mmap, munmap, mprotect, fork and mremap fails once. */
 static void test_no_memory(void **state __unused)
 {
-	struct vm_mmap_args a = { .addr = BASE, .len = 8 * PAGE_SIZE, .prot = RW, .flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS };
+	struct vm_mmap_args a = {.addr = BASE,
+				 .len = 8 * PAGE_SIZE,
+				 .prot = RW,
+				 .flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS};
 	struct vm_map *m, *c;
 	u64 frames;
 	long slabs;
@@ -420,11 +434,13 @@ static void test_no_memory(void **state __unused)
 			if (op == 0)
 				ok = vm_munmap(m, BASE + 2 * PAGE_SIZE, PAGE_SIZE) == 0;
 			else if (op == 1)
-				ok = vm_mprotect(m, BASE + 3 * PAGE_SIZE, PAGE_SIZE, PROT_READ) == 0;
+				ok = vm_mprotect(m, BASE + 3 * PAGE_SIZE, PAGE_SIZE, PROT_READ) ==
+				     0;
 			else if (op == 2)
 				ok = (c = vm_map_fork(m));
 			else if (op == 3)
-				ok = vm_mremap(m, BASE + 4 * PAGE_SIZE, PAGE_SIZE, 3 * PAGE_SIZE, 1, 0) > 0;
+				ok = vm_mremap(m, BASE + 4 * PAGE_SIZE, PAGE_SIZE, 3 * PAGE_SIZE, 1,
+					       0) > 0;
 			else
 				ok = vm_mmap(m, &a) > 0;
 			vm_shim_fail(0);

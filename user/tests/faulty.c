@@ -77,8 +77,9 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } ways[] = {
-	{"segv", segv}, {"write", write_to_text}, {"exec", exec_data}, {"bus", bus},	       {"ill", ill},
-	{"trap", trap}, {"fpe", fpe},		  {"abort", abort},    {"overflow", overflow},
+	{"segv", segv},		{"write", write_to_text}, {"exec", exec_data}, {"bus", bus},
+	{"ill", ill},		{"trap", trap},		  {"fpe", fpe},	       {"abort", abort},
+	{"overflow", overflow},
 };
 
 int main(int argc, char **argv)
@@ -96,6 +97,7 @@ int main(int argc, char **argv)
 			return 99;
 		}
 	}
-	fprintf(stderr, "usage: faulty segv|write|exec|bus|ill|trap|fpe|abort|overflow|exit N|kill SIGNAL\n");
+	fprintf(stderr,
+		"usage: faulty segv|write|exec|bus|ill|trap|fpe|abort|overflow|exit N|kill SIGNAL\n");
 	return 2;
 }

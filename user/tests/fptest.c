@@ -22,17 +22,16 @@ struct fpu {
 	uint64_t fcsr;
 };
 
-static const char all[] = "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 "
-			  "26 27 28 29 30 31";
 static volatile int signals;
 
-#define FOR_ALL(op)                                                                                \
-	".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n" \
-	op " f\\n, 8*\\n(%0)\n"                                                                    \
+/* fld or fsd of all registers at the address in `base`. */
+#define FOR_ALL(op, base)                                                     \
+	".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22," \
+	"23,24,25,26,27,28,29,30,31\n" op " f\\n, 8*\\n(" base ")\n"           \
 	".endr\n"
-#define CLOBBERS                                                                               \
+#define CLOBBERS                                                                                \
 	"f0", "f1", "f2", "f3", "f4", "f5", "f6", "f7", "f8", "f9", "f10", "f11", "f12", "f13", \
-		"f14", "f15", "f16", "f17", "f18", "f19", "f20", "f21", "f22", "f23", "f24",      \
+		"f14", "f15", "f16", "f17", "f18", "f19", "f20", "f21", "f22", "f23", "f24",    \
 		"f25", "f26", "f27", "f28", "f29", "f30", "f31", "memory"
 
 static void fill(struct fpu *s, unsigned int seed)
@@ -46,26 +45,23 @@ static void fill(struct fpu *s, unsigned int seed)
 	s->fcsr = x >> 40 & 0x1f; /* the flags; rounding to nearest */
 }
 
-/* Loads the registers, spins, makes a system call (n > 0: n times), and stores them. */
+/* Loads the registers from s, spins, makes so many system calls, stores them to out. */
 static void hold(struct fpu *s, struct fpu *out, long spin, long calls)
 {
-	__asm__ volatile("fscsr %4\n" FOR_ALL("fld")
-			 "1: addi %2, %2, -1\n"
-			 "bnez %2, 1b\n"
-			 "2: beqz %3, 3f\n"
+	__asm__ volatile("fscsr %4\n" FOR_ALL("fld", "%2")
+			 "1: addi %0, %0, -1\n"
+			 "bnez %0, 1b\n"
+			 "2: beqz %1, 3f\n"
 			 "li a7, 124\n" /* sched_yield */
 			 "ecall\n"
-			 "addi %3, %3, -1\n"
+			 "addi %1, %1, -1\n"
 			 "j 2b\n"
-			 "3:\n"
-			 "mv t0, %0\n"
-			 "mv %0, %1\n" FOR_ALL("fsd")
+			 "3:\n" FOR_ALL("fsd", "%3")
 			 "frcsr t1\n"
-			 "sd t1, 256(%0)\n"
-			 "mv %0, t0\n"
-			 : "+r"(s), "+r"(out), "+r"(spin), "+r"(calls)
-			 : "r"(s->fcsr)
-			 : "a0", "a7", "t0", "t1", CLOBBERS);
+			 "sd t1, 256(%3)\n"
+			 : "+&r"(spin), "+&r"(calls)
+			 : "r"(s), "r"(out), "r"(s->fcsr)
+			 : "a0", "a7", "t1", CLOBBERS);
 }
 
 static int same(const struct fpu *a, const struct fpu *b)
@@ -155,28 +151,24 @@ static int handlers(unsigned int seed)
 static int fork_keeps(unsigned int seed)
 {
 	struct fpu want, got;
-	register long pid __asm__("a0") = 0;
+	long pid;
 	int status;
 
 	fill(&want, seed);
-	__asm__ volatile("mv t2, %1\n"
-			 "fscsr %3\n" FOR_ALL("fld")
+	__asm__ volatile("fscsr %3\n" FOR_ALL("fld", "%1")
 			 "li a0, 17\n" /* SIGCHLD */
 			 "li a1, 0\n"
 			 "li a2, 0\n"
 			 "li a3, 0\n"
 			 "li a4, 0\n"
 			 "li a7, 220\n" /* clone */
-			 "ecall\n"
-			 "mv t0, %0\n"
-			 "mv %0, t2\n" FOR_ALL("fsd")
+			 "ecall\n" FOR_ALL("fsd", "%2")
 			 "frcsr t1\n"
-			 "sd t1, 256(%0)\n"
-			 "mv %0, t0\n"
-			 "mv %2, a0\n"
-			 :
-			 : "r"(&want), "r"(&got), "r"(pid), "r"(want.fcsr)
-			 : "a1", "a2", "a3", "a4", "a7", "t0", "t1", "t2", CLOBBERS);
+			 "sd t1, 256(%2)\n"
+			 "mv %0, a0\n"
+			 : "=&r"(pid)
+			 : "r"(&want), "r"(&got), "r"(want.fcsr)
+			 : "a0", "a1", "a2", "a3", "a4", "a7", "t1", CLOBBERS);
 	if (pid == 0)
 		_exit(!same(&want, &got));
 	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0 && same(&want, &got);
@@ -214,8 +206,9 @@ static const struct {
 	const char *name;
 	int (*run)(unsigned int seed);
 } tests[] = {
-	{"context switches", switches}, {"system calls", calls},       {"signal handlers", handlers},
-	{"fork", fork_keeps},		{"exec clears fcsr", exec_clears},
+	{"context switches", switches},	   {"system calls", calls},
+	{"signal handlers", handlers},	   {"fork", fork_keeps},
+	{"exec clears fcsr", exec_clears},
 };
 
 int main(int argc, char **argv)

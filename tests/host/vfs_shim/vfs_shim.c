@@ -322,7 +322,7 @@ struct anon {
 struct vm_object *vm_object_create_anon(u64 size)
 {
 	struct anon *a = kmalloc(sizeof(*a), KM_ZERO);
-	static const struct vm_pager_ops ops = { .name = "anon" };
+	static const struct vm_pager_ops ops = {.name = "anon"};
 
 	a->o.size = size;
 	a->o.refs = 1;
@@ -376,7 +376,8 @@ void vm_object_set_size(struct vm_object *o, u64 size)
 	if (size < o->size)
 		vm_object_remove(o, DIV_ROUND_UP(size, PAGE_SIZE), MAX_PAGES);
 	if (tail & PAGE_MASK && a->page[tail >> PAGE_SHIFT])
-		memset((u8 *)frame_va(a->page[tail >> PAGE_SHIFT]) + (tail & PAGE_MASK), 0, PAGE_SIZE - (tail & PAGE_MASK));
+		memset((u8 *)frame_va(a->page[tail >> PAGE_SHIFT]) + (tail & PAGE_MASK), 0,
+		       PAGE_SIZE - (tail & PAGE_MASK));
 	o->size = size;
 }
 
@@ -386,7 +387,8 @@ void vm_object_extend(struct vm_object *o, u64 size)
 }
 
 /* Like a file's pager: NOFILL and pages beyond the end come BUSY, others zero. */
-int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readahead *ra, struct frame **out)
+int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readahead *ra,
+		struct frame **out)
 {
 	struct anon *a = container_of(o, struct anon, o);
 	bool beyond = index >= DIV_ROUND_UP(o->size, PAGE_SIZE);
@@ -412,7 +414,8 @@ int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readah
 	return 0;
 }
 
-size_t vm_page_get_run(struct vm_object *o, u64 index, size_t n, struct vm_readahead *ra, struct frame **out)
+size_t vm_page_get_run(struct vm_object *o, u64 index, size_t n, struct vm_readahead *ra,
+		       struct frame **out)
 {
 	struct anon *a = container_of(o, struct anon, o);
 	size_t k = 0;
@@ -492,7 +495,7 @@ struct mount *bdev_mount;
 
 void bdev_init(void)
 {
-	static const struct fs_type type = { .name = "bdev", .nodev = true };
+	static const struct fs_type type = {.name = "bdev", .nodev = true};
 
 	bdev_mount = mount_pseudo(&type);
 }
@@ -648,7 +651,7 @@ int put_user_u64(u64 v, u64 __user *p)
 /* ---- start and end ---- */
 
 struct fs_context *shim_fs;
-struct cred shim_root_cred = { .refs = 1000, .caps = ~0UL };
+struct cred shim_root_cred = {.refs = 1000, .caps = ~0UL};
 
 static u64 fsize_limit(void)
 {
@@ -669,12 +672,13 @@ void shim_initcall_tmpfs_register(void);
 
 struct lookup_ctx shim_ctx(const struct cred *c)
 {
-	return (struct lookup_ctx){ .fs = shim_fs, .cred = c ? c : &shim_root_cred };
+	return (struct lookup_ctx){.fs = shim_fs, .cred = c ? c : &shim_root_cred};
 }
 
 void shim_boot(void)
 {
-	static const struct vfs_hooks hooks = { .fsize_limit = fsize_limit, .raise = raise_signal, .cred = current_cred };
+	static const struct vfs_hooks hooks = {
+		.fsize_limit = fsize_limit, .raise = raise_signal, .cred = current_cred};
 
 	vfs_init();
 	vfs_set_hooks(&hooks);

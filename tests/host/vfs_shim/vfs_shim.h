@@ -17,16 +17,17 @@
 extern u64 shim_nofault_budget;
 /* User addresses in [shim_bad, shim_bad + shim_bad_len) are not there. */
 extern u64 shim_bad, shim_bad_len;
-extern u64 shim_raised;	/* signals raised, a bit each */
+extern u64 shim_raised; /* signals raised, a bit each */
 extern u64 shim_fsize;	/* RLIMIT_FSIZE */
 extern u32 shim_dirty_pages;
 
 u64 shim_memory(void);	 /* allocations alive: slab, kmalloc, frames, objects */
 u64 shim_sleepers(void); /* locks held */
-void shim_boot(void);	 /* vfs_init, tmpfs registered, one tmpfs as root; context and lookup of root's */
+void shim_boot(
+	void); /* vfs_init, tmpfs registered, one tmpfs as root; context and lookup of root's */
 extern struct fs_context *shim_fs;
 extern struct cred shim_root_cred;
 struct lookup_ctx shim_ctx(const struct cred *c);
-void shim_down(void);	 /* drops the context */
+void shim_down(void); /* drops the context */
 
 #endif

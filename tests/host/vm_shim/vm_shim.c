@@ -54,7 +54,9 @@ void *frame_va(const struct frame *f)
 
 struct frame *pa_frame(paddr_t pa)
 {
-	return pa < RAM_BASE || pa >= RAM_BASE + nframes * PAGE_SIZE ? NULL : &frames[(pa - RAM_BASE) >> PAGE_SHIFT];
+	return pa < RAM_BASE || pa >= RAM_BASE + nframes * PAGE_SIZE
+		       ? NULL
+		       : &frames[(pa - RAM_BASE) >> PAGE_SHIFT];
 }
 
 struct frame *va_frame(const void *va)
@@ -87,7 +89,8 @@ struct frame *frame_alloc(unsigned flags)
 void frame_free(struct frame *f)
 {
 	if (f->object || f->mapcount || (f->flags & ~FR_REF))
-		panic("unfit frame: object %p mapcount %u flags %#x", (void *)f->object, f->mapcount, f->flags);
+		panic("unfit frame: object %p mapcount %u flags %#x", (void *)f->object,
+		      f->mapcount, f->flags);
 	ASAN_POISON_MEMORY_REGION(frame_va(f), PAGE_SIZE);
 	list_add_tail(&free_frames, &f->link);
 	frames_out--;
@@ -259,7 +262,8 @@ void sleep_ns(u64 ns __unused)
 void sbi_remote_sfence(u64 mask __unused, u64 base __unused, u64 start __unused, u64 size __unused)
 {
 }
-void sbi_remote_sfence_asid(u64 mask __unused, u64 base __unused, u64 start __unused, u64 size __unused, u64 asid __unused)
+void sbi_remote_sfence_asid(u64 mask __unused, u64 base __unused, u64 start __unused,
+			    u64 size __unused, u64 asid __unused)
 {
 }
 void page_zero(void *p)
@@ -288,7 +292,8 @@ static int hook_fsync(struct file *f __unused)
 {
 	return 0;
 }
-static const struct vm_file_hooks hooks = { hook_file, hook_file, hook_path, hook_ident, hook_file, hook_fsync };
+static const struct vm_file_hooks hooks = {hook_file,  hook_file, hook_path,
+					   hook_ident, hook_file, hook_fsync};
 
 void vm_shim_start(unsigned n)
 {

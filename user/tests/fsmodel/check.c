@@ -21,7 +21,8 @@ static void compare(struct worker *w, const uint8_t *bytes, size_t offset, size_
 		return;
 	for (size_t i = 0; i < len; i++) {
 		if (bytes[i] != want[i])
-			bad(w, "%s: offset %zu holds %#x, not %#x", name, offset + i, bytes[i], want[i]);
+			bad(w, "%s: offset %zu holds %#x, not %#x", name, offset + i, bytes[i],
+			    want[i]);
 	}
 }
 
@@ -121,7 +122,8 @@ static void check_dir(struct worker *w, struct entry *e)
 			continue;
 		child = entry_find(w, e, d->d_name);
 		if (!child || child->seen)
-			bad(w, "%s: readdir: %s %s", path, d->d_name, child ? "twice" : "is unknown");
+			bad(w, "%s: readdir: %s %s", path, d->d_name,
+			    child ? "twice" : "is unknown");
 		check_type(w, child, d);
 		child->seen = true;
 		count++;

@@ -35,10 +35,10 @@ struct entry {
 	struct entry *parent; /* NULL for the root */
 	char name[24];
 	enum kind kind;
-	struct body *body;    /* KIND_FILE */
-	char target[40];      /* KIND_LINK */
+	struct body *body;     /* KIND_FILE */
+	char target[40];       /* KIND_LINK */
 	unsigned int children; /* KIND_DIR */
-	bool seen;	      /* by a walk through the real directory */
+	bool seen;	       /* by a walk through the real directory */
 };
 
 /* An open file, maybe without a name by now, maybe mapped. */
@@ -62,8 +62,7 @@ struct worker {
 };
 
 /* Says what, where in the sequence and with which errno; ends the process. */
-void bad(struct worker *w, const char *format, ...)
-	__attribute__((noreturn, format(printf, 2, 3)));
+void bad(struct worker *w, const char *format, ...) __attribute__((noreturn, format(printf, 2, 3)));
 void *must_realloc(void *p, size_t size);
 uint32_t pick(struct worker *w, uint32_t below);
 
@@ -77,7 +76,7 @@ void body_drop(struct worker *w, struct body *b); /* frees it if nobody has it *
 struct entry *entry_add(struct worker *w, struct entry *parent, const char *name, enum kind kind);
 void entry_remove(struct worker *w, struct entry *e);
 struct entry *entry_find(struct worker *w, struct entry *parent, const char *name);
-struct entry *entry_pick(struct worker *w, enum kind kind); /* NULL: there is none */
+struct entry *entry_pick(struct worker *w, enum kind kind);		  /* NULL: there is none */
 bool entry_is_below(const struct entry *e, const struct entry *ancestor); /* or is it */
 void entry_path(const struct entry *e, char *path);			  /* PATH_LEN bytes */
 

@@ -34,8 +34,8 @@ void bad(struct worker *w, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	printf("fsmodel: process %d, operation %lu: %s (errno %d)\n", w->number, w->operations, text,
-	       error);
+	printf("fsmodel: process %d, operation %lu: %s (errno %d)\n", w->number, w->operations,
+	       text, error);
 	fflush(stdout);
 	_exit(1);
 }
@@ -155,7 +155,8 @@ static bool run(const char *dir)
 	good = wait_all(procs);
 	while (read(fds[0], &n, sizeof(n)) == sizeof(n))
 		total += n;
-	printf("fsmodel: %u processes, %lu operations, seed %u\n", procs, total, (unsigned int)seed);
+	printf("fsmodel: %u processes, %lu operations, seed %u\n", procs, total,
+	       (unsigned int)seed);
 	return good && manifest_merge(dir, (int)procs) == 0;
 }
 

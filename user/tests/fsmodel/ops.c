@@ -470,10 +470,11 @@ static void op_sync(struct worker *w)
 void operate(struct worker *w)
 {
 	static void (*const ops[])(struct worker *) = {
-		op_create, op_create,	  op_create,	  op_change,	 op_change,	op_change,
-		op_change, op_change,	  op_append,	  op_truncate,	 op_unlink,	op_unlink,
-		op_link,   op_symlink,	  op_mkdir,	  op_rmdir,	 op_rename_new, op_rename_over,
-		op_rename_over, op_open_handle, op_use_handle, op_use_handle, op_check, op_sync,
+		op_create,     op_create,     op_create,      op_change,      op_change,
+		op_change,     op_change,     op_change,      op_append,      op_truncate,
+		op_unlink,     op_unlink,     op_link,	      op_symlink,     op_mkdir,
+		op_rmdir,      op_rename_new, op_rename_over, op_rename_over, op_open_handle,
+		op_use_handle, op_use_handle, op_check,	      op_sync,
 	};
 
 	ops[pick(w, sizeof(ops) / sizeof(ops[0]))](w);

@@ -242,7 +242,7 @@ TEST(ten_thousand_areas)
 struct model {
 	char *base;
 	signed char prot[MODEL_PAGES]; /* -1: not mapped */
-	char value[MODEL_PAGES]; /* first byte of the page */
+	char value[MODEL_PAGES];       /* first byte of the page */
 };
 
 static void model_call(struct model *m, size_t at, size_t n, uint32_t what)

@@ -175,7 +175,8 @@ static void family_live(struct family *f, int generation)
 
 	family_check(f, generation);
 	f->anon[generation * PAGE] = f->file[generation * PAGE] = (char)(100 + generation);
-	f->shared_anon[generation * PAGE] = f->shared_file[generation * PAGE] = (char)(50 + generation);
+	f->shared_anon[generation * PAGE] = f->shared_file[generation * PAGE] =
+		(char)(50 + generation);
 	f->anon[7 * PAGE] = f->file[7 * PAGE] = (char)generation;
 	if (generation == 3)
 		return;

@@ -30,14 +30,14 @@ struct test {
 
 void test_register(struct test *t);
 
-#define TEST(id)                                                        \
-	static void test_##id(void);                                    \
-	static void __attribute__((constructor)) register_##id(void)    \
-	{                                                               \
-		static struct test entry = {#id, test_##id, NULL};      \
-                                                                        \
-		test_register(&entry);                                  \
-	}                                                               \
+#define TEST(id)                                                     \
+	static void test_##id(void);                                 \
+	static void __attribute__((constructor)) register_##id(void) \
+	{                                                            \
+		static struct test entry = {#id, test_##id, NULL};   \
+                                                                     \
+		test_register(&entry);                               \
+	}                                                            \
 	static void test_##id(void)
 
 void fail(const char *file, int line, const char *format, ...)
@@ -46,10 +46,10 @@ void skip(const char *why) __attribute__((noreturn));
 void check_equal(const char *file, int line, const char *what, long got, long want);
 void check_error(const char *file, int line, const char *what, long got, int want);
 
-#define CHECK(cond)                                               \
-	do {                                                      \
-		if (!(cond))                                      \
-			fail(__FILE__, __LINE__, "%s", #cond);    \
+#define CHECK(cond)                                            \
+	do {                                                   \
+		if (!(cond))                                   \
+			fail(__FILE__, __LINE__, "%s", #cond); \
 	} while (0)
 #define CHECK_EQ(got, want) check_equal(__FILE__, __LINE__, #got, (long)(got), (long)(want))
 /* The call gives -1 (or MAP_FAILED) and this errno. */
@@ -68,8 +68,7 @@ struct caught probe_write(volatile void *p, char value);
 void check_caught(const char *file, int line, struct caught got, int sig, int code,
 		  volatile void *addr);
 
-#define CHECK_READ_FAULT(p, sig, code) \
-	check_caught(__FILE__, __LINE__, probe_read(p), sig, code, p)
+#define CHECK_READ_FAULT(p, sig, code) check_caught(__FILE__, __LINE__, probe_read(p), sig, code, p)
 #define CHECK_WRITE_FAULT(p, sig, code) \
 	check_caught(__FILE__, __LINE__, probe_write(p, 1), sig, code, p)
 #define CHECK_UNMAPPED(p) CHECK_READ_FAULT(p, SIGSEGV, SEGV_MAPERR)

@@ -4,7 +4,7 @@
 #define HOST_KERNEL_RISCV_CSR_H
 
 #define csr_write(csr, val) ((void)(val))
-#define SATP_SV39 (8UL << 60)
-#define SATP_ASID_SHIFT 44
+#define SATP_SV39	    (8UL << 60)
+#define SATP_ASID_SHIFT	    44
 
 #endif

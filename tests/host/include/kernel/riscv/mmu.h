@@ -3,7 +3,7 @@
 #ifndef HOST_KERNEL_RISCV_MMU_H
 #define HOST_KERNEL_RISCV_MMU_H
 
-#define pa_to_va pa_to_va_riscv_
+#define pa_to_va	     pa_to_va_riscv_
 #define sfence_vma_all	     sfence_vma_all_riscv_
 #define sfence_vma_page	     sfence_vma_page_riscv_
 #define sfence_vma_page_asid sfence_vma_page_asid_riscv_

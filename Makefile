@@ -188,7 +188,7 @@ check-locks:
 	@echo "  CHECK locks (clang -Wthread-safety)"
 	@for f in $(filter %.c,$(KERNEL_SRC)); do echo $$f; done | \
 		xargs -P2 -n8 clang --target=riscv64 -march=rv64imac -mabi=lp64 -mcmodel=medany -std=gnu17 -ffreestanding \
-		-nostdinc -isystem $$(clang -print-resource-dir)/include -I. -D__KERNEL__=1 -DDEBUG=1 \
+		-nostdinc -isystem $$(clang -print-resource-dir)/include -I. -D__KERNEL__=1 -DDEBUG=1 -DTHREAD_SAFETY_CHECK \
 		-fsyntax-only -Wthread-safety -Werror=thread-safety -Wno-unknown-warning-option \
 		-Wno-unknown-attributes
 

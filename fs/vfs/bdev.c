@@ -4,8 +4,9 @@
  * caches the whole device: file systems keep their metadata there (meta_*), and /dev/NAME reads and writes the very same pages.
  *
  * A page may hold several blocks, some of them metadata and some of them file data whose newest copy is in a file's object; so a page is not written
- * as a whole: frame->private has a bit for each dirty 512-byte sector.  A dirty page without bits was stored to through a mapping
- * and is written whole; shared writable mappings are refused while a file system is mounted, because they would write its file data too.
+ * as a whole: frame->private has a bit for each dirty 512-byte sector, and a dirty page without bits needs no write.  Stores through
+ * a mapping set no bits: a device that was mapped for writing has its pages written whole, which is why such mappings and a mounted file
+ * system exclude each other.
  *
  * Locks: none of its own: the mount's tree keeps one vnode a device, and the bits are atomic.
  */
@@ -19,11 +20,12 @@
 struct mount *bdev_mount;
 
 /* Field markings and the corresponding locks:
- * (c) constant
+ * (c) constant   (a) atomic
  */
 struct bdev {
 	struct vnode vn;       /* (c) */
 	struct block_dev *dev; /* (c) held */
+	bool mapped;	       /* (a) for writing: dirty sectors are not known */
 };
 
 static struct bdev *bdev_of(struct vnode *vn)
@@ -134,7 +136,7 @@ static u32 take_bits(const struct bdev *d, struct frame *f)
 	u32 exist = (1u << sectors_in_page(d, f->index)) - 1;
 	u32 bits = (u32)__atomic_exchange_n(&f->private, 0, __ATOMIC_ACQ_REL) & exist;
 
-	return bits ? bits : exist;
+	return READ_ONCE(d->mapped) ? exist : bits;
 }
 
 static void bdev_clean(struct vm_object *o, struct frame **frames, size_t n, bool wait)
@@ -149,7 +151,10 @@ static void bdev_clean(struct vm_object *o, struct frame **frames, size_t n, boo
 			if (b)
 				bio_submit(b);
 			b = NULL;
-			clean_partial(d, frames[i], bits, wait);
+			if (bits)
+				clean_partial(d, frames[i], bits, wait);
+			else
+				vm_page_clean_end(frames[i], 0); /* all of it was forgotten, or written already */
 			continue;
 		}
 		if (!b)
@@ -237,6 +242,19 @@ int bdev_sync(struct vnode *vn, bool wait)
 	return err;
 }
 
+int bdev_claim(struct vnode *vn)
+{
+	struct bdev *b = bdev_of(vn);
+
+	if (!READ_ONCE(b->mapped))
+		return 0;
+	if (__atomic_load_n(&vn->refs, __ATOMIC_ACQUIRE) > 1)
+		return -EBUSY; /* perhaps it still is mapped */
+	bdev_sync(vn, true);
+	WRITE_ONCE(b->mapped, false);
+	return 0;
+}
+
 /* ---- metadata ---- */
 
 static u64 bits_of(const struct meta *m)
@@ -301,22 +319,14 @@ void meta_put(struct meta *m)
 /* A freed block may get a file's data, which goes to the disk by another way: what is cached here must not follow it there. */
 void meta_forget(struct vnode *bdev, u64 block, u32 bsize)
 {
-	u64 at = block * bsize, index = at >> PAGE_SHIFT, left;
 	struct meta m;
 
-	if (bsize == PAGE_SIZE) {
-		vm_object_remove(bdev->object, index, index);
-		return;
-	}
-	if (vm_page_get(bdev->object, index, VMP_NOWAIT, NULL, &m.frame))
+	if (get_frame(bdev, block, bsize, VMP_NOWAIT, &m))
 		return; /* not here, hence not dirty; or busy being read, likewise */
-	m.data = (char *)frame_va(m.frame) + (at & PAGE_MASK);
-	m.nsectors = bsize / SECTOR_SIZE;
-	vm_page_wait_clean(m.frame);
-	left = __atomic_and_fetch(&m.frame->private, ~bits_of(&m), __ATOMIC_ACQ_REL);
-	vm_page_put(m.frame);
-	if (!left)
-		vm_object_remove(bdev->object, index, index);
+	__atomic_fetch_and(&m.frame->private, ~bits_of(&m), __ATOMIC_ACQ_REL);
+	vm_page_wait_clean(m.frame); /* a write under way must not land after that of the new owner */
+	__atomic_fetch_and(&m.frame->private, ~bits_of(&m), __ATOMIC_ACQ_REL);
+	meta_put(&m);
 }
 
 int meta_sync_range(struct vnode *bdev, u64 block, u64 nblocks, u32 bsize, bool wait)
@@ -462,7 +472,11 @@ static int bdev_mmap(struct file *f, struct vm_object **o, u32 *max_prot)
 
 	if (!mounted)
 		block_unclaim(bdev_of(d)->dev, f);
-	*max_prot = PROT_READ | PROT_EXEC | (f->may_write && !mounted ? PROT_WRITE : 0);
+	*max_prot = PROT_READ | PROT_EXEC;
+	if (f->may_write && !mounted) {
+		*max_prot |= PROT_WRITE;
+		WRITE_ONCE(bdev_of(d)->mapped, true);
+	}
 	*o = d->object;
 	vm_object_hold(*o);
 	return 0;

@@ -140,6 +140,7 @@ static void whole_release(struct lock_list *l, const struct file *f)
 }
 
 static int whole_take(struct lock_list *l, struct file *f, struct range *fresh, bool wait)
+	REQUIRES(l->lock)
 {
 	int err;
 
@@ -290,7 +291,7 @@ again:
 
 /* Waits until a release; the list is locked. */
 static int wait_release(struct lock_list *l, const struct range *want, const struct range *holder,
-			bool posix)
+			bool posix) REQUIRES(l->lock)
 {
 	struct waiting w = {.owner = want->owner, .for_owner = holder->owner};
 	bool circle = false;

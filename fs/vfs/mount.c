@@ -136,9 +136,11 @@ static int attach_device(struct mount *m, struct block_dev *dev)
 	if (err)
 		return err;
 	m->bdev_vnode = bdev_vnode_get(dev);
-	if (!m->bdev_vnode) {
+	err = m->bdev_vnode ? bdev_claim(m->bdev_vnode) : -ENOMEM;
+	if (err) {
+		vnode_drop(m->bdev_vnode);
 		block_unclaim(dev, m);
-		return -ENOMEM;
+		return err;
 	}
 	block_hold(dev);
 	m->dev = dev;

@@ -267,7 +267,8 @@ static int lookup_slow(struct name *dir, const char *text, size_t len, struct na
 	return 0;
 }
 
-int name_lookup(struct name *dir, const char *text, size_t len, bool locked, struct name **out)
+int name_lookup(struct name *dir, const char *text, size_t len, bool locked,
+		struct name **out) NO_TS
 {
 	struct vnode *vn = dir->vnode;
 	int err;

@@ -236,7 +236,7 @@ static bool has_room(const struct pipe *p, u64 n)
 	return room(p) >= (n <= PIPE_BUF ? n : 1);
 }
 
-static ssize_t write_locked(struct file *f, struct pipe *p, struct uio *u)
+static ssize_t write_locked(struct file *f, struct pipe *p, struct uio *u) REQUIRES(p->lock)
 {
 	bool atomic = u->left <= PIPE_BUF;
 	ssize_t done = 0, n;
@@ -477,7 +477,7 @@ static struct pipe *get_fifo(struct vnode *vn)
 }
 
 /* Waits for the other end. Lock held; the own end is counted already. */
-static int wait_partner(struct pipe *p, const struct file *f)
+static int wait_partner(struct pipe *p, const struct file *f) REQUIRES(p->lock)
 {
 	u64 seen;
 	int err = 0;

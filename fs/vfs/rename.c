@@ -25,7 +25,7 @@ static int check_last(const struct walk *w)
 }
 
 /* Both directories exclusive; the tree too if they differ. */
-static void lock_dirs(struct rename *r)
+static void lock_dirs(struct rename *r) ACQUIRES(r->odir->v_lock, r->ndir->v_lock) NO_TS
 {
 	struct vnode *a = r->odir, *b = r->ndir;
 
@@ -44,7 +44,7 @@ static void lock_dirs(struct rename *r)
 	rw_lock_write_same(&b->v_lock);
 }
 
-static void unlock_dirs(struct rename *r)
+static void unlock_dirs(struct rename *r) RELEASES(r->odir->v_lock, r->ndir->v_lock) NO_TS
 {
 	rw_unlock_write(&r->odir->v_lock);
 	if (r->ndir != r->odir)
@@ -130,7 +130,7 @@ static int check_names(const struct rename *r)
 	return r->odir->ops->rename ? 0 : -EPERM;
 }
 
-static void lock_pair(struct vnode *a, struct vnode *b)
+static void lock_pair(struct vnode *a, struct vnode *b) ACQUIRES(a->v_lock, b->v_lock) NO_TS
 {
 	if (b && b < a) {
 		struct vnode *t = a;
@@ -143,14 +143,14 @@ static void lock_pair(struct vnode *a, struct vnode *b)
 		rw_lock_write_same(&b->v_lock);
 }
 
-static void unlock_pair(struct vnode *a, struct vnode *b)
+static void unlock_pair(struct vnode *a, struct vnode *b) RELEASES(a->v_lock, b->v_lock) NO_TS
 {
 	rw_unlock_write(&a->v_lock);
 	if (b && b != a)
 		rw_unlock_write(&b->v_lock);
 }
 
-static int rename_locked(struct rename *r)
+static int rename_locked(struct rename *r) REQUIRES(r->odir->v_lock, r->ndir->v_lock)
 {
 	struct vnode *vn, *target;
 	int err;

@@ -183,6 +183,7 @@ void writeback_forget(struct vnode *vn);	 /* vnode is going away */
 extern struct mount *bdev_mount;
 int bdev_open(struct vnode *vn, struct file *f);
 int bdev_sync(struct vnode *bdev, bool wait);
+int bdev_claim(struct vnode *bdev); /* held; a file system's metadata will live in it: 0, -EBUSY */
 void bdev_init(void);
 
 /* ---- pipe.c ---- */

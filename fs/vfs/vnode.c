@@ -290,7 +290,7 @@ static bool evict_locked(struct vnode *vn)
 }
 
 /* The oldest entry of the LRU with its mount's hash lock held, off the list; NULL: none, or try again (*again). */
-static struct vnode *lru_take(bool *again)
+static struct vnode *lru_take(bool *again) NO_TS
 {
 	struct vnode *vn;
 	struct mount *m;
@@ -317,7 +317,7 @@ static struct vnode *lru_take(bool *again)
 	return vn;
 }
 
-size_t vnode_shrink(size_t n)
+size_t vnode_shrink(size_t n) NO_TS
 {
 	size_t freed = 0;
 	u64 tries = READ_ONCE(lru_count);

@@ -120,7 +120,7 @@ static bool same_key(const struct futex_key *a, const struct futex_key *b)
 	return a->space == b->space && a->where == b->where;
 }
 
-static void lock_two(struct bucket *a, struct bucket *b)
+static NO_TS void lock_two(struct bucket *a, struct bucket *b) ACQUIRES(a->lock, b->lock)
 {
 	if (a > b) {
 		struct bucket *t = a;
@@ -133,7 +133,7 @@ static void lock_two(struct bucket *a, struct bucket *b)
 		spin_lock_same(&b->lock);
 }
 
-static void unlock_two(struct bucket *a, struct bucket *b)
+static NO_TS void unlock_two(struct bucket *a, struct bucket *b) RELEASES(a->lock, b->lock)
 {
 	spin_unlock(&a->lock);
 	if (a != b)
@@ -257,6 +257,7 @@ static void wake_waiter(struct futex_waiter *w)
 }
 
 static u32 wake_matching(struct bucket *b, const struct futex_key *k, u32 n, u32 bitset)
+	REQUIRES(b->lock)
 {
 	struct futex_waiter *w, *tmp;
 	u32 woken = 0;
@@ -306,7 +307,7 @@ int futex_wake_addr(u64 addr, int n)
 
 /* Moves up to n waiters from one key to another, both buckets locked.  Objects given up go to `drop`. */
 static u32 move_waiters(struct bucket *from, const struct futex_key *k, struct bucket *to,
-			const struct futex_key *k2, u32 n)
+			const struct futex_key *k2, u32 n) REQUIRES(from->lock, to->lock)
 {
 	struct futex_waiter *w, *tmp;
 	u32 moved = 0;
@@ -329,7 +330,8 @@ static u32 move_waiters(struct bucket *from, const struct futex_key *k, struct b
 }
 
 /* The word, read under locks: 0, or unlocks, faults it in and returns -EAGAIN to begin again; -EFAULT. */
-static int read_locked(struct bucket *a, struct bucket *b, u64 uaddr, u32 *now)
+static NO_TS int read_locked(struct bucket *a, struct bucket *b, u64 uaddr, u32 *now)
+	REQUIRES(a->lock, b->lock)
 {
 	if (likely(copy_from_user_nofault(now, (u32 __user *)uaddr, 4) == 0))
 		return 0;
@@ -337,8 +339,8 @@ static int read_locked(struct bucket *a, struct bucket *b, u64 uaddr, u32 *now)
 	return get_user_u32(now, (u32 __user *)uaddr) ? -EFAULT : -EAGAIN;
 }
 
-static s64 requeue_keys(const struct futex_args *a, struct futex_key *k1, struct futex_key *k2,
-			bool compare)
+static NO_TS s64 requeue_keys(const struct futex_args *a, struct futex_key *k1,
+			      struct futex_key *k2, bool compare)
 {
 	struct bucket *b1 = bucket_of(k1), *b2 = bucket_of(k2);
 	u32 now, done;

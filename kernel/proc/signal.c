@@ -63,7 +63,7 @@ void sighand_drop(struct sighand *h)
 }
 
 /* p->sig_lock held.  Returns what sighand_leave needs. */
-static bool sighand_enter(struct sighand *h)
+static NO_TS bool sighand_enter(struct sighand *h)
 {
 	bool shared = __atomic_load_n(&h->refs, __ATOMIC_ACQUIRE) > 1;
 
@@ -72,7 +72,7 @@ static bool sighand_enter(struct sighand *h)
 	return shared;
 }
 
-static void sighand_leave(struct sighand *h, bool locked)
+static NO_TS void sighand_leave(struct sighand *h, bool locked)
 {
 	if (locked)
 		spin_unlock(&h->lock);

@@ -77,22 +77,29 @@ trap_entry:
 	csrrw	t1, sscratch, zero
 	csrr	t2, sepc
 	csrr	t3, sstatus
-	csrr	a1, scause
+	csrr	t4, scause
 	sd	t0, 16(sp)
 	sd	t1, 32(sp)
 	sd	t3, TF_STATUS(sp)
 	li	t1, 8			/* ecall from user mode */
-	bne	a1, t1, user_other
+	bne	t4, t1, user_other
 
+	/* a0-a5 and a7 still hold what the user put there, just as the functions of the table want them */
 	addi	t2, t2, 4
 	sd	t2, 0(sp)
 	sd	a0, TF_ORIG_A0(sp)
 	sd	a7, TF_SYSCALL_NR(sp)
-	lla	t0, trap_hooks
+	lla	t0, trap_syscalls
+	ld	t1, 8(t0)		/* entries */
+	bgeu	a7, t1, syscall_hook
 	ld	t0, 0(t0)
+	slli	t1, a7, 3
+	add	t0, t0, t1
+	ld	t0, 0(t0)
+	beqz	t0, syscall_hook
 	csrsi	sstatus, SR_SIE
-	mv	a0, sp
 	jalr	t0
+	sd	a0, 80(sp)
 
 to_user:				/* sp = the frame at kstack_top */
 	csrci	sstatus, SR_SIE
@@ -110,8 +117,17 @@ to_user:				/* sp = the frame at kstack_top */
 	ld	sp, 16(sp)
 	sret
 
+syscall_hook:
+	lla	t0, trap_hooks
+	ld	t0, 0(t0)
+	csrsi	sstatus, SR_SIE
+	mv	a0, sp
+	jalr	t0
+	j	to_user
+
 user_other:
 	li	t1, -1
+	mv	a1, t4
 	csrr	a2, stval
 	sd	t2, 0(sp)
 	sd	t1, TF_SYSCALL_NR(sp)

@@ -73,6 +73,19 @@ static void no_notify(struct trapframe *tf)
 struct trap_hooks trap_hooks = {no_syscall, no_user_fault, no_page_fault, no_notify};
 BUILD_ASSERT(offsetof(struct trap_hooks, syscall) == 0);
 
+/* trap.S calls these directly. */
+struct {
+	const trap_syscall_fn *table;
+	u64 n;
+} trap_syscalls;
+
+void trap_set_syscalls(const trap_syscall_fn *table, u64 n)
+{
+	ASSERT(!trap_syscalls.n);
+	trap_syscalls.table = table;
+	__atomic_store_n(&trap_syscalls.n, n, __ATOMIC_RELEASE);
+}
+
 void trap_set_hooks(const struct trap_hooks *h)
 {
 	trap_hooks = *h;

@@ -80,6 +80,12 @@ struct trap_hooks {
 	void (*notify)(struct trapframe *tf); /* TIF_SIGNAL/TIF_EXIT set on the way to user mode */
 };
 void trap_set_hooks(const struct trap_hooks *h);
+/*
+ * System calls by number: those whose entry is not NULL are called straight from trap.S, with orig_a0 and syscall_nr set, and
+ * their result goes to a0; the others, and all without a table, go to trap_hooks.syscall.
+ */
+typedef long (*trap_syscall_fn)(u64, u64, u64, u64, u64, u64);
+void trap_set_syscalls(const trap_syscall_fn *table, u64 n);
 /* A system call that changes s0-s11 or gp in the trapframe sets TIF_RESTORE_ALL on current, else they are not loaded. */
 /* Gives a new thread a copy of current's FP state (fork). 0 or -ENOMEM. */
 int fpu_fork(struct thread *child);

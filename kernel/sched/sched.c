@@ -613,8 +613,14 @@ static void idle_once(struct hart *h)
 	while (!(READ_ONCE(t->flags) & TIF_RESCHED) && frames_zero_one())
 		;
 	irq_disable();
-	if (!(READ_ONCE(t->flags) & TIF_RESCHED) && !READ_ONCE(h->runq->ready))
+	if (!(READ_ONCE(t->flags) & TIF_RESCHED) && !READ_ONCE(h->runq->ready)) {
+		/* a hart that sleeps with a map loaded would be woken by each of its shootdowns */
+		if (h->map && nharts > 1) {
+			hooks.switch_map(h->map, NULL);
+			h->map = NULL;
+		}
 		__asm__ volatile("wfi");
+	}
 	irq_enable();
 }
 

@@ -18,7 +18,10 @@ enum lock_rank {
 	LOCK_RANKS,
 };
 
-/* clang -Wthread-safety annotations; nothing under GCC. */
+/*
+ * clang -Wthread-safety annotations (make check-locks); nothing under GCC.  NO_TS: the analysis cannot follow the body,
+ * as it locks on a condition, or by another name of the lock; what it takes or gives may still be said for its callers.
+ */
 #if defined(__clang__) && defined(THREAD_SAFETY_CHECK)
 #define TS(x) __attribute__((x))
 #else

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * From the trap to the function of the call.  The trap frame's orig_a0 and syscall_nr are set first: signal delivery
+ * From the trap to the function of the call, for calls that trap.S does not find in the table by itself.  The trap frame's orig_a0 and syscall_nr are set first: signal delivery
  * looks at them to restart an interrupted call.
  *
  * Debug builds print every call and its result when the kernel is given syscall_trace=1.
@@ -12,12 +12,6 @@
 
 #if DEBUG
 static bool trace;
-
-static void trace_init(void)
-{
-	trace = kernel_flag("syscall_trace");
-}
-INITCALL(LATE, trace_init);
 
 static void trace_call(const struct trapframe *tf, u64 nr)
 {
@@ -42,6 +36,17 @@ static void trace_result(u64 nr, long result)
 #define trace_call(tf, nr)	 ((void)0)
 #define trace_result(nr, result) ((void)0)
 #endif
+
+/* Calls go straight to the table unless somebody wants to see them. */
+static void dispatch_init(void)
+{
+#if DEBUG
+	trace = kernel_flag("syscall_trace");
+#endif
+	if (!trace)
+		trap_set_syscalls(syscall_table, SYSCALL_TABLE_SIZE);
+}
+INITCALL(LATE, dispatch_init);
 
 void syscall_dispatch(struct trapframe *tf)
 {

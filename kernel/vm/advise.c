@@ -16,6 +16,7 @@ static struct vm_area *covering(struct vm_map *m, u64 addr)
 
 /* One area's part of the range: its pages are written, and for MS_SYNC reach stable storage. Unlocks the map. */
 static int sync_part(struct vm_map *m, struct vm_area *a, u64 start, u64 end, int flags)
+	RELEASES_SHARED(m->lock)
 {
 	struct vm_object *o = a->object;
 	struct file *f = a->file;
@@ -101,7 +102,7 @@ enum {
 
 /* Anonymous or private pages of the area are forgotten; it goes back to what it showed when it was mapped. Write-locked; a lies inside the range.
  * What it referred to goes to *drop (an object) for the caller to drop unlocked. */
-static int forget_area(struct vm_map *m, struct vm_area *a, struct vm_object **drop)
+static NO_TS int forget_area(struct vm_map *m, struct vm_area *a, struct vm_object **drop)
 {
 	struct vm_object *o;
 	u64 first, last;
@@ -307,7 +308,7 @@ int vm_madvise(struct vm_map *m, u64 addr, u64 len, int advice)
 
 /* ---- mincore ---- */
 
-static bool in_core(struct vm_area *a, u64 addr)
+static NO_TS bool in_core(struct vm_area *a, u64 addr)
 {
 	struct vm_object *o = area_lock_object(a), *low;
 	u64 index = area_index(a, addr);

@@ -194,7 +194,7 @@ u64 area_find_gap(struct vm_map *m, u64 len, u64 low, u64 high)
 
 /* ---- objects ---- */
 
-struct vm_object *area_lock_object(struct vm_area *a)
+NO_TS struct vm_object *area_lock_object(struct vm_area *a)
 {
 	for (;;) {
 		struct spinlock *l = __atomic_load_n(&a->objlock, __ATOMIC_ACQUIRE);
@@ -225,7 +225,7 @@ void area_attach(struct vm_area *a, struct vm_object *o, u64 index)
 }
 
 /* The area has no object any more; its reference passes to the caller. Map write-locked. */
-struct vm_object *area_detach(struct vm_area *a)
+NO_TS struct vm_object *area_detach(struct vm_area *a)
 {
 	struct vm_object *o = area_lock_object(a);
 	struct spinlock *l = a->objlock;
@@ -246,7 +246,7 @@ void area_detach_locked(struct vm_area *a)
 
 /* ---- split and merge ---- */
 
-struct vm_area *area_split(struct vm_map *m, struct vm_area *a, u64 addr, struct vm_area *hi)
+NO_TS struct vm_area *area_split(struct vm_map *m, struct vm_area *a, u64 addr, struct vm_area *hi)
 {
 	struct vm_object *o;
 
@@ -286,7 +286,7 @@ struct vm_area *area_split(struct vm_map *m, struct vm_area *a, u64 addr, struct
 	 AREA_NORESERVE | AREA_RANDOM | AREA_SEQUENTIAL | AREA_STACK | AREA_WAS_SHARED_RO)
 
 /* The objects continue one another: looked at under the object's lock, as a collapse may renumber both. */
-static bool objects_match(struct vm_area *a, struct vm_area *b)
+static NO_TS bool objects_match(struct vm_area *a, struct vm_area *b)
 {
 	struct vm_object *o = area_lock_object(a);
 	bool match;
@@ -308,7 +308,7 @@ static bool mergeable(struct vm_area *a, struct vm_area *b)
 }
 
 /* a and b = its successor become a. */
-static void join(struct vm_map *m, struct vm_area *a, struct vm_area *b)
+static NO_TS void join(struct vm_map *m, struct vm_area *a, struct vm_area *b)
 {
 	struct vm_object *o = area_detach(b);
 

@@ -59,7 +59,7 @@ static enum verdict judge(struct frame *f)
 }
 
 /* One step of the hand, ring_lock held; the frame is returned if it was taken. */
-static struct frame *step(bool *dirty)
+static struct frame *step(bool *dirty) REQUIRES(ring_lock)
 {
 	struct frame *f = list_first(&ring, struct frame, link);
 	struct vm_object *o = f->object;

@@ -56,7 +56,7 @@ static enum outcome fail(struct fault *ft, int err, int sig, int code)
 	return FAIL;
 }
 
-static void unlock_object(struct fault *ft)
+static NO_TS void unlock_object(struct fault *ft)
 {
 	if (ft->lower)
 		spin_unlock(ft->lower);
@@ -66,7 +66,7 @@ static void unlock_object(struct fault *ft)
 	ft->top = NULL;
 }
 
-static void unlock_all(struct fault *ft)
+static NO_TS void unlock_all(struct fault *ft)
 {
 	unlock_object(ft);
 	if (ft->area)
@@ -253,7 +253,7 @@ static enum outcome map_frame(struct fault *ft, bool writable)
 }
 
 /* The chain has a page of its own above the file's at this distance from the fault. */
-static bool hidden(struct fault *ft, s64 distance)
+static NO_TS bool hidden(struct fault *ft, s64 distance)
 {
 	u64 index = ft->index + distance;
 
@@ -307,7 +307,7 @@ static enum outcome map_file_page(struct fault *ft)
 }
 
 /* Puts the spare into the top object and maps it writable. */
-static enum outcome insert_spare(struct fault *ft)
+static NO_TS enum outcome insert_spare(struct fault *ft)
 {
 	struct frame *f = ft->spare;
 	struct vm_object *top = ft->top;
@@ -338,7 +338,7 @@ static enum outcome map_new_page(struct fault *ft, struct frame *src)
 /* ---- the chain ---- */
 
 /* Finds the topmost page. Sets found, found_index, frame, lower. */
-static void search(struct fault *ft)
+static NO_TS void search(struct fault *ft)
 {
 	struct vm_object *o = ft->top;
 	u64 index = ft->index;
@@ -369,7 +369,7 @@ static bool beyond_end(const struct vm_object *o, u64 index)
 }
 
 /* Private and needs-copy: after this the top object is ours to write. */
-static enum outcome own_object(struct fault *ft)
+static NO_TS enum outcome own_object(struct fault *ft)
 {
 	struct vm_object *o = ft->top;
 	struct vm_family *fam = object_is_anon(o) ? o->family : NULL;
@@ -527,7 +527,7 @@ static bool access_allowed(const struct vm_area *a, unsigned access)
 	return a->prot & (PROT_READ | PROT_WRITE);
 }
 
-static enum outcome one_pass(struct fault *ft)
+static NO_TS enum outcome one_pass(struct fault *ft)
 {
 	struct vm_map *m = ft->map;
 	struct vm_area *a;

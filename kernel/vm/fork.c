@@ -84,8 +84,8 @@ static void protect_parent(struct vm_map *m, struct vm_area *a, struct tlb_batch
 }
 
 /* Private areas: both become needs-copy. Parent write-locked. */
-static void share_object(struct vm_map *parent, struct vm_area *a, struct vm_area *n,
-			 struct tlb_batch *b)
+static NO_TS void share_object(struct vm_map *parent, struct vm_area *a, struct vm_area *n,
+			       struct tlb_batch *b)
 {
 	struct vm_object *o = area_lock_object(a);
 	bool private = !(a->flags & AREA_SHARED), fresh_cow;

@@ -21,7 +21,8 @@ static void count_pages(struct vm_map *m, const struct vm_area *a, struct vm_are
 	}
 }
 
-static void describe(struct vm_map *m, struct vm_area *a, bool detail, struct vm_area_info *out)
+static NO_TS void describe(struct vm_map *m, struct vm_area *a, bool detail,
+			   struct vm_area_info *out)
 {
 	struct vm_object *o;
 
@@ -86,7 +87,7 @@ void vm_map_stat(struct vm_map *m, struct vm_map_stat *out)
 	rw_unlock_read(&m->lock);
 }
 
-int vm_futex_key(struct vm_map *m, u64 addr, bool write, struct vm_object **out, u64 *off)
+NO_TS int vm_futex_key(struct vm_map *m, u64 addr, bool write, struct vm_object **out, u64 *off)
 {
 	struct vm_object *o = NULL;
 	struct vm_area *a;
@@ -127,7 +128,7 @@ static u64 audit_gap(struct rb_node *n)
 	return max;
 }
 
-bool vm_map_audit(struct vm_map *m)
+NO_TS bool vm_map_audit(struct vm_map *m)
 {
 	u64 last_end = 0, size = 0;
 	u32 n = 0;

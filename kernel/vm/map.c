@@ -215,8 +215,8 @@ static u32 area_flags_of(u32 flags)
 }
 
 /* Anonymous memory right behind an area just like it: that one grows. */
-static struct vm_area *extend_previous(struct vm_map *m, u64 start, u64 len, u32 prot, u32 flags,
-				       const char *label)
+static NO_TS struct vm_area *extend_previous(struct vm_map *m, u64 start, u64 len, u32 prot,
+					     u32 flags, const char *label)
 {
 	struct vm_area *prev, *at = area_find(m, start);
 	struct vm_object *o;
@@ -565,7 +565,7 @@ static int grow_below(struct vm_map *m, struct vm_area *a, u64 addr)
 	return 0;
 }
 
-int vm_grow_stack(struct vm_map *m, u64 addr)
+NO_TS int vm_grow_stack(struct vm_map *m, u64 addr)
 {
 	struct vm_object *o;
 	struct vm_area *a;

@@ -141,7 +141,7 @@ static void free_all_pages(struct vm_object *o)
 	frames_release(b.f, b.n);
 }
 
-void vm_object_drop(struct vm_object *o)
+NO_TS void vm_object_drop(struct vm_object *o)
 {
 	struct vm_object *backing;
 	struct list dead;
@@ -190,7 +190,7 @@ void objects_reap(struct list *dead)
 /* ---- removing pages ---- */
 
 /* Removes f (locked on entry and exit; the lock is dropped to wait). False: something was waited for, look again. */
-static bool remove_one(struct vm_object *o, struct frame *f, struct batch *b)
+static bool remove_one(struct vm_object *o, struct frame *f, struct batch *b) REQUIRES(o->lock)
 {
 	if (page_has(f, FR_BUSY | FR_CLEANING)) {
 		vm_page_hold(f);

@@ -221,7 +221,7 @@ void page_set_dirty_locked(struct frame *f)
 }
 
 /* Locks the object that f is in; NULL: it is in none any more. f is held. */
-static struct vm_object *lock_object_of(struct frame *f)
+static NO_TS struct vm_object *lock_object_of(struct frame *f)
 {
 	for (;;) {
 		struct vm_object *o = READ_ONCE(f->object);
@@ -235,7 +235,7 @@ static struct vm_object *lock_object_of(struct frame *f)
 	}
 }
 
-void vm_page_dirty(struct frame *f)
+NO_TS void vm_page_dirty(struct frame *f)
 {
 	struct vm_object *o;
 
@@ -338,7 +338,7 @@ void vm_page_wait_clean(struct frame *f)
 	page_wait(f, FR_CLEANING);
 }
 
-void vm_page_ready(struct frame *f, bool ok)
+NO_TS void vm_page_ready(struct frame *f, bool ok)
 {
 	struct vm_object *o;
 

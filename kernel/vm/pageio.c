@@ -40,6 +40,7 @@ static u32 cluster_of(const struct vm_object *o)
 
 /* New BUSY frames, each held once for the transfer, for absent consecutive pages from index on: how many. Locked. */
 static size_t add_busy(struct vm_object *o, u64 index, size_t n, struct frame **out)
+	REQUIRES(o->lock)
 {
 	size_t k = 0;
 

@@ -20,7 +20,7 @@ static bool room_behind(struct vm_map *m, struct vm_area *a, u64 extra)
 }
 
 /* The object may take more pages at the end of a: pages that others left there must not appear. Locked. */
-static bool object_extends(struct vm_area *a, struct vm_object *o, u64 extra)
+static bool object_extends(struct vm_area *a, struct vm_object *o, u64 extra) REQUIRES(o->lock)
 {
 	u64 first = area_last(a) + 1;
 
@@ -34,7 +34,7 @@ static bool object_extends(struct vm_area *a, struct vm_object *o, u64 extra)
 }
 
 /* Write-locked. The area grows by extra bytes. 0 or -ENOMEM */
-static int grow_in_place(struct vm_map *m, struct vm_area *a, u64 extra)
+static NO_TS int grow_in_place(struct vm_map *m, struct vm_area *a, u64 extra)
 {
 	struct vm_object *o;
 
@@ -89,8 +89,8 @@ static u64 part_that_moves(struct vm_area *a, const struct move *mv)
 /*
  * Commit: a is exactly the old range, `to` is free, n and tail are fresh areas.  Returns the areas unused.
  */
-static void move_area(struct vm_map *m, struct vm_area *a, const struct move *mv,
-		      struct vm_area **n, struct vm_area **tail, struct leaving *l)
+static NO_TS void move_area(struct vm_map *m, struct vm_area *a, const struct move *mv,
+			    struct vm_area **n, struct vm_area **tail, struct leaving *l)
 {
 	u64 len = part_that_moves(a, mv), rest = mv->new_len - len;
 	bool file_or_shared = a->file || (a->flags & AREA_SHARED);

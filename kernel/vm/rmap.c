@@ -202,7 +202,8 @@ bool rmap_locked(struct frame *f)
  * Drops from every mapping of shadow tree s the PTEs that map frames of the vnode object; with vnode NULL all PTEs of the range, and the shadows' own
  * pages there too (truncation: Linux takes private copies beyond the new end away as well). The family's lock is held.
  */
-static void zap_shadow(struct vm_object *s, struct vm_object *vnode, u64 first, u64 last)
+static NO_TS void zap_shadow(struct vm_object *s, struct vm_object *vnode, u64 first, u64 last)
+	REQUIRES(s->lock)
 {
 	struct vm_area *a;
 	struct vm_object *up;

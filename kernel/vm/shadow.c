@@ -44,7 +44,7 @@ static bool other_lock(struct vm_object *o, struct vm_object *below)
 	return o->lock != below->lock;
 }
 
-void shadow_unlink_backing(struct vm_object *o)
+NO_TS void shadow_unlink_backing(struct vm_object *o)
 {
 	struct vm_object *below = o->backing;
 	bool other = other_lock(o, below);
@@ -104,7 +104,7 @@ static void merge_free(struct merge *m, struct frame *f)
 }
 
 /* A page of S replaces what O has at its place. */
-static void push_down(uintptr_t word, u64 index __unused, void *arg)
+static NO_TS void push_down(uintptr_t word, u64 index __unused, void *arg)
 {
 	struct merge *m = arg;
 	struct frame *f = (struct frame *)word, *hidden;
@@ -122,7 +122,7 @@ static void push_down(uintptr_t word, u64 index __unused, void *arg)
 }
 
 /* A page of O moves up unless S hides it or cannot see it. */
-static void pull_up(uintptr_t word, u64 index __unused, void *arg)
+static NO_TS void pull_up(uintptr_t word, u64 index __unused, void *arg)
 {
 	struct merge *m = arg;
 	struct frame *f = (struct frame *)word;
@@ -196,7 +196,7 @@ static void collapse_down(struct vm_object *s, struct vm_object *o, struct list 
 	list_add(dead, &s->shadow_link);
 }
 
-static void collapse_up(struct vm_object *s, struct vm_object *o, struct list *dead)
+static NO_TS void collapse_up(struct vm_object *s, struct vm_object *o, struct list *dead)
 {
 	struct merge m = {.from = o,
 			  .to = s,

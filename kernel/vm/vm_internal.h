@@ -181,7 +181,7 @@ struct vm_area *area_merge(struct vm_map *m, struct vm_area *a);
 struct vm_object *area_lock_object(struct vm_area *a);
 /* Attaches/detaches the object (reference is the caller's business); take the object's lock. */
 void area_attach(struct vm_area *a, struct vm_object *o, u64 index);
-void area_attach_locked(struct vm_area *a, struct vm_object *o, u64 index);
+void area_attach_locked(struct vm_area *a, struct vm_object *o, u64 index) REQUIRES(o->lock);
 struct vm_object *area_detach(struct vm_area *a);
 void area_detach_locked(struct vm_area *a);
 
@@ -208,11 +208,11 @@ bool rmap_locked(struct frame *f); /* an area that maps it directly is mlocked *
 void rmap_unmap_shadows(struct vm_object *o, u64 first, u64 last, bool copies);
 
 /* ---- page.c: states of a frame in an object ---- */
-void page_insert_locked(struct vm_object *o, struct frame *f,
-			u64 index); /* accounting; the radix slot is set by the caller */
-int page_add(struct vm_object *o, struct frame *f,
-	     u64 index); /* radix + accounting; -ENOMEM without sleeping; locked */
-struct frame *page_lookup(const struct vm_object *o, u64 index); /* locked */
+void page_insert_locked(struct vm_object *o, struct frame *f, u64 index)
+	REQUIRES(o->lock); /* accounting; the radix slot is set by the caller */
+int page_add(struct vm_object *o, struct frame *f, u64 index)
+	REQUIRES(o->lock); /* radix + accounting; -ENOMEM without sleeping; locked */
+struct frame *page_lookup(const struct vm_object *o, u64 index) REQUIRES(o->lock); /* locked */
 /* Takes f out of its object (locked, not busy unless ours, unmapped); its object's hold passes to the caller. */
 void page_remove_locked(struct frame *f);
 void page_detach(struct frame *f); /* the same, but the radix slot is already gone */
@@ -258,7 +258,7 @@ extern const struct vm_pager_ops anon_pager_ops, device_pager_ops;
 struct vm_object *object_alloc(struct vm_family *fam); /* fam NULL: a new one */
 void object_free(struct vm_object *o);		       /* empty and unlinked */
 /* Frees the pages [first, last], which nobody maps or can see. Locked. */
-void object_purge_locked(struct vm_object *o, u64 first, u64 last);
+void object_purge_locked(struct vm_object *o, u64 first, u64 last) REQUIRES(o->lock);
 /* Frees the pages [first, last] that nobody can see any more (their areas are unlinked already). Unlocked. */
 void object_trim(struct vm_object *o, u64 first, u64 last);
 /* Makes a shadow of a's object and puts it in the area's place. `fresh` comes from object_alloc: of the same family when the object is anon. Locked (object's). */

@@ -14,7 +14,9 @@
 
 static void segv(void)
 {
-	(void)*(volatile char *)8;
+	volatile char *volatile p = (volatile char *)8;
+
+	(void)*p;
 }
 
 static void write_to_text(void)

@@ -27,7 +27,7 @@ static volatile int signals;
 /* fld or fsd of all registers at the address in `base`. */
 #define FOR_ALL(op, base)                                                     \
 	".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22," \
-	"23,24,25,26,27,28,29,30,31\n" op " f\\n, 8*\\n(" base ")\n"           \
+	"23,24,25,26,27,28,29,30,31\n" op " f\\n, 8*\\n(" base ")\n"          \
 	".endr\n"
 #define CLOBBERS                                                                                \
 	"f0", "f1", "f2", "f3", "f4", "f5", "f6", "f7", "f8", "f9", "f10", "f11", "f12", "f13", \
@@ -48,20 +48,19 @@ static void fill(struct fpu *s, unsigned int seed)
 /* Loads the registers from s, spins, makes so many system calls, stores them to out. */
 static void hold(struct fpu *s, struct fpu *out, long spin, long calls)
 {
-	__asm__ volatile("fscsr %4\n" FOR_ALL("fld", "%2")
-			 "1: addi %0, %0, -1\n"
-			 "bnez %0, 1b\n"
-			 "2: beqz %1, 3f\n"
-			 "li a7, 124\n" /* sched_yield */
-			 "ecall\n"
-			 "addi %1, %1, -1\n"
-			 "j 2b\n"
-			 "3:\n" FOR_ALL("fsd", "%3")
-			 "frcsr t1\n"
-			 "sd t1, 256(%3)\n"
-			 : "+&r"(spin), "+&r"(calls)
-			 : "r"(s), "r"(out), "r"(s->fcsr)
-			 : "a0", "a7", "t1", CLOBBERS);
+	__asm__ volatile(
+		"fscsr %4\n" FOR_ALL("fld", "%2") "1: addi %0, %0, -1\n"
+						  "bnez %0, 1b\n"
+						  "2: beqz %1, 3f\n"
+						  "li a7, 124\n" /* sched_yield */
+						  "ecall\n"
+						  "addi %1, %1, -1\n"
+						  "j 2b\n"
+						  "3:\n" FOR_ALL("fsd", "%3") "frcsr t1\n"
+									      "sd t1, 256(%3)\n"
+		: "+&r"(spin), "+&r"(calls)
+		: "r"(s), "r"(out), "r"(s->fcsr)
+		: "a0", "a7", "t1", CLOBBERS);
 }
 
 static int same(const struct fpu *a, const struct fpu *b)
@@ -155,20 +154,19 @@ static int fork_keeps(unsigned int seed)
 	int status;
 
 	fill(&want, seed);
-	__asm__ volatile("fscsr %3\n" FOR_ALL("fld", "%1")
-			 "li a0, 17\n" /* SIGCHLD */
-			 "li a1, 0\n"
-			 "li a2, 0\n"
-			 "li a3, 0\n"
-			 "li a4, 0\n"
-			 "li a7, 220\n" /* clone */
-			 "ecall\n" FOR_ALL("fsd", "%2")
-			 "frcsr t1\n"
-			 "sd t1, 256(%2)\n"
-			 "mv %0, a0\n"
-			 : "=&r"(pid)
-			 : "r"(&want), "r"(&got), "r"(want.fcsr)
-			 : "a0", "a1", "a2", "a3", "a4", "a7", "t1", CLOBBERS);
+	__asm__ volatile(
+		"fscsr %3\n" FOR_ALL("fld", "%1") "li a0, 17\n" /* SIGCHLD */
+						  "li a1, 0\n"
+						  "li a2, 0\n"
+						  "li a3, 0\n"
+						  "li a4, 0\n"
+						  "li a7, 220\n" /* clone */
+						  "ecall\n" FOR_ALL("fsd", "%2") "frcsr t1\n"
+										 "sd t1, 256(%2)\n"
+										 "mv %0, a0\n"
+		: "=&r"(pid)
+		: "r"(&want), "r"(&got), "r"(want.fcsr)
+		: "a0", "a1", "a2", "a3", "a4", "a7", "t1", CLOBBERS);
 	if (pid == 0)
 		_exit(!same(&want, &got));
 	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0 && same(&want, &got);

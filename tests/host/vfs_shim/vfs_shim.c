@@ -514,6 +514,12 @@ int bdev_sync(struct vnode *bdev, bool wait)
 	return 0;
 }
 
+int bdev_claim(struct vnode *bdev)
+{
+	(void)bdev;
+	return 0;
+}
+
 struct vnode *bdev_vnode_get(struct block_dev *d)
 {
 	(void)d;

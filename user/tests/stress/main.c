@@ -124,7 +124,8 @@ static void start(struct running *r, size_t memory)
 			.number = i,
 			.members = options.procs,
 			.random = (options.seed + i * 7919 + (uint32_t)(r->kind - kinds) * 104729) *
-					  2654435761U | 1,
+					  2654435761U |
+				  1,
 			.memory = memory,
 			.shared = r->shared,
 			.count = &r->counts[i],
@@ -148,7 +149,8 @@ static bool finish(struct running *r)
 	for (unsigned int i = 0; good && i < options.procs; i++) {
 		int status = -1;
 
-		if (r->pids[i] < 0 || waitpid(r->pids[i], &status, 0) != r->pids[i] || status != 0) {
+		if (r->pids[i] < 0 || waitpid(r->pids[i], &status, 0) != r->pids[i] ||
+		    status != 0) {
 			printf("# %s %u: wait status %#x\n", r->kind->name, i, status);
 			good = false;
 		}

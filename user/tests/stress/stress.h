@@ -16,9 +16,9 @@ struct job {
 	unsigned int number;  /* among the processes of its kind */
 	unsigned int members; /* of its kind */
 	uint32_t random;
-	size_t memory;		  /* bytes it may use */
-	char *shared;		  /* SHARED_SIZE bytes for all processes of the kind */
-	unsigned long *count;	  /* of what it did; shared with the process that started it */
+	size_t memory;	      /* bytes it may use */
+	char *shared;	      /* SHARED_SIZE bytes for all processes of the kind */
+	unsigned long *count; /* of what it did; shared with the process that started it */
 };
 
 #define SHARED_SIZE (16 * PAGE)

@@ -55,6 +55,7 @@ static int show_vmstat(struct seq *s, void *arg __unused)
 #define E(n) seq_printf(s, #n " %lu\n", vm_event_sum(VMEV_##n));
 	VM_EVENTS(E)
 #undef E
+	seq_printf(s, "shadow_depth_max %lu\n", vm_shadow_depth_max());
 	return 0;
 }
 
@@ -77,14 +78,11 @@ static int show_cpuinfo(struct seq *s, void *arg __unused)
 	char isa[256];
 
 	for (u32 i = 0; i < nharts; i++) {
-		const char *mmu;
-
 		if (!harts[i] || !harts[i]->online)
 			continue;
 		isa_string(harts[i]->id, isa, sizeof(isa));
-		mmu = isa_mmu(harts[i]->id);
 		seq_printf(s, "processor\t: %u\nhart\t\t: %lu\nisa\t\t: %s\nmmu\t\t: %s\n\n", i,
-			   harts[i]->id, isa, mmu ? mmu : "sv39");
+			   harts[i]->id, isa, "sv39");
 	}
 	return 0;
 }

@@ -30,7 +30,6 @@ struct vm_object;
 #define FR_SLAB	     (1u << 10) /* slab page (mem) */
 #define FR_TABLE     (1u << 11) /* page table */
 #define FR_ZEROED    (1u << 12) /* known to be all zero (mem, while free) */
-#define FR_READAHEAD (1u << 13) /* reading this one should start the next read-ahead */
 #define FR_ACTIVE    (1u << 14) /* clock: reserved */
 #define FR_STORED \
 	(1u       \

@@ -53,7 +53,8 @@ static enum verdict judge(struct frame *f)
 		return KEEP;
 	if (READ_ONCE(f->mapcount) && rmap_referenced(f))
 		return SECOND_CHANCE;
-	if (page_has(f, FR_DIRTY))
+	/* a clean that failed leaves ERROR: what the page holds is nowhere else */
+	if (page_has(f, FR_DIRTY | FR_ERROR))
 		return DIRTY;
 	return TAKE;
 }

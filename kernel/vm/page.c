@@ -9,7 +9,7 @@
  *	VALID		  store or write()		VALID DIRTY	tag TAG_DIRTY set; store needs FR_RESERVED first (files)
  *	VALID DIRTY	  clean begins			VALID CLEANING	write-protected first; DIRTY may come back during it
  *	VALID CLEANING	  vm_page_clean_end(0)		VALID
- *	VALID CLEANING	  vm_page_clean_end(err)	VALID ERROR	made DIRTY again by whoever looks next (page_settle_locked)
+ *	VALID CLEANING	  vm_page_clean_end(err)	VALID ERROR	made DIRTY again by whoever looks next (settle_locked)
  *	any, unmapped	  page_remove_locked		orphan		object NULL; freed with the last hold
  *
  * `holds` counts 1 for the object and 1 for each user.  BUSY is set only under the object's lock, and cleared by its owner from any context; CLEANING

@@ -126,7 +126,7 @@ u32 readahead_window(struct vm_readahead *ra, u64 index)
 	return ra->window;
 }
 
-/* The page after one with FR_READAHEAD was reached: the next window is started while the reader works on this one. */
+/* The middle of the window was reached: the next one is started while the reader works on this one. */
 static void readahead_next(struct vm_object *o, struct vm_readahead *ra, u64 index)
 {
 	u32 max = ra->max ? ra->max : READAHEAD_DEFAULT;
@@ -280,8 +280,7 @@ int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readah
 			spin_unlock(o->lock);
 			vm_page_touch(f);
 			if (ra) {
-				if (unlikely(page_has(f, FR_READAHEAD)) ||
-				    index + ra->window / 2 == ra->ahead)
+				if (index + ra->window / 2 == ra->ahead)
 					readahead_next(o, ra, index);
 				ra->next = index + 1;
 			}
@@ -330,7 +329,7 @@ int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readah
 static bool ready_to_read(const struct frame *f, u64 index, const struct vm_readahead *ra)
 {
 	if (f->index != index || (__atomic_load_n(&f->flags, __ATOMIC_ACQUIRE) &
-				  (FR_VALID | FR_BUSY | FR_READAHEAD)) != FR_VALID)
+				  (FR_VALID | FR_BUSY)) != FR_VALID)
 		return false;
 	return !ra || index + ra->window / 2 != ra->ahead;
 }

@@ -18,7 +18,7 @@
  * takes the private copies beyond its end along, and finds them through its shadows).
  *
  * An object that is looked through by a shadow is never written by an area: its areas are needs-copy then.  needs-copy ends without a copy
- * when the object has no other reference than the area (area_own in fault.c).
+ * when the object has no other reference than the area (own_object in fault.c).
  */
 #include "kernel/vm/vm_internal.h"
 
@@ -56,6 +56,22 @@ NO_TS void shadow_unlink_backing(struct vm_object *o)
 		spin_unlock(below->lock);
 }
 
+static u64 depth_max;	/* atomic */
+
+u64 vm_shadow_depth_max(void)
+{
+	return READ_ONCE(depth_max);
+}
+
+static void note_depth(u64 depth)
+{
+	u64 seen = READ_ONCE(depth_max);
+
+	while (depth > seen && !__atomic_compare_exchange_n(&depth_max, &seen, depth, true, __ATOMIC_RELAXED,
+							    __ATOMIC_RELAXED))
+		;
+}
+
 void shadow_insert(struct vm_area *a, struct vm_object *fresh)
 {
 	struct vm_object *o = a->object;
@@ -73,6 +89,7 @@ void shadow_insert(struct vm_area *a, struct vm_object *fresh)
 	a->needs_copy = false;
 	__atomic_store_n(&a->objlock, fresh->lock, __ATOMIC_RELEASE);
 	vm_count(VMEV_shadow_created, 1);
+	note_depth(shadow_depth(fresh));
 }
 
 u64 shadow_depth(struct vm_object *o)

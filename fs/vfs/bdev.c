@@ -154,7 +154,9 @@ static void bdev_clean(struct vm_object *o, struct frame **frames, size_t n, boo
 			if (bits)
 				clean_partial(d, frames[i], bits, wait);
 			else
-				vm_page_clean_end(frames[i], 0); /* all of it was forgotten, or written already */
+				vm_page_clean_end(
+					frames[i],
+					0); /* all of it was forgotten, or written already */
 			continue;
 		}
 		if (!b)
@@ -324,7 +326,8 @@ void meta_forget(struct vnode *bdev, u64 block, u32 bsize)
 	if (get_frame(bdev, block, bsize, VMP_NOWAIT, &m))
 		return; /* not here, hence not dirty; or busy being read, likewise */
 	__atomic_fetch_and(&m.frame->private, ~bits_of(&m), __ATOMIC_ACQ_REL);
-	vm_page_wait_clean(m.frame); /* a write under way must not land after that of the new owner */
+	vm_page_wait_clean(
+		m.frame); /* a write under way must not land after that of the new owner */
 	__atomic_fetch_and(&m.frame->private, ~bits_of(&m), __ATOMIC_ACQ_REL);
 	meta_put(&m);
 }

@@ -116,7 +116,7 @@ def test_bad_partition_table(machine, disk, kind):
     """No root can be found: the kernel says so and stops; it reads nothing it should not."""
     gpt_damage(kind)(disk)
     one = machine(disk, build="debug", wait=False)
-    one.child.expect("PANIC:[^\n]*")
+    one.child.expect("PANIC:[^\n]*\n")
     assert re.search(r"root|vda1", one.child.after), one.child.after
     one.child.expect(pexpect.EOF)
 

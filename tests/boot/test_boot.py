@@ -99,7 +99,7 @@ def test_autorun(disk, command, status):
 def test_cannot_start(machine, append, message):
     """Without a root or an init the kernel says what is missing, and stops with failure."""
     one = machine(append=append, wait=False)
-    one.child.expect("PANIC:[^\n]*")
+    one.child.expect("PANIC:[^\n]*\n")
     text = one.child.after
     one.child.expect(pexpect.EOF)
     assert message in text + one.child.before

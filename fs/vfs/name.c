@@ -101,6 +101,8 @@ static struct name *name_alloc(struct mount *m, const char *text, size_t len)
 	n->parent = n;
 	list_init(&n->hash_link);
 	list_init(&n->lru);
+	list_init(&n->children);
+	list_init(&n->child_link);
 	return n;
 }
 
@@ -167,6 +169,7 @@ static bool release_locked(struct name *n, struct name **parent)
 		return false;
 	}
 	*parent = n->parent == n ? NULL : n->parent;
+	list_del(&n->child_link);
 	count--;
 	return true;
 }
@@ -228,6 +231,7 @@ static struct name *add(struct name *dir, struct name *n)
 	n->hash = hash_of(dir, n->text, n->len);
 	spin_lock(&lock);
 	n->parent = dir;
+	list_add(&dir->children, &n->child_link);
 	hold_locked(dir);
 	count++;
 	if (!dir->vnode->dynamic) {
@@ -303,6 +307,43 @@ void name_instantiate(struct name *n, struct vnode *vn)
 	__atomic_store_n(&n->vnode, vn, __ATOMIC_RELEASE);
 }
 
+#define BATCH 32
+
+/* Up to BATCH unreferenced names below n, out of the cache. */
+static size_t take_children(struct name *n, struct name **out)
+{
+	struct name *x, *tmp;
+	size_t k = 0;
+
+	spin_lock(&lock);
+	list_for_each_safe(x, tmp, &n->children, child_link) {
+		if (x->refs > 0)
+			continue;
+		lru_del(x);
+		unhash_locked(x);
+		list_del(&x->child_link);
+		count--;
+		out[k++] = x;
+		if (k == BATCH)
+			break;
+	}
+	spin_unlock(&lock);
+	return k;
+}
+
+/* A directory was removed: what is remembered of names in it (that they are absent) would keep its vnode. n is held. */
+static void forget_children(struct name *n)
+{
+	struct name *batch[BATCH];
+	size_t k;
+
+	while ((k = take_children(n, batch)) > 0)
+		for (size_t i = 0; i < k; i++) {
+			name_free(batch[i]);
+			name_drop(n);
+		}
+}
+
 void name_unhash(struct name *n, bool deleted)
 {
 	spin_lock(&lock);
@@ -310,6 +351,8 @@ void name_unhash(struct name *n, bool deleted)
 		unhash_locked(n);
 	n->deleted = deleted;
 	spin_unlock(&lock);
+	if (deleted)
+		forget_children(n);
 }
 
 static void swap_text(struct name *a, struct name *b)
@@ -340,6 +383,10 @@ static void swap_places(struct name *a, struct name *b)
 	swap_text(a, b);
 	a->parent = b->parent; /* the holds on the parents change sides too */
 	b->parent = parent;
+	list_del(&a->child_link);
+	list_del(&b->child_link);
+	list_add(&a->parent->children, &a->child_link);
+	list_add(&b->parent->children, &b->child_link);
 	a->hash = hash_of(a->parent, a->text, a->len);
 	b->hash = hash_of(b->parent, b->text, b->len);
 	if (b_hashed) {
@@ -362,6 +409,8 @@ void name_move(struct name *from, struct name *to)
 		unhash_locked(to);
 	to->deleted = to->vnode != NULL;
 	spin_unlock(&lock);
+	if (to->deleted)
+		forget_children(to);
 }
 
 void name_exchange(struct name *a, struct name *b)
@@ -515,8 +564,6 @@ int path_string(const struct path *p, const struct path *root, char *buf, size_t
 
 /* ---- giving memory back ---- */
 
-#define BATCH 32
-
 /* Takes up to BATCH unreferenced names (of m, or any) out of the cache. */
 static size_t take_unused(struct name **out, size_t n, struct mount *m)
 {
@@ -533,6 +580,7 @@ static size_t take_unused(struct name **out, size_t n, struct mount *m)
 		if (x->refs > 0)
 			continue;
 		unhash_locked(x);
+		list_del(&x->child_link);
 		count--;
 		out[k++] = x;
 	}

@@ -68,6 +68,8 @@ struct name {
 	struct mount *covered;	 /* (n) what is mounted on it */
 	struct list hash_link;	 /* (n) */
 	struct list lru;	 /* (n) */
+	struct list children;	 /* (n) every name whose parent this is */
+	struct list child_link;	 /* (n) in the parent's children */
 	char *text;		 /* (n) not terminated; `small` or kmalloc'ed */
 	char small[NAME_INLINE]; /* (n) */
 };

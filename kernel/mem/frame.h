@@ -21,16 +21,16 @@ struct vm_object;
 #define FR_DIRTY (1u << 2) /* newer than backing store (also a radix tag) */
 #define FR_CLEANING \
 	(1u << 3) /* being written out; may be read, mapped read-only and made dirty again */
-#define FR_REF	     (1u << 4)	/* referenced since the clock last looked */
-#define FR_ERROR     (1u << 5)	/* last fill or clean failed */
-#define FR_RESERVED  (1u << 6)	/* backing store for a clean is assured (file: block allocated) */
-#define FR_WAITERS   (1u << 7)	/* somebody sleeps on BUSY or CLEANING */
-#define FR_WIRED     (1u << 8)	/* kernel memory: never in an object */
-#define FR_BUDDY     (1u << 9)	/* on a buddy free list (mem) */
-#define FR_SLAB	     (1u << 10) /* slab page (mem) */
-#define FR_TABLE     (1u << 11) /* page table */
-#define FR_ZEROED    (1u << 12) /* known to be all zero (mem, while free) */
-#define FR_ACTIVE    (1u << 14) /* clock: reserved */
+#define FR_REF	    (1u << 4)  /* referenced since the clock last looked */
+#define FR_ERROR    (1u << 5)  /* last fill or clean failed */
+#define FR_RESERVED (1u << 6)  /* backing store for a clean is assured (file: block allocated) */
+#define FR_WAITERS  (1u << 7)  /* somebody sleeps on BUSY or CLEANING */
+#define FR_WIRED    (1u << 8)  /* kernel memory: never in an object */
+#define FR_BUDDY    (1u << 9)  /* on a buddy free list (mem) */
+#define FR_SLAB	    (1u << 10) /* slab page (mem) */
+#define FR_TABLE    (1u << 11) /* page table */
+#define FR_ZEROED   (1u << 12) /* known to be all zero (mem, while free) */
+#define FR_ACTIVE   (1u << 14) /* clock: reserved */
 #define FR_STORED \
 	(1u       \
 	 << 16) /* stored to through a shared mapping since its tail beyond EOF was last zeroed */

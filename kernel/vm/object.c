@@ -292,8 +292,8 @@ size_t vm_object_evict(struct vm_object *o, u64 first, u64 last)
 	for (; (w = radix_next(&o->pages, &index, last)); index++) {
 		struct frame *f = (struct frame *)w;
 
-		if (page_has(f, FR_BUSY | FR_CLEANING | FR_DIRTY | FR_ERROR) || READ_ONCE(f->mapcount) ||
-		    READ_ONCE(f->holds) != 1)
+		if (page_has(f, FR_BUSY | FR_CLEANING | FR_DIRTY | FR_ERROR) ||
+		    READ_ONCE(f->mapcount) || READ_ONCE(f->holds) != 1)
 			continue;
 		page_remove_locked(f);
 		batch_add(&b, f);

@@ -159,7 +159,7 @@ void vm_page_wait_clean(struct frame *f);
 void vm_object_readahead(struct vm_object *o, u64 index, size_t n);
 
 /* System-wide counts, in pages, for /proc/meminfo: file cache, anonymous, dirty, being written, mapped, page tables */
-u64 vm_shadow_depth_max(void);	/* longest shadow chain since boot */
+u64 vm_shadow_depth_max(void); /* longest shadow chain since boot */
 struct vm_totals {
 	u64 file, anon, dirty, writeback, mapped, tables, shmem;
 };

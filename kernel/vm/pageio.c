@@ -328,8 +328,8 @@ int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readah
 /* May this page be read without more ado? */
 static bool ready_to_read(const struct frame *f, u64 index, const struct vm_readahead *ra)
 {
-	if (f->index != index || (__atomic_load_n(&f->flags, __ATOMIC_ACQUIRE) &
-				  (FR_VALID | FR_BUSY)) != FR_VALID)
+	if (f->index != index ||
+	    (__atomic_load_n(&f->flags, __ATOMIC_ACQUIRE) & (FR_VALID | FR_BUSY)) != FR_VALID)
 		return false;
 	return !ra || index + ra->window / 2 != ra->ahead;
 }

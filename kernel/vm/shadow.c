@@ -56,7 +56,7 @@ NO_TS void shadow_unlink_backing(struct vm_object *o)
 		spin_unlock(below->lock);
 }
 
-static u64 depth_max;	/* atomic */
+static u64 depth_max; /* atomic */
 
 u64 vm_shadow_depth_max(void)
 {
@@ -67,8 +67,8 @@ static void note_depth(u64 depth)
 {
 	u64 seen = READ_ONCE(depth_max);
 
-	while (depth > seen && !__atomic_compare_exchange_n(&depth_max, &seen, depth, true, __ATOMIC_RELAXED,
-							    __ATOMIC_RELAXED))
+	while (depth > seen && !__atomic_compare_exchange_n(&depth_max, &seen, depth, true,
+							    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
 }
 

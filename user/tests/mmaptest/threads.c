@@ -127,7 +127,7 @@ static void *map_and_unmap(void *arg)
 	char me = (char)(1 + __atomic_fetch_add(&arena.number, 1, __ATOMIC_RELAXED));
 
 	start_line();
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 40; i++) {
 		size_t pages = 1 + i % 7;
 		char *p = mmap(NULL, pages * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 

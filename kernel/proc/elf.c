@@ -168,7 +168,8 @@ static int map_bss(struct elf *e, const struct elf_phdr *p)
 	s64 got;
 
 	if (p->filesz && (file_end & PAGE_MASK) && (p->flags & PF_W)) {
-		size_t n = MIN(page, end) - file_end;
+		/* to the end of the page, as Linux does: the dynamic loader allocates behind its own bss */
+		size_t n = page - file_end;
 		void *zero = kzalloc(n);
 
 		if (!zero)

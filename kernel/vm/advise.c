@@ -193,8 +193,7 @@ static int advise_areas(struct vm_map *m, u64 start, u64 end, int advice)
 	if (err)
 		goto out;
 	rw_lock_write(&m->lock);
-	if (advice != MADV_DONTNEED || true)
-		clip_range(m, start, end, &l);
+	clip_range(m, start, end, &l);
 	while (start < end && !err) {
 		struct vm_area *a = area_find(m, start);
 		struct vm_object *drop = NULL;

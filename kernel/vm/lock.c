@@ -65,7 +65,7 @@ int vm_mlock(struct vm_map *m, u64 addr, u64 len, bool lock, bool populate, u64 
 	leaving_release(&l);
 	if (!err && lock && populate)
 		err = fault_populate(m, start, end);
-	return err == -ENOMEM && lock && populate ? -ENOMEM : err;
+	return err;
 }
 
 int vm_mlock_all(struct vm_map *m, bool current_areas, bool future, bool populate, u64 limit)

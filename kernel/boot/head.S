@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * First instructions.  The boot hart comes to _start with a0 = hart id and a1 = device tree; the others come to
- * secondary_start through SBI HSM with a1 = their struct hart (virtual).  Both run at physical addresses with
+ * secondary_start through SBI HSM, one at a time.  Both run at physical addresses with
  * translation off and reach the linked addresses by setting stvec to the target and letting the fetch after `csrw satp`
  * fault there, so no identity mapping is needed.
  */
@@ -37,7 +37,7 @@ boot_hart:
 	lla	t0, boot_lottery
 	li	t1, 1
 	amoadd.w.aqrl t0, t1, (t0)
-	bnez	t0, park		/* firmware without HSM lets all harts in: the first wins */
+	bnez	t0, late
 
 	lla	t0, _bss
 	lla	t1, _ebss
@@ -68,6 +68,15 @@ boot_hart:
 	mv	a1, s2
 	mv	a2, s3
 	call	boot_main
+
+	/*
+	 * Firmware without HSM lets all harts in: the first wins, the others park.  But one that start_one() has just
+	 * asked for may come here as well: OpenSBI 1.1 (sbi_hsm_hart_start) marks a hart as starting before it notes the address, and a
+	 * hart that looks in between goes to the address the firmware itself began with.
+	 */
+late:
+	mv	a0, s1
+	j	secondary_start
 park:
 	wfi
 	j	park
@@ -75,9 +84,13 @@ park:
 	.section .text
 	.globl secondary_start
 	.balign 4
-secondary_start:
+secondary_start:				/* a0 = hart id */
 	csrw	sie, zero
 	csrw	sip, zero
+	fence	rw, rw
+	lla	t0, secondary_id
+	ld	t0, 0(t0)
+	bne	t0, a0, park		/* not asked for, or given up before it came */
 	li	t0, SR_FS | SR_SUM | SR_SIE
 	csrc	sstatus, t0
 	csrw	sscratch, zero
@@ -92,10 +105,11 @@ secondary_start:
 
 	.globl secondary_high
 	.balign 4
-secondary_high:				/* translated: a1 = struct thread of this hart's idle thread */
+secondary_high:				/* translated */
 	lla	t0, trap_entry
 	csrw	stvec, t0
-	mv	tp, a1
+	lla	tp, secondary_idle
+	ld	tp, 0(tp)
 	ld	sp, THREAD_KSTACK_TOP(tp)
 	li	s0, 0
 	call	secondary_main
@@ -105,7 +119,11 @@ secondary_high:				/* translated: a1 = struct thread of this hart's idle thread 
 	.balign 8
 boot_lottery:
 	.dword	0
-	.globl secondary_satp, secondary_virtual
+	.globl secondary_satp, secondary_virtual, secondary_id, secondary_idle
+secondary_id:				/* the hart being started; -1: none */
+	.dword	-1
+secondary_idle:				/* its idle thread (virtual) */
+	.dword	0
 secondary_satp:
 	.dword	0
 secondary_virtual:

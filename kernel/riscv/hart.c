@@ -24,7 +24,7 @@ static u64 online_mask;
 static struct hart boot_hart;
 
 extern char secondary_start[], secondary_high[];
-extern u64 secondary_satp, secondary_virtual;
+extern u64 secondary_satp, secondary_virtual, secondary_id, secondary_idle; /* head.S */
 
 u64 harts_online(void)
 {
@@ -71,8 +71,8 @@ void hart_csr_init(void)
 #define START_TIMEOUT (10 * NSEC_PER_SEC) /* the host of an emulated machine may be busy */
 
 /*
- * Everything the hart needs lies ready before it starts. False: it does not run.  One that does not answer in time is left out for now:
- * nobody sends it anything before it says that it is online, which it may do later.
+ * Everything the hart needs lies ready before it starts. False: it does not run.  One that does not answer in time is left out:
+ * nobody sends it anything before it says that it is online, and once another hart's turn has come it parks (head.S).
  */
 static bool start_one(struct hart *h)
 {
@@ -81,7 +81,9 @@ static bool start_one(struct hart *h)
 
 	if (!sched_hart_prepare(h))
 		return false;
-	err = sbi_hart_start(h->id, va_to_pa(secondary_start), (u64)h->idle);
+	secondary_idle = (u64)h->idle;
+	__atomic_store_n(&secondary_id, h->id, __ATOMIC_RELEASE);
+	err = sbi_hart_start(h->id, va_to_pa(secondary_start), 0);
 	if (err) {
 		kprintf("hart %lu does not start: SBI error %d\n", h->id, err);
 		return false;

@@ -128,21 +128,21 @@ static ssize_t text_read(struct file *f, struct uio *u, u64 *pos)
 static ssize_t text_write(struct file *f, struct uio *u, u64 *pos)
 {
 	size_t n = u->left;
-	ssize_t r;
-	char *text;
+	char small[64], *text = small;
+	ssize_t r = -EFAULT;
 
 	if (n > STORE_MAX)
 		return -EINVAL;
-	text = kmalloc(n + 1, 0);
+	if (n >= sizeof(small))
+		text = kmalloc(n + 1, 0);
 	if (!text)
 		return -ENOMEM;
-	if (uio_from(u, text, n) < n) {
-		kfree(text);
-		return -EFAULT;
+	if (uio_from(u, text, n) == n) {
+		text[n] = 0;
+		r = procfs_store(f->vnode, text, n);
 	}
-	text[n] = 0;
-	r = procfs_store(f->vnode, text, n);
-	kfree(text);
+	if (text != small)
+		kfree(text);
 	if (r > 0)
 		*pos += r;
 	return r;

@@ -293,6 +293,10 @@ struct frame *frame_alloc(unsigned flags)
 	struct frame_cache *c = cache_here();
 	struct frame *f;
 
+	if (alloc_injected()) {
+		irq_restore(irq);
+		return NULL;
+	}
 	if (unlikely(!c || !c->n[which])) {
 		irq_restore(irq);
 		return alloc_slow(flags);
@@ -313,6 +317,8 @@ struct frame *frame_alloc_order(unsigned order, unsigned flags)
 		return NULL;
 	if (!order)
 		return frame_alloc(flags);
+	if (alloc_injected())
+		return NULL;
 	f = try_order(order, flags);
 	for (unsigned try = 0; !f; try++) {
 		if ((flags & FA_NOWAIT) || !make_room(1UL << order, try))
@@ -327,7 +333,7 @@ struct frame *frame_alloc_order(unsigned order, unsigned flags)
 
 size_t frame_alloc_bulk(struct frame **out, size_t n, unsigned flags)
 {
-	size_t got = zone_take(out, n, flags);
+	size_t got = alloc_injected() ? 0 : zone_take(out, n, flags);
 	u64 irq;
 
 	for (size_t i = 0; i < got / 2; i++) { /* neighbours in order: one piece for a disk */

@@ -5,6 +5,7 @@
 /* Between the files of kernel/mem. */
 
 #include "kernel/mem/frame.h"
+#include "kernel/sched/thread.h"
 
 #define FRAME_MAX_ORDER 12u /* largest block: 16 MiB */
 
@@ -16,6 +17,20 @@ struct bank {
 	u64 size;	      /* (b) bytes */
 	struct frame *frames; /* (b) one for each page */
 };
+
+/* This allocation has to fail: see kmem_fail_nth. */
+static inline bool alloc_injected(void)
+{
+	struct thread *t;
+
+	if (!DEBUG)
+		return false;
+	t = current();
+	if (likely(!t->alloc_fail_nth) || t->intr_depth || --t->alloc_fail_nth)
+		return false;
+	t->alloc_failed = true;
+	return true;
+}
 
 /* bank.c: banks in order of their addresses. */
 extern struct bank mem_banks[];

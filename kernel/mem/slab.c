@@ -345,20 +345,13 @@ static __attribute__((noinline)) void *alloc_slow(struct kmem_cache *c, unsigned
 	return p;
 }
 
-static __attribute__((noinline)) bool injected_failure(void)
-{
-	struct thread *t = current();
-
-	return !t->intr_depth && --t->alloc_fail_nth == 0;
-}
-
 void *kmem_cache_alloc_from(struct kmem_cache *c, unsigned flags, void *pc)
 {
 	struct magazine *m;
 	void *p = NULL;
 	u64 irq;
 
-	if (unlikely(current()->alloc_fail_nth) && injected_failure())
+	if (alloc_injected())
 		return NULL;
 	irq = irq_save();
 	m = mag_here(c);
@@ -612,6 +605,20 @@ bool slab_info(unsigned k, const char **name, size_t *size, u64 *used, u64 *tota
 void kmem_fail_nth(u64 n)
 {
 	current()->alloc_fail_nth = n;
+	current()->alloc_failed = false;
+}
+
+u64 kmem_fail_left(void)
+{
+	return current()->alloc_fail_nth;
+}
+
+bool kmem_failed(void)
+{
+	bool was = current()->alloc_failed;
+
+	current()->alloc_failed = false;
+	return was;
 }
 
 void slab_init(void)

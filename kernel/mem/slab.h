@@ -36,7 +36,13 @@ size_t slab_shrink(void); /* gives empty slabs back; frames freed */
 u64 slab_frames(void);
 /* Iterates caches for /proc/slabinfo: k-th cache's name, object size, in use, total; false past the end. */
 bool slab_info(unsigned k, const char **name, size_t *size, u64 *used, u64 *total);
-/* Tests: makes every allocation from the n-th on by this thread fail once (0 = off). */
+/*
+ * Debug builds: makes the n-th allocation of this thread from now on fail once (0: none).  Objects, frames and blocks of frames
+ * count, those made in interrupts do not.  kmem_fail_left: how many until then; 0: it has failed, or was never asked for.
+ * kmem_failed: one has failed since the last question.
+ */
 void kmem_fail_nth(u64 n);
+u64 kmem_fail_left(void);
+bool kmem_failed(void);
 
 #endif

@@ -7,6 +7,8 @@
  */
 #include "kernel/proc/proc_internal.h"
 
+#include "kernel/mem/slab.h"
+
 static void user_fault(struct trapframe *tf __unused, int sig, int code, u64 addr)
 {
 	signal_force(sig, code, addr);
@@ -15,6 +17,8 @@ static void user_fault(struct trapframe *tf __unused, int sig, int code, u64 add
 /* Memory is at its end: somebody dies.  If it is not us, the access is tried again. */
 static int fault_without_memory(void)
 {
+	if (kmem_failed())
+		return 0; /* there is memory: the failure was asked for */
 	proc_oom_kill();
 	if (signal_pending_task(current_task(), true))
 		return -EINTR;

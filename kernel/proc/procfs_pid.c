@@ -5,24 +5,12 @@
  * Everything is a snapshot: fields are read under the lock that guards them, but a line is not atomic.  Shows take a
  * process or a thread id.
  */
-#include "kernel/proc/proc_internal.h"
+#include "kernel/proc/procfs_pid.h"
 
 #include "fs/tty/tty.h"
 #include "kernel/mem/frame.h"
 
-#define KIB(pages) ((pages) * (PAGE_SIZE / KiB))
-#define TICK	   (NSEC_PER_SEC / 100)
-
-/* What a show works on.
- *
- * Field markings and the corresponding locks:
- * (o) the caller
- */
-struct subject {
-	struct process *p; /* (o) held */
-	struct task *t;	   /* (o) held; NULL: all threads are gone */
-	s32 tid;	   /* (o) as asked */
-};
+#define TICK (NSEC_PER_SEC / 100)
 
 static struct task *first_task(struct process *p)
 {
@@ -36,7 +24,7 @@ static struct task *first_task(struct process *p)
 	return t;
 }
 
-static int subject_get(struct subject *s, s32 id)
+int subject_get(struct subject *s, s32 id)
 {
 	s->tid = id;
 	s->t = task_find(id);
@@ -52,7 +40,7 @@ static int subject_get(struct subject *s, s32 id)
 	return 0;
 }
 
-static void subject_put(struct subject *s)
+void subject_put(struct subject *s)
 {
 	if (s->t)
 		task_drop(s->t);
@@ -367,94 +355,6 @@ static int show_auxv(struct seq *out, s32 id)
 	seq_write(out, s.p->auxv, s.p->auxv_len);
 	subject_put(&s);
 	return 0;
-}
-
-/* ---- maps and smaps ---- */
-
-static void map_line(struct seq *out, const struct vm_area_info *a)
-{
-	size_t start = out->len;
-
-	seq_printf(out, "%08lx-%08lx %c%c%c%c %08lx %02lx:%02lx %lu", a->start, a->end,
-		   a->prot & PROT_READ ? 'r' : '-', a->prot & PROT_WRITE ? 'w' : '-',
-		   a->prot & PROT_EXEC ? 'x' : '-', a->shared ? 's' : 'p',
-		   a->name[0] == '[' ? 0 : a->offset, a->dev >> 8 & 0xfff,
-		   (a->dev & 0xff) | (a->dev >> 12 & 0xfff00), a->ino);
-	if (a->name[0]) {
-		while (out->len - start < 72 && !out->err)
-			seq_write(out, " ", 1);
-		seq_printf(out, " %s", a->name);
-	}
-	seq_printf(out, "\n");
-}
-
-static void smap_details(struct seq *out, const struct vm_area_info *a)
-{
-	u64 size = (a->end - a->start) / KiB, rss = KIB(a->rss), dirty = KIB(a->dirty);
-	bool anon = a->kind == OBJ_ANON || a->kind == OBJ_SHADOW;
-
-	seq_printf(out, "Size:           %8lu kB\nKernelPageSize: %8u kB\nMMUPageSize:    %8u kB\n",
-		   size, 4u, 4u);
-	seq_printf(out,
-		   "Rss:            %8lu kB\nPss:            %8lu kB\nPss_Dirty:      %8lu kB\n",
-		   rss, rss, dirty);
-	seq_printf(out, "Shared_Clean:   %8lu kB\nShared_Dirty:   %8lu kB\n",
-		   a->shared ? rss - dirty : 0, a->shared ? dirty : 0);
-	seq_printf(out, "Private_Clean:  %8lu kB\nPrivate_Dirty:  %8lu kB\n",
-		   a->shared ? 0 : rss - dirty, a->shared ? 0 : dirty);
-	seq_printf(out,
-		   "Referenced:     %8lu kB\nAnonymous:      %8lu kB\nKSM:            %8u kB\n",
-		   rss, anon ? rss : 0, 0u);
-	seq_printf(
-		out,
-		"LazyFree:       %8u kB\nAnonHugePages:  %8u kB\nShmemPmdMapped: %8u kB\nFilePmdMapped:  %8u kB\n",
-		0u, 0u, 0u, 0u);
-	seq_printf(
-		out,
-		"Shared_Hugetlb: %8u kB\nPrivate_Hugetlb: %7u kB\nSwap:           %8u kB\nSwapPss:        %8u kB\n",
-		0u, 0u, 0u, 0u);
-	seq_printf(
-		out,
-		"Locked:         %8lu kB\nTHPeligible:           0\nVmFlags:%s%s%s%s mr mw me%s%s\n",
-		a->locked ? rss : 0, a->prot & PROT_READ ? " rd" : "",
-		a->prot & PROT_WRITE ? " wr" : "", a->prot & PROT_EXEC ? " ex" : "",
-		a->shared ? " sh" : "", a->grows_down ? " gd" : "", a->locked ? " lo" : "");
-}
-
-static int show_areas(struct seq *out, s32 id, bool detail)
-{
-	struct subject s;
-	struct vm_area_info *a = kmalloc(sizeof(*a), 0);
-	struct vm_map *m;
-	u64 at = 0;
-	int err = a ? subject_get(&s, id) : -ENOMEM;
-
-	if (err) {
-		kfree(a);
-		return err;
-	}
-	m = proc_map_hold(s.p);
-	while (m && !out->err && vm_area_next(m, at, detail, a)) {
-		map_line(out, a);
-		if (detail)
-			smap_details(out, a);
-		at = a->end;
-	}
-	if (m)
-		vm_map_drop(m);
-	subject_put(&s);
-	kfree(a);
-	return 0;
-}
-
-static int show_maps(struct seq *out, s32 id)
-{
-	return show_areas(out, id, false);
-}
-
-static int show_smaps(struct seq *out, s32 id)
-{
-	return show_areas(out, id, true);
 }
 
 /* ---- small ones ---- */
@@ -775,6 +675,9 @@ static const struct procfs_pid_file files[] = {
 	{.name = "cwd", .mode = 0777, .readlink = link_cwd},
 	{.name = "environ", .mode = 0400, .show = show_environ},
 	{.name = "exe", .mode = 0777, .readlink = link_exe},
+#if DEBUG
+	{.name = "fail-nth", .mode = 0644, .store = store_fail_nth, .read = read_fail_nth},
+#endif
 	{.name = "limits", .mode = 0444, .show = show_limits},
 	{.name = "maps", .mode = 0444, .show = show_maps},
 	{.name = "mounts", .mode = 0444, .show = show_mounts},

@@ -83,7 +83,8 @@ struct thread {
 	void *arg;		  /* (c) */
 	struct list all_link;	  /* (l) every thread */
 	struct thread *reap_next; /* (r) dead threads waiting for the reaper */
-	u64 alloc_fail_nth;	  /* (s) tests: see kmem_fail_nth */
+	u64 alloc_fail_nth;	  /* (s) debug builds: see kmem_fail_nth */
+	bool alloc_failed;	  /* (s) an allocation was made to fail: see kmem_failed */
 	u32 plug_depth;		  /* (s) drivers/block: block_plug calls in effect */
 	void *plug_queue;	  /* (s) drivers/block: queue that holds back requests of ours */
 	u32 uticks, sticks;	  /* (s) ticks that found it in user mode, in the kernel */

@@ -6,6 +6,9 @@
  * bits, folded into the frame (FR_REF, FR_DIRTY) before a PTE goes.  A PTE with W always has D set and its frame is marked dirty when W is
  * given, so D never needs to be collected for correctness, with or without hardware updating of A/D.
  *
+ * A table's frame counts its entries in `private`; bit i of its `index` is set when one of entries 8i..8i+7 may be in use, so that
+ * sparse tables are walked by what is in them.
+ *
  * One spin lock per space (LOCK_PTE) guards all its PTEs and is held for a few instructions per page.  Entering a mapping needs the lock of the
  * frame's object as well, so a frame cannot lose its identity while it is being mapped.
  *
@@ -68,13 +71,38 @@ static struct frame *table_new(unsigned flags)
 	return f;
 }
 
+/* An entry of f's table is taken into use. */
+static inline void entry_made(struct frame *f, const pte_t *e)
+{
+	f->private ++;
+	f->index |= 1UL << ((u64)e >> 6 & 63);
+}
+
 static void table_free(struct frame *f)
 {
 	__atomic_fetch_and(&f->flags, ~(FR_TABLE | FR_WIRED), __ATOMIC_RELAXED);
-	f->private = 0;
+	f->private = f->index = 0;
 	totals_add(&page_totals.tables, -1);
 	vm_count(VMEV_pagetables_free, 1);
 	frame_free(f);
+}
+
+/* The kernel's half, which never changes: most of it is empty, as the new table is. */
+static void share_kernel(pte_t *root)
+{
+	static u64 lines; /* (a) bit i: entries 8i..8i+7 of the kernel's table are not all empty */
+	u64 l = __atomic_load_n(&lines, __ATOMIC_RELAXED);
+
+	if (!l) {
+		for (unsigned i = PT_ENTRIES / 2; i < PT_ENTRIES; i++)
+			l |= (u64) !!kernel_root[i] << (i / 8);
+		__atomic_store_n(&lines, l, __ATOMIC_RELAXED);
+	}
+	for (; l; l &= l - 1) {
+		unsigned i = (unsigned)__builtin_ctzl(l) * 8;
+
+		memcpy(&root[i], &kernel_root[i], 8 * sizeof(pte_t));
+	}
 }
 
 int pmap_init(struct pmap *p)
@@ -85,21 +113,38 @@ int pmap_init(struct pmap *p)
 		return -ENOMEM;
 	spin_init(&p->lock, LOCK_PTE, "pmap");
 	p->root = frame_va(f);
-	memcpy(p->root + PT_ENTRIES / 2, kernel_root + PT_ENTRIES / 2, PAGE_SIZE / 2);
+	share_kernel(p->root);
 	p->asid = p->active = p->stale = 0;
 	p->mapped = p->mapped_anon = p->tables = 0;
 	return 0;
 }
 
+/* The first entry of [i, end) that is in use, or end. */
+static unsigned next_used(struct frame *tf, const pte_t *table, unsigned i, unsigned end)
+{
+	while (i < end) {
+		u64 lines = tf->index >> (i / 8) << (i / 8);
+		unsigned from, to;
+
+		if (!lines)
+			return end;
+		from = (unsigned)__builtin_ctzl(lines) * 8;
+		to = from + 8;
+		for (i = MAX(i, from); i < MIN(to, end); i++)
+			if (table[i] & PTE_V)
+				return i;
+	}
+	return end;
+}
+
 static void free_level(pte_t *table, unsigned level)
 {
-	unsigned n = level == PT_LEVELS - 1 ? PT_ENTRIES / 2 : PT_ENTRIES;
+	unsigned n = level == PT_LEVELS - 1 ? PT_ENTRIES / 2 : PT_ENTRIES, i = 0;
+	struct frame *tf = va_frame(table);
 
-	if (level > 0)
-		for (unsigned i = 0; i < n; i++)
-			if (table[i] & PTE_V)
-				free_level(table_at(table[i]), level - 1);
-	table_free(va_frame(table));
+	for (; level > 0 && (i = next_used(tf, table, i, n)) < n; i++)
+		free_level(table_at(table[i]), level - 1);
+	table_free(tf);
 }
 
 void pmap_fini(struct pmap *p)
@@ -137,7 +182,7 @@ static pte_t *walk_make(struct pmap *p, u64 va)
 			if (!f)
 				return NULL;
 			p->tables++;
-			va_frame(table)->private ++;
+			entry_made(va_frame(table), e);
 			/* the zeroes must be there before a walker can follow the entry */
 			__atomic_store_n(e, PA_PTE(frame_pa(f)) | PTE_V, __ATOMIC_RELEASE);
 		}
@@ -343,27 +388,32 @@ static void count_map(struct pmap *p, struct frame *f, s64 n)
 		p->mapped_anon += n;
 }
 
-static void leaf_counted(pte_t *pte, s64 n)
+static struct frame *table_of(const pte_t *pte)
 {
-	va_frame((void *)ALIGN_DOWN((u64)pte, PAGE_SIZE))->private += n;
+	return va_frame((void *)ALIGN_DOWN((u64)pte, PAGE_SIZE));
 }
 
-/* Takes a valid leaf PTE away; A is folded. p->lock held. */
-static void clear_pte(struct pmap *p, pte_t *pte, u64 va, struct tlb_batch *b)
+/* Takes a valid leaf PTE away; A is folded. The caller counts the entry. p->lock held. */
+static inline void take_pte(struct pmap *p, pte_t *pte)
 {
 	pte_t old = __atomic_exchange_n(pte, 0, __ATOMIC_RELAXED);
+	struct frame *f;
 
-	leaf_counted(pte, -1);
-	tlb_note(b, va);
 	if (!is_managed(old))
 		return;
-	struct frame *f = pa_frame(PTE_PA(old));
-
+	f = pa_frame(PTE_PA(old));
 	if ((old & PTE_A) && !(f->flags & FR_REF))
 		page_set(f, FR_REF);
 	count_map(p, f, -1);
 	ASSERTF(f->mapcount > 0, "frame %#lx", frame_pa(f));
 	__atomic_fetch_sub(&f->mapcount, 1, __ATOMIC_RELAXED);
+}
+
+static void clear_pte(struct pmap *p, pte_t *pte, u64 va, struct tlb_batch *b)
+{
+	table_of(pte)->private --;
+	tlb_note(b, va);
+	take_pte(p, pte);
 }
 
 int pmap_enter(struct pmap *p, u64 va, struct frame *f, u32 prot, bool dirty, struct tlb_batch *b)
@@ -393,7 +443,7 @@ int pmap_enter(struct pmap *p, u64 va, struct frame *f, u32 prot, bool dirty, st
 		}
 		clear_pte(p, pte, va, b);
 	}
-	leaf_counted(pte, 1);
+	entry_made(table_of(pte), pte);
 	__atomic_fetch_add(&f->mapcount, 1, __ATOMIC_RELAXED);
 	count_map(p, f, 1);
 	__atomic_store_n(pte, new, __ATOMIC_RELAXED);
@@ -413,7 +463,7 @@ static int enter_unmanaged(struct pmap *p, u64 va, pte_t new)
 	} else if (*pte & PTE_V) {
 		ret = PMAP_PRESENT;
 	} else {
-		leaf_counted(pte, 1);
+		entry_made(table_of(pte), pte);
 		__atomic_store_n(pte, new | PTE_SOFT0, __ATOMIC_RELAXED);
 	}
 	spin_unlock(&p->lock);
@@ -433,57 +483,58 @@ int pmap_enter_device(struct pmap *p, u64 va, paddr_t pa, u32 prot)
 unsigned pmap_enter_around(struct pmap *p, u64 va, struct frame **frames, unsigned n, u32 prot)
 {
 	pte_t bits = prot_bits(prot & ~PROT_WRITE);
+	struct frame *tf = NULL;
 	unsigned done = 0;
 	pte_t *pte;
 
 	spin_lock(&p->lock);
 	pte = walk(p, va);
+	if (pte)
+		tf = table_of(pte);
 	for (unsigned i = 0; pte && i < n; i++, pte++) {
 		struct frame *f = frames[i];
 
 		if (!f || (*pte & PTE_V))
 			continue;
+		entry_made(tf, pte);
 		__atomic_fetch_add(&f->mapcount, 1, __ATOMIC_RELAXED);
 		count_map(p, f, 1);
 		__atomic_store_n(pte, PA_PTE(frame_pa(f)) | bits, __ATOMIC_RELAXED);
 		done++;
 	}
-	if (done)
-		leaf_counted(pte - 1, done);
 	spin_unlock(&p->lock);
 	return done;
 }
 
 /* ---- removing and protecting ---- */
 
-/* Eight entries from an index that is a multiple of eight are all empty: most of a sparse table is passed over so. */
-static bool eight_empty(const pte_t *e)
-{
-	return !(e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]);
-}
-
-/* The first entry of [i, end) that is in use, or end. */
-static unsigned next_used(const pte_t *table, unsigned i, unsigned end)
-{
-	while (i < end) {
-		if (!(i & 7) && i + 8 <= end && eight_empty(&table[i]))
-			i += 8;
-		else if (table[i] & PTE_V)
-			return i;
-		else
-			i++;
-	}
-	return end;
-}
-
-/* The part of one leaf table that maps [start, end); p->lock held. Stops when the table is empty. */
+/* The part of one leaf table that maps [start, end); p->lock held. */
 static void remove_leaf(struct pmap *p, pte_t *table, u64 start, u64 end, struct tlb_batch *b)
 {
 	struct frame *tf = va_frame(table);
 	unsigned first = PT_INDEX(start, 0), last = first + ((end - start) >> PAGE_SHIFT);
+	unsigned low = PT_ENTRIES, high = 0, gone = 0;
 
-	for (unsigned i = first; tf->private && (i = next_used(table, i, last)) < last; i++)
-		clear_pte(p, &table[i], start + ((u64)(i - first) << PAGE_SHIFT), b);
+	for (unsigned i = first; (i = next_used(tf, table, i, last)) < last;) {
+		unsigned line = ALIGN_UP(i + 1, 8);
+
+		low = MIN(low, i);
+		for (; i < MIN(line, last); i++) {
+			if (!(table[i] & PTE_V))
+				continue;
+			take_pte(p, &table[i]);
+			high = i;
+			gone++;
+		}
+		if (i == line && line - 8 >= first)
+			tf->index &= ~(1UL << (line / 8 - 1));
+	}
+	if (!gone)
+		return;
+	tf->private -= gone;
+	b->pages += gone;
+	b->start = MIN(b->start, start + ((u64)(low - first) << PAGE_SHIFT));
+	b->end = MAX(b->end, start + ((u64)(high + 1 - first) << PAGE_SHIFT));
 }
 
 static void unlink_table(struct pmap *p, pte_t *parent, unsigned i, struct tlb_batch *b)
@@ -502,8 +553,9 @@ static void remove_mid(struct pmap *p, pte_t *mid, u64 start, u64 end, u64 floor
 {
 	u64 base = ALIGN_DOWN(start, PT_SPAN(2));
 	unsigned last = (ALIGN_UP(end, PT_SPAN(1)) - base) / PT_SPAN(1);
+	struct frame *mf = va_frame(mid);
 
-	for (unsigned i = PT_INDEX(start, 1); (i = next_used(mid, i, last)) < last; i++) {
+	for (unsigned i = PT_INDEX(start, 1); (i = next_used(mf, mid, i, last)) < last; i++) {
 		u64 span = base + i * PT_SPAN(1);
 		pte_t *leaf = table_at(mid[i]);
 
@@ -516,9 +568,10 @@ static void remove_mid(struct pmap *p, pte_t *mid, u64 start, u64 end, u64 floor
 void pmap_remove(struct pmap *p, u64 start, u64 end, u64 floor, u64 ceil, struct tlb_batch *b)
 {
 	unsigned last = MIN(DIV_ROUND_UP(end, PT_SPAN(2)), PT_ENTRIES / 2UL);
+	struct frame *rf = va_frame(p->root);
 
 	spin_lock(&p->lock);
-	for (unsigned i = PT_INDEX(start, 2); (i = next_used(p->root, i, last)) < last; i++) {
+	for (unsigned i = PT_INDEX(start, 2); (i = next_used(rf, p->root, i, last)) < last; i++) {
 		u64 span = i * PT_SPAN(2);
 		pte_t *mid = table_at(p->root[i]);
 
@@ -531,12 +584,15 @@ void pmap_remove(struct pmap *p, u64 start, u64 end, u64 floor, u64 ceil, struct
 
 static void protect_leaf(pte_t *table, u64 start, u64 end, pte_t keep, struct tlb_batch *b)
 {
+	unsigned from = PT_INDEX(start, 0), to = from + ((end - start) >> PAGE_SHIFT);
+	struct frame *tf = va_frame(table);
 	u64 first = ~0UL, last = 0;
 
-	for (u64 va = start; va < end; va += PAGE_SIZE) {
-		pte_t *pte = &table[PT_INDEX(va, 0)], old = *pte;
+	for (unsigned i = from; (i = next_used(tf, table, i, to)) < to; i++) {
+		pte_t *pte = &table[i], old = *pte;
+		u64 va = start + ((u64)(i - from) << PAGE_SHIFT);
 
-		if (!(old & PTE_V) || !(old & ~keep))
+		if (!(old & ~keep))
 			continue;
 		/* hardware may set A or D meanwhile: take bits away atomically */
 		__atomic_fetch_and(pte, keep, __ATOMIC_RELAXED);
@@ -664,8 +720,8 @@ void pmap_move(struct pmap *p, u64 old, u64 new, u64 len, struct tlb_batch *b)
 			to = walk_make(p, new + off);
 			if (to && !(*to & PTE_V)) {
 				v = __atomic_exchange_n(from, 0, __ATOMIC_RELAXED);
-				leaf_counted(from, -1);
-				leaf_counted(to, 1);
+				table_of(from)->private --;
+				entry_made(table_of(to), to);
 				tlb_note(b, old + off);
 				__atomic_store_n(to, v, __ATOMIC_RELAXED);
 			} else {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The random number generator.  Owns the key.  Each request runs one block under the key: the first half of it becomes
- * the next key, the second half the key of this request's own stream.  What was given out can therefore not be computed from a
- * later state.  Entropy is folded into the key, 32 bytes at a time, and the result is put through the cipher.
+ * The random number generator.  Owns the key and a pool of bytes made ahead.  The pool is filled by running a few blocks under the key,
+ * whose first bytes become the next key; bytes are erased as they are given out.  A small request takes bytes of
+ * the pool, a large one the key of a stream of its own.  What was given out can therefore not be computed from a
+ * later state.  Entropy is folded into the key, 32 bytes at a time, the result is put through the cipher, and the pool is made anew.
  *
- * Lock: lock (RANDOM) guards key; held for one block of the cipher.
+ * Lock: lock (RANDOM) guards key, pool and left; held for POOL_BLOCKS blocks of the cipher at most.
  */
 
 #include "kernel/lib/random.h"
@@ -14,6 +15,12 @@
 static struct spinlock lock = SPINLOCK_INIT(LOCK_RANDOM, "random");
 static u32 key[8] = {0x6e6d6f67, 0x20612069, 0x73656564, 0x6f742073,
 		     0x74617274, 0x66726f6d, 0x6e6f7468, 0x696e6721};
+
+#define POOL_BLOCKS 4u
+#define SMALL	    32u /* bytes: up to here a request is served from the pool */
+
+static u8 pool[POOL_BLOCKS * 64 - sizeof(key)]; /* (lock) */
+static size_t left;				/* (lock) bytes at its start nobody got yet */
 
 static inline u32 rotl(u32 v, unsigned n)
 {
@@ -65,6 +72,13 @@ void chacha20_block(const u32 k[8], u32 counter, const u32 nonce[3], u8 out[64])
 	}
 }
 
+/* memset that stays though nobody reads the bytes again. */
+static void erase(void *p, size_t n)
+{
+	memset(p, 0, n);
+	__asm__ volatile("" ::"r"(p) : "memory");
+}
+
 static u64 clock_word(void)
 {
 #if defined(__riscv)
@@ -79,17 +93,32 @@ static u64 clock_word(void)
 #endif
 }
 
-/* Steps the key; sub, if not NULL, gets the other half of the block. */
-static void step_locked(u32 sub[8])
+/* Runs POOL_BLOCKS blocks under the key: the first bytes are the next key, the rest the pool. */
+static void refill_locked(void)
 {
 	u64 now = clock_word();
 	u32 nonce[3] = {(u32)now, (u32)(now >> 32), 0};
-	u8 block[64];
+	u8 blocks[POOL_BLOCKS * 64];
 
-	chacha20_block(key, 0, nonce, block);
-	memcpy(key, block, sizeof(key));
-	if (sub)
-		memcpy(sub, block + sizeof(key), sizeof(key));
+	for (u32 i = 0; i < POOL_BLOCKS; i++)
+		chacha20_block(key, i, nonce, blocks + i * 64);
+	memcpy(key, blocks, sizeof(key));
+	memcpy(pool, blocks + sizeof(key), sizeof(pool));
+	left = sizeof(pool);
+	erase(blocks, sizeof(blocks));
+}
+
+/* n <= sizeof(pool) bytes, which nobody gets again. */
+static void take_locked(void *out, size_t n)
+{
+	u8 *from;
+
+	if (left < n)
+		refill_locked();
+	left -= n;
+	from = pool + left;
+	memcpy(out, from, n);
+	memset(from, 0, n);
 }
 
 void random_add_entropy(const void *data, size_t n)
@@ -102,21 +131,22 @@ void random_add_entropy(const void *data, size_t n)
 
 		for (size_t i = 0; i < part; i++)
 			((u8 *)key)[i] ^= p[i];
-		step_locked(NULL);
+		refill_locked();
 		p += part;
 		n -= part;
 	} while (n);
 	spin_unlock_irq(&lock, flags);
 }
 
-void random_bytes(void *buf, size_t n)
+/* Much: a stream under a key of its own. */
+static void stream(u8 *p, size_t n)
 {
 	static const u32 nonce[3];
 	u32 sub[8], counter = 1;
 	u64 flags = spin_lock_irq(&lock);
-	u8 block[64], *p = buf;
+	u8 block[64];
 
-	step_locked(sub);
+	take_locked(sub, sizeof(sub));
 	spin_unlock_irq(&lock, flags);
 	while (n) {
 		size_t part = MIN(n, sizeof(block));
@@ -126,7 +156,19 @@ void random_bytes(void *buf, size_t n)
 		p += part;
 		n -= part;
 	}
-	memset(block, 0, sizeof(block));
-	memset(sub, 0, sizeof(sub));
-	__asm__ volatile("" ::"r"(block), "r"(sub) : "memory"); /* keeps the erasure */
+	erase(block, sizeof(block));
+	erase(sub, sizeof(sub));
+}
+
+void random_bytes(void *buf, size_t n)
+{
+	u64 flags;
+
+	if (n > SMALL) {
+		stream(buf, n);
+		return;
+	}
+	flags = spin_lock_irq(&lock);
+	take_locked(buf, n);
+	spin_unlock_irq(&lock, flags);
 }

@@ -10,7 +10,7 @@
 #include "kernel/lib/types.h"
 
 void random_bytes(void *buf, size_t n);
-/* Mixes in something an attacker may not know; always together with the clock. Costs one block of the cipher per 32 bytes. */
+/* Mixes in something an attacker may not know; always together with the clock. Costs a few blocks of the cipher per 32 bytes. */
 void random_add_entropy(const void *data, size_t n);
 
 /* One block: key 8 words, counter, nonce 3 words (RFC 8439, 2.3). For the generator and its test. */

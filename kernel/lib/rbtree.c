@@ -306,3 +306,39 @@ bool rb_check(const struct rb_tree *t)
 	}
 	return true;
 }
+
+/* ---- a whole tree at once ---- */
+
+/* A subtree of the next n nodes, all but the lowest level full. depth: levels to the lowest, whose nodes are red. */
+static struct rb_node *build(struct rb_tree *t, struct rb_node **next, size_t n, unsigned depth)
+{
+	struct rb_node *left, *top;
+
+	if (!n)
+		return NULL;
+	left = build(t, next, n / 2, depth - 1);
+	top = *next;
+	*next = top->right;
+	top->parent_color = depth ? RB_BLACK : RB_RED;
+	top->left = left;
+	if (left)
+		set_parent(left, top);
+	top->right = build(t, next, n - n / 2 - 1, depth - 1);
+	if (top->right)
+		set_parent(top->right, top);
+	if (t->update)
+		t->update(top);
+	return top;
+}
+
+void rb_build(struct rb_tree *t, struct rb_node *first, size_t n)
+{
+	unsigned depth = 0;
+
+	ASSERT(!t->root);
+	for (size_t k = n; k > 1; k >>= 1)
+		depth++;
+	t->root = build(t, &first, n, depth);
+	if (t->root)
+		set_black(t->root);
+}

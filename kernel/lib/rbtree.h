@@ -31,6 +31,8 @@ struct rb_tree {
 
 void rb_insert(struct rb_tree *t, struct rb_node *n, struct rb_node *parent, struct rb_node **link);
 void rb_erase(struct rb_tree *t, struct rb_node *n);
+/* Makes an empty tree of n nodes in order, chained through `right` from first: O(n), and balanced. */
+void rb_build(struct rb_tree *t, struct rb_node *first, size_t n);
 /* n's own fields changed (its key order did not): recompute n and its ancestors. */
 void rb_update(struct rb_tree *t, struct rb_node *n);
 /* puts new in the place of old (same key); updates ancestors. */

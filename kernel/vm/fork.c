@@ -37,6 +37,26 @@ void vm_map_hold(struct vm_map *m)
 	__atomic_fetch_add(&m->refs, 1, __ATOMIC_RELAXED);
 }
 
+/* Everything leaves at once: the tree is only walked, not kept in order. Write-locked, by the last who knows the map. */
+static void unmap_all(struct vm_map *m, struct leaving *l)
+{
+	struct tlb_batch b;
+
+	tlb_begin(&b, &m->pmap);
+	pmap_remove(&m->pmap, 0, USER_END + PAGE_SIZE, 0, USER_END + PAGE_SIZE, &b);
+	tlb_finish(&b);
+	for (struct rb_node *n = rb_first(&m->areas); n; n = rb_next(n)) {
+		struct vm_area *a = container_of(n, struct vm_area, node);
+
+		a->object = area_detach(a); /* its reference */
+		list_add_tail(&l->areas, &a->leave_link);
+	}
+	m->areas = area_tree_init;
+	m->hint = NULL;
+	m->nareas = 0;
+	m->size = m->stack = m->data = m->text = m->locked = 0;
+}
+
 void vm_map_drop(struct vm_map *m)
 {
 	struct leaving l;
@@ -45,16 +65,13 @@ void vm_map_drop(struct vm_map *m)
 		return;
 	leaving_init(&l);
 	rw_lock_write(&m->lock);
-	unmap_locked(m, 0, USER_END + PAGE_SIZE, &l);
+	unmap_all(m, &l);
 	rw_unlock_write(&m->lock);
 	leaving_release(&l);
-	ASSERT(m->nareas == 0);
 	sched_forget_map(m);
 	pmap_fini(&m->pmap);
 	kmem_cache_free(map_cache, m);
 }
-
-/* Zero pages and device pages may stay mapped in areas; all PTEs went with the areas. */
 
 static struct vm_area *copy_area(const struct vm_area *a)
 {
@@ -103,8 +120,25 @@ static NO_TS void share_object(struct vm_map *parent, struct vm_area *a, struct 
 		protect_parent(parent, a, b);
 }
 
-static int fork_area(struct vm_map *parent, struct vm_map *child, struct vm_area *a,
-		     struct tlb_batch *b)
+/* The child's areas so far, in order: the tree is made when all are there. */
+struct kin {
+	struct vm_map *map;
+	struct rb_node *first, **tail;
+	u64 end; /* of the last one */
+};
+
+static void append(struct kin *k, struct vm_area *n)
+{
+	n->map = k->map;
+	n->gap = n->start - k->end;
+	k->end = n->end;
+	*k->tail = &n->node;
+	k->tail = &n->node.right;
+	k->map->nareas++;
+	area_count(k->map, n, area_pages(n));
+}
+
+static int fork_area(struct vm_map *parent, struct kin *k, struct vm_area *a, struct tlb_batch *b)
 {
 	struct vm_area *n;
 
@@ -113,21 +147,16 @@ static int fork_area(struct vm_map *parent, struct vm_map *child, struct vm_area
 	n = copy_area(a);
 	if (!n)
 		return -ENOMEM;
-	n->map = child;
-	if (a->flags & AREA_WIPEONFORK) {
-		if (n->flags & AREA_GROWSDOWN)
-			n->index = a->index;
-		area_insert(child, n);
-		return 0;
-	}
-	area_insert(child, n);
-	share_object(parent, a, n, b);
+	append(k, n);
+	if (!(a->flags & AREA_WIPEONFORK))
+		share_object(parent, a, n, b);
 	return 0;
 }
 
 struct vm_map *vm_map_fork(struct vm_map *parent)
 {
 	struct vm_map *child = vm_map_create();
+	struct kin k = {.map = child, .tail = &k.first};
 	struct tlb_batch b;
 	int err = 0;
 
@@ -136,7 +165,9 @@ struct vm_map *vm_map_fork(struct vm_map *parent)
 	tlb_begin(&b, &parent->pmap);
 	rw_lock_write(&parent->lock);
 	for (struct rb_node *n = rb_first(&parent->areas); n && !err; n = rb_next(n))
-		err = fork_area(parent, child, container_of(n, struct vm_area, node), &b);
+		err = fork_area(parent, &k, container_of(n, struct vm_area, node), &b);
+	*k.tail = NULL;
+	rb_build(&child->areas, k.first, child->nareas);
 	child->brk_start = parent->brk_start;
 	child->brk = parent->brk;
 	child->limit_as = parent->limit_as;

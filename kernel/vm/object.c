@@ -111,8 +111,8 @@ void vm_object_hold(struct vm_object *o)
 
 #define BATCH 64
 struct batch {
-	struct frame *f[BATCH];
 	size_t n;
+	struct frame *f[BATCH]; /* those from n on are not set */
 };
 
 static void batch_add(struct batch *b, struct frame *f)

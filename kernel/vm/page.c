@@ -112,6 +112,8 @@ void vm_page_put(struct frame *f)
 		page_free(f);
 }
 
+#define FEW 8 /* frames that go to the hart's cache one by one: they are wanted again soon */
+
 void frames_release(struct frame **f, size_t n)
 {
 	size_t k = 0;
@@ -127,8 +129,12 @@ void frames_release(struct frame **f, size_t n)
 		f[i]->holds = 1;
 		f[k++] = f[i];
 	}
-	if (k)
+	if (k > FEW) {
 		frame_free_bulk(f, k);
+		return;
+	}
+	while (k)
+		frame_free(f[--k]);
 }
 
 void vm_page_touch(struct frame *f)

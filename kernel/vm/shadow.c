@@ -111,6 +111,16 @@ struct merge {
 	size_t ngone;
 };
 
+/* Field by field: gone is not worth clearing. */
+static void merge_init(struct merge *m, struct vm_object *from, struct vm_object *to, s64 shift)
+{
+	m->from = from;
+	m->to = to;
+	m->shift = shift;
+	m->limit = to->size >> PAGE_SHIFT;
+	m->ngone = 0;
+}
+
 static void merge_free(struct merge *m, struct frame *f)
 {
 	if (m->ngone == ARRAY_LEN(m->gone)) {
@@ -195,9 +205,10 @@ static void drop_outside(uintptr_t word, u64 index __unused, void *arg)
 
 static void collapse_down(struct vm_object *s, struct vm_object *o, struct list *dead)
 {
-	struct merge m = {.from = s, .to = o, .shift = s->backing_index};
+	struct merge m;
 	u64 shift = s->backing_index, end = shift + (s->size >> PAGE_SHIFT);
 
+	merge_init(&m, s, o, s->backing_index);
 	if (shift > 0)
 		radix_remove_range(&o->pages, 0, shift - 1, drop_outside, &m);
 	radix_remove_range(&o->pages, end, ~0UL, drop_outside, &m);
@@ -215,13 +226,11 @@ static void collapse_down(struct vm_object *s, struct vm_object *o, struct list 
 
 static NO_TS void collapse_up(struct vm_object *s, struct vm_object *o, struct list *dead)
 {
-	struct merge m = {.from = o,
-			  .to = s,
-			  .shift = -(s64)s->backing_index,
-			  .limit = s->size >> PAGE_SHIFT};
+	struct merge m;
 	struct vm_object *below = o->backing;
 	u64 shift = s->backing_index;
 
+	merge_init(&m, o, s, -(s64)s->backing_index);
 	if (shift > 0)
 		radix_remove_range(&o->pages, 0, shift - 1, drop_outside, &m);
 	radix_remove_range(&o->pages, 0, ~0UL, pull_up, &m);

@@ -126,6 +126,34 @@ static void random_ops(bool augmented)
 	}
 }
 
+/* Built at once: each size, then the tree must work on. */
+static void test_build(void **state)
+{
+	(void)state;
+	for (unsigned n = 0; n <= N; n += n < 40 ? 1 : 37) {
+		struct rb_tree t = RB_TREE_INIT(item_update);
+
+		memset(items, 0, sizeof(items));
+		for (unsigned i = 0; i < N; i++) {
+			items[i].key = i * 3;
+			items[i].weight = host_rand_below(1000);
+			items[i].in = i < n;
+			items[i].node.right = i + 1 < n ? &items[i + 1].node : NULL;
+		}
+		rb_build(&t, n ? &items[0].node : NULL, n);
+		check(&t, true);
+		for (unsigned i = 0; i < n; i += 3) {
+			rb_erase(&t, &items[i].node);
+			items[i].in = false;
+		}
+		check(&t, true);
+		if (n < N) {
+			insert(&t, &items[n]);
+			check(&t, true);
+		}
+	}
+}
+
 static void test_random(void **state)
 {
 	(void)state;
@@ -217,8 +245,11 @@ static void test_check_detects(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random),	      cmocka_unit_test(test_random_augmented),
-		cmocka_unit_test(test_sequences),     cmocka_unit_test(test_replace),
+		cmocka_unit_test(test_build),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_random_augmented),
+		cmocka_unit_test(test_sequences),
+		cmocka_unit_test(test_replace),
 		cmocka_unit_test(test_check_detects),
 	};
 

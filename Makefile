@@ -161,9 +161,16 @@ check: $(CHECKS)
 STYLE_DIRS := $(wildcard sbi kernel drivers fs user tests)
 C_FILES = $(sort $(shell find $(STYLE_DIRS) -name '*.[ch]'))
 
+# Versions of clang-format disagree about a few macros and pointers; the tree is laid out by Debian 12's.
+FORMAT_VERSION := 14
 check-format:
-	@echo "  CHECK clang-format"
-	@clang-format --dry-run --Werror $(C_FILES)
+	@if clang-format --version | grep -q 'version $(FORMAT_VERSION)\.'; then \
+		echo "  CHECK clang-format"; \
+		clang-format --dry-run --Werror $(C_FILES); \
+	else \
+		echo "  SKIP  clang-format: the layout is version $(FORMAT_VERSION)'s, this is" \
+			"$$(clang-format --version | grep -o 'version [0-9.]*')"; \
+	fi
 
 # macros of a C library that cppcheck takes for known; the kernel's are enumerators
 CPPCHECK_LIBC := SIGABRT SIGFPE SIGINT SIGKILL SIGSEGV SIGTERM

@@ -92,8 +92,11 @@ def suite_build(count):
 def suite_check(count):
     for check in ("format", "cppcheck", "locks", "includes", "lock-letters", "lock-order",
                   "size"):
-        status, _ = make(f"check-{check}", f"check-{check}")
-        count.one(f"check {check}", status == 0)
+        status, text = make(f"check-{check}", f"check-{check}")
+        if status == 0 and "  SKIP  " in text:
+            count.skipped += 1
+        else:
+            count.one(f"check {check}", status == 0)
 
 
 def suite_host(count):

@@ -245,7 +245,7 @@ static int fallocate_check(const struct file *f, u32 mode, u64 off, u64 len)
 
 SYSCALL4(fallocate, fd, mode, off, len)
 {
-	struct vattr a;
+	struct vattr a = {0};
 	struct file *f;
 	int err;
 

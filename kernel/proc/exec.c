@@ -406,6 +406,7 @@ static void change(struct exec *x)
 
 	switch_map(x, p);
 	take_leader_tid(p);
+	ptimers_delete_all(p);
 	fdtable_close_exec(p->fds);
 	sighand_reset(p);
 	reset_task(current_task());

@@ -297,6 +297,7 @@ static void process_end(struct process *p)
 	if (p == init_process)
 		panic("init has ended with wait status %#x", p->exit_status);
 	proc_itimer_set(0, 0, NULL, NULL);
+	ptimers_delete_all(p);
 	if (p->map) {
 		vm_map_stat(p->map, &st);
 		p->maxrss = MAX(p->maxrss, st.rss_peak);
@@ -336,7 +337,10 @@ __noreturn void task_exit(int code)
 			sched_set_map(NULL);
 		process_end(p);
 	}
+	u64 flags = spin_lock_irq(&p->sig_lock);
+
 	sigqueue_flush(&t->pending);
+	spin_unlock_irq(&p->sig_lock, flags);
 	thread_exit(); /* the thread_free hook drops the task */
 }
 

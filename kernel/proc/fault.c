@@ -104,6 +104,7 @@ void trap_hooks_init(void)
 		.switch_map = vm_map_activate,
 		.thread_free = thread_free,
 		.signal_pending = signal_pending_hook,
+		.tick = proc_cpu_tick,
 	};
 	static const struct vfs_hooks vfs = {
 		.fsize_limit = fsize_limit,

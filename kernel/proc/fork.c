@@ -107,6 +107,7 @@ static void copy_attributes(struct process *p, struct process *parent)
 	u64 flags = spin_lock_irq(&parent->sig_lock);
 
 	memcpy(p->rlim, parent->rlim, sizeof(p->rlim));
+	cpu_watch_update(p);
 	p->cred = parent->cred;
 	cred_hold(p->cred);
 	p->exe = parent->exe;
@@ -213,6 +214,16 @@ static void copy_task(struct birth *b)
 	t->clear_child_tid = a->flags & CLONE_CHILD_CLEARTID ? a->child_tid : 0;
 }
 
+static void inherit_sched(struct thread *th, const struct thread *self)
+{
+	bool reset = self->reset_on_fork;
+
+	if (self->nice && !(reset && self->nice < 0))
+		sched_set_nice(th, self->nice);
+	if (self->policy && !(reset && self->rt_prio))
+		sched_set_policy(th, self->policy, self->rt_prio);
+}
+
 static int make_task(struct birth *b)
 {
 	struct thread *self = current(), *th;
@@ -231,8 +242,8 @@ static int make_task(struct birth *b)
 	copy_registers(b);
 	copy_task(b);
 	err = fpu_fork(th);
-	if (!err && self->nice)
-		sched_set_nice(th, self->nice);
+	if (!err)
+		inherit_sched(th, self);
 	return err;
 }
 

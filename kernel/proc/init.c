@@ -13,6 +13,7 @@
 #define INIT_STACK_LIMIT (8 * MiB)
 #define INIT_NOFILE	 1024
 #define INIT_NOFILE_MAX	 4096
+#define INIT_SIGPENDING	 1024
 
 static void set_limits(struct process *p)
 {
@@ -22,6 +23,7 @@ static void set_limits(struct process *p)
 	p->rlim[RLIMIT_CORE].cur = 0;
 	p->rlim[RLIMIT_NOFILE] = (struct rlimit){INIT_NOFILE, INIT_NOFILE_MAX};
 	p->rlim[RLIMIT_MEMLOCK] = (struct rlimit){8 * MiB, 8 * MiB};
+	p->rlim[RLIMIT_SIGPENDING] = (struct rlimit){INIT_SIGPENDING, INIT_SIGPENDING};
 	p->rlim[RLIMIT_NICE] = (struct rlimit){0, 0};
 	p->rlim[RLIMIT_RTPRIO] = (struct rlimit){0, 0};
 	p->rlim[RLIMIT_MSGQUEUE] = (struct rlimit){819200, 819200};
@@ -289,6 +291,8 @@ static void proc_init(void)
 	proc_tables_init();
 	signal_init();
 	futex_init();
+	clockset_init();
+	ptimer_init();
 	trap_hooks_init();
 	proc_tty_init();
 	procfs_pid_init();

@@ -273,6 +273,8 @@ struct process *process_alloc(void)
 	waitq_init(&p->stop_wait);
 	waitq_init(&p->vfork_wait);
 	timer_setup(&p->alarm, alarm_expired);
+	radix_init(&p->ptimers);
+	cpu_timers_setup(p);
 	p->start_time = time_now();
 	p->dumpable = true;
 	return p;

@@ -12,6 +12,7 @@
  */
 
 #include "fs/vfs/vfs.h"
+#include "kernel/lib/radix.h"
 #include "kernel/proc/signal.h"
 #include "kernel/sched/thread.h"
 #include "kernel/sched/time.h"
@@ -51,8 +52,25 @@ struct proc_times {
 	u64 utime, stime, minflt, majflt, nvcsw, nivcsw; /* ns and counts */
 };
 
+enum cpu_kind { CPU_PROCESS, CPU_PROCESS_USER, CPU_THREAD };
+/* Something that happens when a process or a thread has used so much processor time (cputimer.c).
+ *
+ * Field markings and the corresponding locks:
+ * (s) sig_lock of the process   (c) constant
+ */
+struct cpu_timer {
+	struct list link;   /* (s) in process.cpu_timers while armed */
+	enum cpu_kind kind; /* (c) */
+	struct task *task;  /* (c) of CPU_THREAD; its owner holds it */
+	u64 expires;	    /* (s) ns of that clock; 0: not armed */
+	u64 interval;	    /* (s) ns, for the owner */
+	void (*fn)(struct process *p, struct cpu_timer *t,
+		   u64 now); /* (c) sig_lock held, in an interrupt; t is not armed any more */
+};
+
 /* Field markings and the corresponding locks:
  * (t) proc_tree_lock   (s) sig_lock   (c) constant   (a) atomic   (m) written only while one thread exists
+ * (p) PTIMER lock
  */
 struct process {
 	s32 pid;			  /* (c) */
@@ -102,16 +120,22 @@ struct process {
 	u64 auxv[50];				    /* (m) copy for /proc/PID/auxv */
 	u32 auxv_len;				    /* (m) bytes */
 	u64 start_stack;			    /* (m) sp at the start of the program */
-	char comm[16];		 /* (s) the first thread's name, kept for the zombie */
-	s32 exit_signal;	 /* (t) to the parent: SIGCHLD, 0 */
-	bool vfork_done;	 /* (s) */
-	struct waitq vfork_wait; /* (c) the parent, with CLONE_VFORK */
-	struct timer alarm;	 /* (s) ITIMER_REAL; armed and cancelled under proc_tree_lock */
-	u64 alarm_interval;	 /* (s) ns */
-	int oom_score_adj;	 /* (s) */
-	bool dumpable;		 /* (s) */
-	u32 personality;	 /* (s) */
-	u64 vdso;		 /* (m) address of the vdso in its map: the signal trampoline */
+	char comm[16];		     /* (s) the first thread's name, kept for the zombie */
+	s32 exit_signal;	     /* (t) to the parent: SIGCHLD, 0 */
+	bool vfork_done;	     /* (s) */
+	struct waitq vfork_wait;     /* (c) the parent, with CLONE_VFORK */
+	struct timer alarm;	     /* (s) ITIMER_REAL; armed and cancelled under proc_tree_lock */
+	u64 alarm_interval;	     /* (s) ns */
+	struct radix_tree ptimers;   /* (p) timer_create's, by id (ptimer.c) */
+	s32 next_ptimer;	     /* (p) */
+	struct list cpu_timers;	     /* (s) armed (cputimer.c) */
+	struct cpu_timer virt_timer; /* (s) ITIMER_VIRTUAL */
+	struct cpu_timer prof_timer; /* (s) ITIMER_PROF */
+	bool cpu_watch;		     /* (a) cpu_timers or RLIMIT_CPU want ticks */
+	int oom_score_adj;	     /* (s) */
+	bool dumpable;		     /* (s) */
+	u32 personality;	     /* (s) */
+	u64 vdso;		     /* (m) address of the vdso in its map: the signal trampoline */
 };
 
 /* Field markings and the corresponding locks:
@@ -278,7 +302,54 @@ void task_times(struct task *t,
 void proc_rusage(struct process *p, const struct proc_times *t, u64 maxrss_pages,
 		 struct rusage_k *out);
 
-/* ---- interval timer (itimer.c) ---- */
+/* ---- timers (ptimer.c, cputimer.c, clockset.c) ---- */
+enum ptimer_clock { PTIMER_REALTIME, PTIMER_MONOTONIC, PTIMER_CPU };
+#define SIGEV_SIGNAL	0
+#define SIGEV_NONE	1
+#define SIGEV_THREAD	2
+#define SIGEV_THREAD_ID 4
+struct ptimer_spec {
+	enum ptimer_clock clock;
+	enum cpu_kind cpu;     /* of PTIMER_CPU */
+	struct task *cpu_task; /* of CPU_THREAD: held for the call */
+	struct task *target;   /* SIGEV_THREAD_ID: held for the call; NULL: the process */
+	bool silent;	       /* SIGEV_NONE */
+	bool value_is_id;      /* no sigevent was given: the value is the timer's id */
+	int signo;
+	u64 value;
+};
+struct ptimer_times {
+	u64 value, interval; /* ns; value 0: disarmed */
+};
+/* All of current's timers; sleep.  The new id, or -EAGAIN, -ENOMEM. */
+s32 ptimer_create(const struct ptimer_spec *spec);
+int ptimer_delete(s32 id); /* -EINVAL */
+/* value is from now, or with absolute the clock's time. old may be NULL. -EINVAL: no such timer. */
+int ptimer_set(s32 id, bool absolute, const struct ptimer_times *new, struct ptimer_times *old);
+int ptimer_get(s32 id, struct ptimer_times *out);
+s32 ptimer_overrun(s32 id);
+void ptimers_delete_all(struct process *p); /* exec, exit */
+
+void cpu_timer_arm(struct process *p, struct cpu_timer *t, u64 expires); /* sig_lock held */
+void cpu_timer_cancel(struct process *p, struct cpu_timer *t);		 /* sig_lock held */
+u64 cpu_timer_now(struct process *p, const struct cpu_timer *t);	 /* sig_lock held */
+
+/* Told when the realtime clock was set; fn may sleep and is called one at a time.
+ *
+ * Field markings and the corresponding locks:
+ * (l) LOCK_CLOCK_SET   (c) constant
+ */
+struct clock_listener {
+	struct list link;		      /* (l) */
+	void (*fn)(struct clock_listener *l); /* (c) */
+};
+void clock_listen(struct clock_listener *l);
+void clock_unlisten(struct clock_listener *l);
+
+/* ---- interval timers (itimer.c) ---- */
+/* The same for ITIMER_VIRTUAL (user) and ITIMER_PROF. */
+void proc_cpu_itimer_set(bool user, u64 value, u64 interval, u64 *old_value, u64 *old_interval);
+void proc_cpu_itimer_get(bool user, u64 *value, u64 *interval);
 /* Arms (value ns from now; 0 disarms) and/or reads the ITIMER_REAL of current. Sleeps. */
 void proc_itimer_set(u64 value, u64 interval, u64 *old_value, u64 *old_interval);
 void proc_itimer_get(u64 *value, u64 *interval);

@@ -75,6 +75,24 @@ void pgrp_check_orphans(struct process *p, const struct process *parent);
 struct tty *session_tty(struct process *p);
 
 /* ---- signals ---- */
+struct ptimer;
+
+/* Field markings and the corresponding locks:
+ * (s) sig_lock of the process in whose queue it is
+ */
+struct siginfo_node {
+	struct list link;      /* (s) self-linked: in no queue */
+	struct siginfo_k info; /* (s) */
+	struct ptimer *timer;  /* (s) whose it is: it stays there when taken off; NULL: free it */
+};
+struct siginfo_node *siginfo_node_alloc(void); /* NULL: no memory */
+void siginfo_node_free(struct siginfo_node *n);
+/* sig_lock held.  t NULL: to the process. */
+int signal_send_locked(struct process *p, struct task *t, int sig, const struct siginfo_k *info);
+/* Queues a timer's own node, which is in no queue: false if the signal is ignored. */
+bool signal_send_node(struct process *p, struct task *t, struct siginfo_node *n);
+void ptimer_taken(struct ptimer *t,
+		  struct siginfo_k *info); /* sig_lock held: its node left the queue */
 struct sighand *sighand_alloc(void);
 struct sighand *sighand_clone(struct process *p, bool clear_handlers); /* a copy of p's; NULL */
 void sighand_hold(struct sighand *h);
@@ -195,6 +213,11 @@ bool proc_randomize(void); /* norandmaps not given */
 void procfs_pid_init(void);
 void proc_tty_init(void);
 void futex_init(void);
+void clockset_init(void);
+void ptimer_init(void);
+void cpu_timers_setup(struct process *p);
+void cpu_watch_update(struct process *p); /* sig_lock held */
+void proc_cpu_tick(struct thread *th);	  /* each tick, in the interrupt */
 void trap_hooks_init(void);
 
 #endif

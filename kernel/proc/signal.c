@@ -13,14 +13,6 @@
  */
 #include "kernel/proc/proc_internal.h"
 
-/* Field markings and the corresponding locks:
- * (s) sig_lock of the process in whose queue it is
- */
-struct siginfo_node {
-	struct list link;      /* (s) */
-	struct siginfo_k info; /* (s) */
-};
-
 BUILD_ASSERT(sizeof(struct siginfo_k) == 48);
 BUILD_ASSERT(sizeof(struct k_sigaction) == 24);
 
@@ -155,7 +147,32 @@ void sighand_reset(struct process *p)
 void sigqueue_init(struct sigqueue *q)
 {
 	q->set = 0;
+	q->count = 0;
 	list_init(&q->infos);
+}
+
+struct siginfo_node *siginfo_node_alloc(void)
+{
+	struct siginfo_node *n = kmem_cache_alloc(node_cache, KM_ZERO);
+
+	if (n)
+		list_init(&n->link);
+	return n;
+}
+
+void siginfo_node_free(struct siginfo_node *n)
+{
+	kmem_cache_free(node_cache, n);
+}
+
+/* Off its queue; a timer keeps its own. */
+static void node_take_off(struct sigqueue *q, struct siginfo_node *n)
+{
+	list_del(&n->link);
+	list_init(&n->link);
+	q->count--;
+	if (!n->timer)
+		siginfo_node_free(n);
 }
 
 static void sigqueue_remove(struct sigqueue *q, sigset_t which)
@@ -167,8 +184,7 @@ static void sigqueue_remove(struct sigqueue *q, sigset_t which)
 	q->set &= ~which;
 	list_for_each_safe(n, tmp, &q->infos, link) {
 		if (which & SIGBIT(n->info.signo)) {
-			list_del(&n->link);
-			kmem_cache_free(node_cache, n);
+			node_take_off(q, n);
 		}
 	}
 }
@@ -192,17 +208,16 @@ static void queue_take_sig(struct sigqueue *q, int sig, struct siginfo_k *info)
 			break;
 		}
 		found = n;
-		if (sig < SIGRTMIN)
-			break;
 	}
 	if (!found) {
 		memset(info, 0, sizeof(*info));
 		info->signo = sig;
 		return;
 	}
-	list_del(&found->link);
+	if (found->timer)
+		ptimer_taken(found->timer, &found->info);
 	*info = found->info;
-	kmem_cache_free(node_cache, found);
+	node_take_off(q, found);
 }
 
 /* Index of the lowest bit set; set is not 0.  The base ISA has no instruction for it. */
@@ -243,14 +258,18 @@ int sigqueue_take(struct task *t, sigset_t which, struct siginfo_k *info)
 	return sig;
 }
 
-static int queue_add(struct sigqueue *q, int sig, const struct siginfo_k *info)
+/* limit: RLIMIT_SIGPENDING of the receiver, here for each of its queues.  What kill() and the kernel send needs no info. */
+static int queue_add(struct sigqueue *q, int sig, const struct siginfo_k *info, u64 limit)
 {
-	struct siginfo_node *n;
+	struct siginfo_node *n = NULL;
 
 	if (sig < SIGRTMIN && (q->set & SIGBIT(sig)))
 		return 0;
-	n = kmem_cache_alloc(node_cache, KM_NOWAIT);
+	if (q->count < limit || sig < SIGRTMIN)
+		n = kmem_cache_alloc(node_cache, KM_NOWAIT);
 	if (n) {
+		n->timer = NULL;
+		q->count++;
 		if (info)
 			n->info = *info;
 		else
@@ -399,10 +418,21 @@ static bool ends_process(struct process *p, struct task *t, int sig, u64 handler
 	return !((SIG_STOPS | SIG_DFL_IGNORED | t->real_blocked) & SIGBIT(sig));
 }
 
-/* sig_lock held; t NULL: to the process. */
-static int send_locked(struct process *p, struct task *t, int sig, const struct siginfo_k *info)
+/* Wakes or ends who is to take sig, which was queued for t or, NULL, the process. */
+static void send_tell(struct process *p, struct task *t, int sig, u64 handler)
 {
-	struct task *target = t;
+	if (!t)
+		t = choose_task(p, sig);
+	if (!t || (t->blocked & SIGBIT(sig)))
+		return;
+	if (ends_process(p, t, sig, handler))
+		group_exit_begin(p, sig);
+	else
+		task_notify(t);
+}
+
+int signal_send_locked(struct process *p, struct task *t, int sig, const struct siginfo_k *info)
+{
 	u64 handler = handler_of(p, sig);
 	int err;
 
@@ -414,18 +444,26 @@ static int send_locked(struct process *p, struct task *t, int sig, const struct 
 		resume(p);
 	if (ignored_now(p, t, sig, handler))
 		return 0;
-	err = queue_add(t ? &t->pending : &p->pending, sig, info);
-	if (err)
-		return err;
-	if (!target)
-		target = choose_task(p, sig);
-	if (!target || (target->blocked & SIGBIT(sig)))
-		return 0;
-	if (ends_process(p, target, sig, handler))
-		group_exit_begin(p, sig);
-	else
-		task_notify(target);
-	return 0;
+	err = queue_add(t ? &t->pending : &p->pending, sig, info, p->rlim[RLIMIT_SIGPENDING].cur);
+	if (!err)
+		send_tell(p, t, sig, handler);
+	return err;
+}
+
+bool signal_send_node(struct process *p, struct task *t, struct siginfo_node *n)
+{
+	struct sigqueue *q = t ? &t->pending : &p->pending;
+	int sig = n->info.signo;
+	u64 handler = handler_of(p, sig);
+
+	ASSERT(list_empty(&n->link));
+	if (p->exiting || !p->ntasks || (t && t->exiting) || ignored_now(p, t, sig, handler))
+		return false;
+	list_add_tail(&q->infos, &n->link);
+	q->count++;
+	q->set |= SIGBIT(sig);
+	send_tell(p, t, sig, handler);
+	return true;
 }
 
 /* A thread that waits in sigtimedwait has unblocked what it waits for, so it is found by choose_task. */
@@ -435,7 +473,7 @@ int signal_proc(struct process *p, int sig, const struct siginfo_k *info)
 	int err;
 
 	ASSERTF(sig > 0 && sig <= NSIG, "signal %d", sig);
-	err = send_locked(p, NULL, sig, info);
+	err = signal_send_locked(p, NULL, sig, info);
 	spin_unlock_irq(&p->sig_lock, flags);
 	return err;
 }
@@ -447,7 +485,7 @@ int signal_task(struct task *t, int sig, const struct siginfo_k *info)
 	int err;
 
 	ASSERTF(sig > 0 && sig <= NSIG, "signal %d", sig);
-	err = send_locked(p, t, sig, info);
+	err = signal_send_locked(p, t, sig, info);
 	spin_unlock_irq(&p->sig_lock, flags);
 	return err;
 }
@@ -467,7 +505,7 @@ void signal_force(int sig, int code, u64 addr)
 	}
 	if (a.handler == SIG_DFL)
 		p->unkillable = false;
-	queue_add(&t->pending, sig, &info);
+	queue_add(&t->pending, sig, &info, RLIM_INFINITY);
 	thread_flag_set(t->thread, TIF_SIGNAL);
 	spin_unlock_irq(&p->sig_lock, flags);
 }

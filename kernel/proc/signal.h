@@ -134,6 +134,7 @@ struct sighand {
 struct sigqueue { /* pending signals: one bit each; infos queued, real-time ones repeatedly */
 	sigset_t set;
 	struct list infos;
+	u32 count; /* of infos */
 };
 
 #define SIG_STOPS	(SIGBIT(SIGSTOP) | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU))

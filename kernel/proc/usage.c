@@ -47,6 +47,7 @@ int proc_set_rlimit(struct process *p, int which, const struct rlimit *new, stru
 		err = check_new_limit(p, which, new);
 	if (new && !err) {
 		p->rlim[which] = *new;
+		cpu_watch_update(p);
 		m = p->map;
 		if (m)
 			vm_map_hold(m);

@@ -66,11 +66,6 @@ void vdso_update(void)
 	spin_unlock(&vvar_lock);
 }
 
-void proc_clock_changed(void)
-{
-	vdso_update();
-}
-
 void vdso_init(void)
 {
 	struct frame *f = frame_alloc_order(1, FA_ZERO);

@@ -81,6 +81,8 @@ static struct runq *rq_lock_thread(struct thread *t)
 /* 1.25 ms for nice 19, 25 ms for nice 0, 50 ms for nice -20. */
 static u64 slice_of(const struct thread *t)
 {
+	if (t->rt_prio)
+		return t->policy == SCHED_RR ? RR_SLICE : NO_SLICE;
 	return (u64)(20 - t->nice) * (TICK_NS / 8);
 }
 
@@ -89,11 +91,57 @@ static inline u8 level_of(const struct thread *t)
 	return (u8)(LEVEL_NICE0 + t->nice + t->hog);
 }
 
+/* Who is to run first: less is better. */
+static inline u32 rank_of(const struct thread *t)
+{
+	return t->rt_prio ? RT_LEVELS - t->rt_prio : (u32)RT_LEVELS + level_of(t);
+}
+
+static void rt_enqueue(struct runq *rq, struct thread *t, bool first)
+{
+	struct rt_queue *q = &rq->rt;
+
+	t->queue = NULL;
+	t->prio = (u8)(RT_LEVELS - t->rt_prio);
+	if (first)
+		list_add(&q->queue[t->prio], &t->runq_link);
+	else
+		list_add_tail(&q->queue[t->prio], &t->runq_link);
+	q->bitmap[t->prio / 64] |= 1UL << t->prio % 64;
+	t->on_runq = true;
+	rq->rt_ready++;
+	rq->ready++;
+}
+
+static void rt_dequeue(struct runq *rq, struct thread *t)
+{
+	struct rt_queue *q = &rq->rt;
+
+	list_del(&t->runq_link);
+	if (list_empty(&q->queue[t->prio]))
+		q->bitmap[t->prio / 64] &= ~(1UL << t->prio % 64);
+	t->on_runq = false;
+	rq->rt_ready--;
+	rq->ready--;
+}
+
+static struct list *rt_best(struct runq *rq)
+{
+	struct rt_queue *q = &rq->rt;
+	u32 i = q->bitmap[0] ? lowest_bit(q->bitmap[0]) : 64 + lowest_bit(q->bitmap[1]);
+
+	return &q->queue[i];
+}
+
 static inline void enqueue(struct runq *rq, struct thread *t, bool first)
 {
 	struct runq_array *a = t->expired ? rq->expired : rq->active;
 
 	DASSERT(!t->on_runq && t->state != THREAD_DEAD);
+	if (unlikely(t->rt_prio)) {
+		rt_enqueue(rq, t, first);
+		return;
+	}
 	t->queue = a;
 	t->prio = level_of(t);
 	if (first)
@@ -108,6 +156,10 @@ static inline void enqueue(struct runq *rq, struct thread *t, bool first)
 static inline void dequeue(struct runq *rq, struct thread *t)
 {
 	DASSERT(t->on_runq);
+	if (unlikely(!t->queue)) {
+		rt_dequeue(rq, t);
+		return;
+	}
 	t->runq_link.next->prev = t->runq_link.prev;
 	t->runq_link.prev->next = t->runq_link.next;
 	if (t->runq_link.next == t->runq_link.prev && list_empty(&t->queue->queue[t->prio]))
@@ -124,6 +176,11 @@ static inline struct thread *pick(struct runq *rq)
 
 	if (!rq->ready)
 		return NULL;
+	if (unlikely(rq->rt_ready) && (!rq->rt_throttled || rq->rt_ready == rq->ready)) {
+		t = list_entry(rt_best(rq)->next, struct thread, runq_link);
+		dequeue(rq, t);
+		return t;
+	}
 	if (!a->bitmap) {
 		rq->active = rq->expired;
 		rq->expired = a;
@@ -225,8 +282,11 @@ static bool steal(struct hart *h);
 /* The running thread could go on: puts it back into the queue, or on its way to another hart. */
 static void requeue(struct runq *rq, struct thread *t, bool preempted)
 {
-	if (!t->slice_left) {
+	bool used_up = !t->slice_left;
+
+	if (used_up)
 		t->slice_left = slice_of(t);
+	if (used_up && !t->rt_prio) {
 		t->expired = true;
 		t->hog += t->hog < HOG_MAX;
 	}
@@ -235,7 +295,7 @@ static void requeue(struct runq *rq, struct thread *t, bool preempted)
 		t->displaced = true;
 		t->state = THREAD_RUNNABLE; /* a waker must leave it alone on its way */
 	} else {
-		enqueue(rq, t, preempted && !t->expired);
+		enqueue(rq, t, preempted && !used_up);
 	}
 }
 
@@ -314,6 +374,24 @@ bool sched_should_yield(void)
 
 /* ---- waking ---- */
 
+/* Where a real-time thread displaces the least: where it was unless another hart runs something less urgent. */
+static struct hart *choose_rt_hart(struct thread *t)
+{
+	struct hart *best = NULL;
+	u32 worst = 0;
+
+	for (u64 m = t->affinity & harts_online(); m; m &= m - 1) {
+		struct hart *h = harts[lowest_bit(m)];
+		u32 rank = rank_of(READ_ONCE(h->running)); /* a hint: threads are freed late */
+
+		if (!best || rank > worst || (rank == worst && h == t->hart)) {
+			best = h;
+			worst = rank;
+		}
+	}
+	return best;
+}
+
 /* The hart where t should run: where it was if that is idle, else an idle one, else where it was. */
 static struct hart *choose_hart(struct thread *t)
 {
@@ -324,6 +402,8 @@ static struct hart *choose_hart(struct thread *t)
 		return t->hart;
 	if (idle)
 		return harts[lowest_bit(idle)];
+	if (unlikely(t->rt_prio))
+		return choose_rt_hart(t);
 	if (t->affinity & here)
 		return t->hart;
 	return harts[lowest_bit(t->affinity & harts_online())];
@@ -334,7 +414,7 @@ static void check_preempt(struct hart *h, struct runq *rq, struct thread *t)
 {
 	struct thread *curr = rq->curr;
 
-	if (curr != h->idle && (t->expired || t->prio >= level_of(curr)))
+	if (curr != h->idle && (t->expired || rank_of(t) >= rank_of(curr)))
 		return;
 	if (READ_ONCE(curr->flags) & TIF_RESCHED)
 		return;
@@ -369,7 +449,7 @@ static void wake_locked(struct runq *rq, struct thread *t)
 	}
 	if (!t->slice_left) {
 		t->slice_left = slice_of(t);
-		t->expired = true;
+		t->expired = !t->rt_prio;
 	}
 	if (likely(choose_hart(t) == h)) {
 		enqueue(rq, t, false);
@@ -451,6 +531,16 @@ void sched_stop_current(void)
 /* A queued thread of rq that may run on h, taken off; NULL: none. Looks at few: the best of each level. */
 static struct thread *take_for(struct runq *rq, struct hart *h)
 {
+	struct thread *rt;
+
+	if (rq->rt_ready) {
+		list_for_each(rt, rt_best(rq), runq_link) {
+			if (rt->affinity & 1UL << h->index) {
+				dequeue(rq, rt);
+				return rt;
+			}
+		}
+	}
 	for (u32 i = 0; i < 2; i++) {
 		struct runq_array *a = i ? rq->expired : rq->active;
 
@@ -538,6 +628,42 @@ void sched_set_nice(struct thread *t, int nice)
 	irq_restore(flags);
 }
 
+u64 sched_timeslice(const struct thread *t)
+{
+	return t->policy == SCHED_FIFO ? 0 : slice_of(t);
+}
+
+void sched_set_policy(struct thread *t, int policy, int rt_prio)
+{
+	u64 flags = irq_save();
+	struct runq *rq = rq_lock_thread(t);
+	bool queued = t->on_runq;
+	struct hart *h = t->hart;
+
+	ASSERT(rt_prio >= 0 && rt_prio <= (int)RT_LEVELS);
+	if (queued)
+		dequeue(rq, t);
+	t->policy = (u8)policy;
+	t->rt_prio = (u8)rt_prio;
+	t->expired = false;
+	t->slice_left = slice_of(t);
+	if (rq->curr == t) {
+		t->slice_end = time_now() + t->slice_left;
+		if (rq->ready) { /* somebody may be more urgent now */
+			thread_flag_set(t, TIF_RESCHED);
+			if (h != this_hart())
+				ipi_send(1UL << h->index, IPI_RESCHED);
+		}
+	}
+	if (queued) {
+		enqueue(rq, t, false);
+		check_preempt(h, rq, t);
+	}
+	rq_unlock(rq);
+	irq_restore(flags);
+	preempt_resched();
+}
+
 /* ---- address spaces ---- */
 
 void sched_set_map(struct vm_map *map)
@@ -579,6 +705,25 @@ void sched_forget_map(struct vm_map *map)
 
 /* ---- ticks ---- */
 
+/* Real-time threads leave the others a share: curr ran another tick. */
+static void rt_account(struct runq *rq, struct thread *curr, u64 now)
+{
+	rq_lock(rq);
+	if (now >= rq->rt_period_end) {
+		rq->rt_period_end = now + RT_PERIOD;
+		rq->rt_used = 0;
+		rq->rt_throttled = false;
+	}
+	if (curr->rt_prio && rq->ready > rq->rt_ready)
+		rq->rt_used += TICK_NS;
+	if (!rq->rt_throttled && rq->rt_used >= RT_SHARE)
+		rq->rt_throttled = true;
+	if (rq->rt_throttled ? curr->rt_prio > 0 && rq->ready > rq->rt_ready
+			     : !curr->rt_prio && rq->rt_ready)
+		thread_flag_set(curr, TIF_RESCHED);
+	rq_unlock(rq);
+}
+
 void sched_tick(void)
 {
 	struct thread *t = current();
@@ -593,6 +738,10 @@ void sched_tick(void)
 	charge(h, t, now, h->irq_user);
 	if (t == h->idle)
 		return;
+	if (t->proc)
+		hooks.tick(t);
+	if (unlikely(t->rt_prio || rq->rt_ready))
+		rt_account(rq, t, now);
 	if (now >= t->slice_end && rq->ready)
 		thread_flag_set(t, TIF_RESCHED);
 	if (nharts > 1 && rq->ready) { /* somebody has nothing to do: let it take one of ours */
@@ -668,6 +817,8 @@ static void runq_init(struct runq *rq, struct thread *idle)
 	for (u32 i = 0; i < 2; i++)
 		for (u32 k = 0; k < SCHED_LEVELS; k++)
 			list_init(&rq->array[i].queue[k]);
+	for (u32 k = 0; k < RT_LEVELS; k++)
+		list_init(&rq->rt.queue[k]);
 }
 
 bool sched_hart_prepare(struct hart *h)

@@ -12,11 +12,22 @@
 #define HOG_MAX	     5	/* levels that using up slices costs */
 #define LEVEL_NICE0  20 /* nice -20 is level 0 */
 #define TICK_NS	     10000000UL
+#define RT_LEVELS    99u
+#define RT_PERIOD    1000000000UL /* of each such time, */
+#define RT_SHARE     950000000UL  /* real-time threads get this much while others wait */
+#define RR_SLICE     100000000UL
+#define NO_SLICE     (1UL << 62) /* as good as endless */
 
 /* Threads that wait for their turn with a part of their slice left, or for the next round with a new slice. */
 struct runq_array {
 	u64 bitmap;
 	struct list queue[SCHED_LEVELS];
+};
+
+/* Real-time threads, best first: index 99 - rt_prio.  They run before all others (but see rt_used), in turns only with SCHED_RR. */
+struct rt_queue {
+	u64 bitmap[2];
+	struct list queue[RT_LEVELS];
 };
 
 /*
@@ -38,6 +49,11 @@ struct runq {
 	u32 steal_from;		    /* (r) hart index where the last search for work ended */
 	u64 switches;		    /* (r) */
 	struct runq_array array[2]; /* (r) whichever role they have */
+	u32 rt_ready;		    /* (r) threads queued in rt */
+	bool rt_throttled;	    /* (r) real-time threads have had their share of this period */
+	u64 rt_period_end;	    /* (r) time_now() */
+	u64 rt_used;		    /* (r) ns they ran in this period while others were ready */
+	struct rt_queue rt;	    /* (r) */
 };
 
 extern struct thread boot_thread; /* becomes the boot hart's idle thread */

@@ -65,7 +65,7 @@ struct thread {
 		state; /* (r) the thread itself also writes BLOCKED, STOPPED and back without it */
 	enum wait_how how;	  /* (s) how it sleeps; read by wakers */
 	struct list runq_link;	  /* (r) */
-	struct runq_array *queue; /* (r) array that it is queued in */
+	struct runq_array *queue; /* (r) array that it is queued in; NULL: the real-time queues */
 	bool on_cpu;		  /* (a) running on a hart: a hint for others */
 	bool on_runq;		  /* (r) */
 	bool displaced;		  /* (r) on its way to a hart of its affinity */
@@ -73,6 +73,9 @@ struct thread {
 	u8 prio;		  /* (r) queue index, 0 best */
 	u8 hog;			  /* (r) slices used up in a row, less voluntary sleeps */
 	s8 nice;		  /* (r) -20..19 */
+	u8 policy;		  /* (r) SCHED_* */
+	u8 rt_prio;		  /* (r) 1..99 with SCHED_FIFO and SCHED_RR, else 0 */
+	bool reset_on_fork;	  /* (r) children start as SCHED_OTHER */
 	u64 slice_left;		  /* (r) ns of its slice when it was switched out */
 	u64 slice_end;		  /* (r) time_now() at which its slice is over */
 	u64 affinity;		  /* (r) bitmap of hart indices */
@@ -128,6 +131,7 @@ struct sched_hooks {
 	void (*thread_free)(
 		struct
 		thread *); /* by the reaper, for each dead thread (kernel threads too); may sleep */
+	void (*tick)(struct thread *t);				/* t runs; in the timer interrupt */
 	bool (*signal_pending)(struct thread *, enum wait_how); /* may be called under spin locks */
 };
 void sched_set_hooks(const struct sched_hooks *h);
@@ -164,6 +168,10 @@ void schedule(void); /* switches if current is not runnable or should yield; int
 void preempt_schedule_irq(void); /* from the end of an interrupt taken in the kernel */
 void sched_tick(void);		 /* from the timer interrupt */
 void sched_set_nice(struct thread *t, int nice);
+enum { SCHED_OTHER, SCHED_FIFO, SCHED_RR, SCHED_BATCH, SCHED_IDLE = 5 };
+/* rt_prio: 1..99 for SCHED_FIFO and SCHED_RR, else 0 (checked by the caller). */
+void sched_set_policy(struct thread *t, int policy, int rt_prio);
+u64 sched_timeslice(const struct thread *t);	    /* ns; 0: runs until it sleeps */
 int sched_set_affinity(struct thread *t, u64 mask); /* moves it; -EINVAL: no hart in it */
 bool sched_should_yield(void);
 /*

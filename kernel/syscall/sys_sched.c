@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Calls about scheduling, and riscv_hwprobe.  There is one policy, SCHED_OTHER.
+ * Calls about scheduling, and riscv_hwprobe.  SCHED_BATCH and SCHED_IDLE are kept and run as SCHED_OTHER.
  */
 #include "kernel/riscv/hart.h"
 #include "kernel/riscv/isa.h"
 #include "kernel/syscall/args.h"
 #include "sbi/sbi.h"
 
-enum { SCHED_OTHER, SCHED_FIFO, SCHED_RR, SCHED_BATCH, SCHED_IDLE = 5 };
-#define SCHED_RESET_ON_FORK 0x40000000
+#define SCHED_RESET_ON_FORK 0x40000000u
 enum { PRIO_PROCESS, PRIO_PGRP, PRIO_USER };
 
 SYSCALL0(sched_yield)
@@ -92,52 +91,125 @@ SYSCALL3(sched_setaffinity, pid, len, umask)
 	return with_task((s32)pid, write_affinity, mask);
 }
 
-static long exists(struct task *t, u64 arg)
+struct sched_attr_k { /* struct sched_attr, its first version */
+	u32 size, policy;
+	u64 flags;
+	s32 nice;
+	u32 priority;
+	u64 runtime, deadline, period;
+};
+BUILD_ASSERT(sizeof(struct sched_attr_k) == 48);
+
+#define ATTR_RESET_ON_FORK 1u
+
+static long read_attr(struct task *t, u64 arg)
 {
-	(void)t, (void)arg;
+	struct sched_attr_k *a = (struct sched_attr_k *)arg;
+	const struct thread *th = t->thread;
+
+	*a = (struct sched_attr_k){.size = sizeof(*a),
+				   .policy = th->policy,
+				   .flags = th->reset_on_fork ? ATTR_RESET_ON_FORK : 0,
+				   .nice = th->rt_prio ? 0 : th->nice,
+				   .priority = th->rt_prio};
+	return 0;
+}
+
+static bool policy_is_rt(u32 policy)
+{
+	return policy == SCHED_FIFO || policy == SCHED_RR;
+}
+
+static int check_attr(const struct sched_attr_k *a)
+{
+	if (policy_is_rt(a->policy))
+		return a->priority < 1 || a->priority > 99 ? -EINVAL : 0;
+	if (a->policy != SCHED_OTHER && a->policy != SCHED_BATCH && a->policy != SCHED_IDLE)
+		return -EINVAL;
+	return a->priority ? -EINVAL : 0;
+}
+
+/* Without CAP_SYS_NICE: one's own, no more urgent than now or than RLIMIT_RTPRIO allows. */
+static int may_set_attr(struct task *t, const struct sched_attr_k *a)
+{
+	const struct thread *th = t->thread;
+
+	if (capable(CAP_SYS_NICE))
+		return 0;
+	if (!may_change(t) || (th->reset_on_fork && !(a->flags & ATTR_RESET_ON_FORK)))
+		return -EPERM;
+	if (policy_is_rt(a->policy)) {
+		u64 limit = t->proc->rlim[RLIMIT_RTPRIO].cur;
+
+		if (a->policy != th->policy && !limit)
+			return -EPERM;
+		if (a->priority > th->rt_prio && a->priority > limit)
+			return -EPERM;
+	}
+	if (th->policy == SCHED_IDLE && a->policy != SCHED_IDLE && th->nice < 0)
+		return -EPERM;
+	return 0;
+}
+
+static long write_attr(struct task *t, u64 arg)
+{
+	const struct sched_attr_k *a = (const struct sched_attr_k *)arg;
+	int err = may_set_attr(t, a);
+
+	if (err)
+		return err;
+	t->thread->reset_on_fork = a->flags & ATTR_RESET_ON_FORK;
+	sched_set_policy(t->thread, (int)a->policy, (int)a->priority);
 	return 0;
 }
 
 SYSCALL1(sched_getscheduler, pid)
 {
-	return with_task((s32)pid, exists, 0) ?: SCHED_OTHER;
-}
+	struct sched_attr_k a = {0};
+	long err = with_task((s32)pid, read_attr, (u64)&a);
 
-static int check_param(int policy, u64 uparam)
-{
-	u32 prio;
-
-	if (!uparam)
-		return -EINVAL;
-	if (get_user_u32(&prio, (u32 __user *)uparam))
-		return -EFAULT;
-	policy &= ~SCHED_RESET_ON_FORK;
-	if (policy == SCHED_FIFO || policy == SCHED_RR)
-		return prio < 1 || prio > 99 ? -EINVAL : -EPERM;
-	if (policy != SCHED_OTHER && policy != SCHED_BATCH && policy != SCHED_IDLE)
-		return -EINVAL;
-	return prio ? -EINVAL : 0;
+	return err ? err
+		   : (long)(a.policy | (a.flags & ATTR_RESET_ON_FORK ? SCHED_RESET_ON_FORK : 0));
 }
 
 SYSCALL3(sched_setscheduler, pid, policy, uparam)
 {
-	int err = (s32)policy < 0 ? -EINVAL : check_param((int)policy, uparam);
+	struct sched_attr_k a = {.policy = (u32)policy & ~SCHED_RESET_ON_FORK};
+	int err;
 
-	return err ? err : with_task((s32)pid, may_set, 0);
+	if (!uparam || (s32)pid < 0 || (s32)policy < 0)
+		return -EINVAL;
+	if (get_user_u32(&a.priority, (u32 __user *)uparam))
+		return -EFAULT;
+	a.flags = policy & SCHED_RESET_ON_FORK ? ATTR_RESET_ON_FORK : 0;
+	err = check_attr(&a);
+	return err ? err : with_task((s32)pid, write_attr, (u64)&a);
 }
 
 SYSCALL2(sched_setparam, pid, uparam)
 {
-	int err = check_param(SCHED_OTHER, uparam);
+	struct sched_attr_k a;
+	u32 prio;
+	long err;
 
-	return err ? err : with_task((s32)pid, may_set, 0);
+	if (!uparam || (s32)pid < 0)
+		return -EINVAL;
+	if (get_user_u32(&prio, (u32 __user *)uparam))
+		return -EFAULT;
+	err = with_task((s32)pid, read_attr, (u64)&a);
+	if (err)
+		return err;
+	a.priority = prio;
+	err = check_attr(&a);
+	return err ? err : with_task((s32)pid, write_attr, (u64)&a);
 }
 
 SYSCALL2(sched_getparam, pid, uparam)
 {
-	long err = uparam ? with_task((s32)pid, exists, 0) : -EINVAL;
+	struct sched_attr_k a = {0};
+	long err = uparam ? with_task((s32)pid, read_attr, (u64)&a) : -EINVAL;
 
-	return err ? err : put_user_u32(0, (u32 __user *)uparam);
+	return err ? err : put_user_u32(a.priority, (u32 __user *)uparam);
 }
 
 static long priority_limit(int policy, long rt)
@@ -165,10 +237,16 @@ SYSCALL1(sched_get_priority_min, policy)
 	return priority_limit((int)policy, 1);
 }
 
+static long read_slice(struct task *t, u64 arg)
+{
+	*(s64 *)arg = (s64)sched_timeslice(t->thread);
+	return 0;
+}
+
 SYSCALL2(sched_rr_get_interval, pid, uts)
 {
-	struct timespec_k ts = {0, 4000000};
-	long err = with_task((s32)pid, exists, 0);
+	struct timespec_k ts = {0};
+	long err = with_task((s32)pid, read_slice, (u64)&ts.nsec);
 
 	return err ? err : copy_to_user((void __user *)uts, &ts, sizeof(ts));
 }

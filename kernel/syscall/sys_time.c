@@ -204,6 +204,40 @@ static int sleep_until(u64 deadline)
 	return err == -ETIMEDOUT ? 0 : err;
 }
 
+/* Field markings and the corresponding locks:
+ * (c) constant   (a) atomic
+ */
+struct real_sleep {
+	struct clock_listener told; /* (c) */
+	struct waitq wait;	    /* (c) */
+	bool set;		    /* (a) the clock was set */
+};
+
+static void sleeper_told(struct clock_listener *l)
+{
+	struct real_sleep *s = container_of(l, struct real_sleep, told);
+
+	WRITE_ONCE(s->set, true);
+	waitq_wake_all(&s->wait);
+}
+
+/* Until the realtime clock shows ns, however it is set meanwhile. */
+static int sleep_until_real(u64 ns)
+{
+	struct real_sleep s = {.told.fn = sleeper_told};
+	int err;
+
+	waitq_init(&s.wait);
+	clock_listen(&s.told);
+	do {
+		WRITE_ONCE(s.set, false);
+		err = wait_event_until(&s.wait, READ_ONCE(s.set), WAIT_INTR,
+				       time_deadline_realtime(ns));
+	} while (!err);
+	clock_unlisten(&s.told);
+	return err == -ETIMEDOUT ? 0 : err;
+}
+
 static long sleep_restart(struct restart *r)
 {
 	u64 now;
@@ -263,11 +297,11 @@ SYSCALL4(clock_nanosleep, uclock, flags, from, remaining)
 		return err;
 	if (!(flags & TIMER_ABSTIME))
 		return sleep_relative(ns, remaining);
-	err = sleep_until(real ? time_deadline_realtime(ns) : MAX(ns, 1UL));
+	err = real ? sleep_until_real(ns) : sleep_until(MAX(ns, 1UL));
 	return err == -EINTR ? -ERESTARTNOHAND : err;
 }
 
-/* ---- interval timers: only the real one ---- */
+/* ---- interval timers ---- */
 
 enum { ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF };
 
@@ -303,9 +337,12 @@ SYSCALL2(getitimer, which, to)
 {
 	u64 value = 0, interval = 0;
 
-	if (which != ITIMER_REAL)
+	if (which > ITIMER_PROF)
 		return -EINVAL;
-	proc_itimer_get(&value, &interval);
+	if (which == ITIMER_REAL)
+		proc_itimer_get(&value, &interval);
+	else
+		proc_cpu_itimer_get(which == ITIMER_VIRTUAL, &value, &interval);
 	return put_itimer(to, value, interval);
 }
 
@@ -314,12 +351,16 @@ SYSCALL3(setitimer, which, from, to)
 	struct itimerval_k it = {0};
 	u64 value, interval, old_value, old_interval;
 
-	if (which != ITIMER_REAL)
+	if (which > ITIMER_PROF)
 		return -EINVAL;
 	if (from && copy_from_user(&it, (void __user *)from, sizeof(it)))
 		return -EFAULT;
 	if (from_timeval(&it.value, &value) || from_timeval(&it.interval, &interval))
 		return -EINVAL;
-	proc_itimer_set(value, interval, &old_value, &old_interval);
+	if (which == ITIMER_REAL)
+		proc_itimer_set(value, interval, &old_value, &old_interval);
+	else
+		proc_cpu_itimer_set(which == ITIMER_VIRTUAL, value, interval, &old_value,
+				    &old_interval);
 	return to ? put_itimer(to, old_value, old_interval) : 0;
 }

@@ -217,6 +217,51 @@ int radix_insert(struct radix_tree *t, u64 index, uintptr_t word, struct radix_r
 	return 0;
 }
 
+unsigned radix_run_before(const struct radix_tree *t, u64 index, unsigned max)
+{
+	struct radix_node *leaf;
+	unsigned n = 0;
+
+	if (!index)
+		return 0;
+	if (!t->height)
+		return index == 1 && t->root && max;
+	leaf = leaf_of(t, index - 1);
+	if (!leaf)
+		return 0;
+	for (u64 bits = leaf->present << (SLOT_MASK - ((index - 1) & SLOT_MASK));
+	     n < max && bits >> 63; bits <<= 1)
+		n++;
+	return n;
+}
+
+unsigned radix_room(const struct radix_tree *t, u64 index, unsigned max)
+{
+	struct radix_node *leaf = t->height ? leaf_of(t, index) : NULL;
+	unsigned n = 0;
+
+	max = MIN(max, RADIX_SLOTS - (unsigned)(index & SLOT_MASK));
+	if (!leaf)
+		return !t->height && !index && t->root ? 0 : max;
+	for (u64 bits = leaf->present >> (index & SLOT_MASK); n < max && !(bits & 1); bits >>= 1)
+		n++;
+	return n;
+}
+
+void radix_insert_run(struct radix_tree *t, u64 index, const uintptr_t *words, unsigned n)
+{
+	struct radix_node *leaf = leaf_of(t, index);
+	unsigned slot = index & SLOT_MASK;
+
+	ASSERT(leaf && slot + n <= RADIX_SLOTS);
+	for (unsigned i = 0; i < n; i++) {
+		ASSERT(words[i] && !leaf->slots[slot + i]);
+		leaf->slots[slot + i] = words[i];
+		leaf->present |= 1UL << (slot + i);
+	}
+	t->count += n;
+}
+
 uintptr_t radix_replace(struct radix_tree *t, u64 index, uintptr_t word)
 {
 	uintptr_t old = radix_get(t, index);

@@ -58,6 +58,12 @@ uintptr_t radix_next_tagged(const struct radix_tree *t, u64 *index, u64 last, un
  * idx[] if not NULL. Returns how many. */
 size_t radix_gather(const struct radix_tree *t, u64 start, u64 last, uintptr_t *words, u64 *idx,
 		    size_t n);
+/* How many slots just below index hold words, as far as one node tells; at most max. */
+unsigned radix_run_before(const struct radix_tree *t, u64 index, unsigned max);
+/* How many slots from index on are empty, as far as one node tells; at most max. */
+unsigned radix_room(const struct radix_tree *t, u64 index, unsigned max);
+/* Stores words[0..n) from index on: radix_room said so, and some slot of that node is in use. */
+void radix_insert_run(struct radix_tree *t, u64 index, const uintptr_t *words, unsigned n);
 void radix_tag_set(struct radix_tree *t, u64 index, unsigned tag);
 void radix_tag_clear(struct radix_tree *t, u64 index, unsigned tag);
 bool radix_tag_get(const struct radix_tree *t, u64 index, unsigned tag);

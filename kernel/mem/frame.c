@@ -359,6 +359,36 @@ size_t frame_alloc_bulk(struct frame **out, size_t n, unsigned flags)
 	return got;
 }
 
+size_t frame_alloc_some(struct frame **out, size_t n, unsigned flags)
+{
+	unsigned which = ANY;
+	struct frame_cache *c;
+	size_t got = 0;
+	u64 irq;
+
+	if (alloc_injected())
+		return 0;
+	irq = irq_save();
+	c = cache_here();
+	while (c && got < n) {
+		if ((flags & FA_ZERO) && (c->n[ZEROED] || (!got && refill(c, ZEROED, flags))))
+			which = ZEROED;
+		else if (c->n[ANY] || refill(c, ANY, flags))
+			which = ANY;
+		else
+			break;
+		out[got++] = c->stack[which][--c->n[which]];
+	}
+	if (got && !(flags & FA_USER))
+		count_kernel(c, got);
+	irq_restore(irq);
+	for (size_t i = 0; i < got; i++)
+		if (!frame_claim(out[i], flags) && (flags & FA_ZERO))
+			page_zero(mem_frame_va(out[i]));
+	vm_count(VMEV_pgalloc_normal, got);
+	return got;
+}
+
 /* ---- freeing ---- */
 
 void frame_free(struct frame *f)

@@ -76,6 +76,10 @@ struct frame *frame_alloc_order(unsigned order,
 				unsigned flags); /* 2^order contiguous, naturally aligned */
 /* Up to n single frames into out[]; returns how many (cheaper than n calls). */
 size_t frame_alloc_bulk(struct frame **out, size_t n, unsigned flags);
+/* As frame_alloc_bulk, for frames that need not lie side by side: from this hart's cache. Does not sleep. */
+size_t frame_alloc_some(struct frame **out, size_t n, unsigned flags);
+/* Free memory is well above every watermark: pages nobody asked for may be made. */
+bool frames_plenty(void);
 void frame_free(
 	struct frame *f); /* back to the free lists; panics naming each reason why it is unfit */
 void frame_free_order(struct frame *f, unsigned order);

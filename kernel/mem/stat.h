@@ -10,7 +10,7 @@
 /* clang-format off */
 #define VM_EVENTS(E) \
 	E(pgpgin) E(pgpgout) E(pswpin) E(pswpout) E(pgalloc_normal) E(pgfree) E(pgfault) \
-	E(pgmajfault) E(pgreuse) E(fault_around) E(fault_spurious) \
+	E(pgmajfault) E(pgreuse) E(fault_around) E(fault_ahead) E(fault_spurious) \
 	E(zero_page_reads) E(cow_copies) E(shadow_created) E(shadow_collapses) E(shadow_bypasses) E(shadow_reused) \
 	E(objects_created) E(objects_freed) E(areas_merged) E(areas_split) \
 	E(tlb_flush_local) E(tlb_shootdown) E(tlb_shootdown_pages) E(frames_zeroed_idle) \

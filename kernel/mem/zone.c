@@ -141,6 +141,11 @@ u64 zone_allowance(unsigned flags)
 	return have > keep ? have - keep : 0;
 }
 
+bool frames_plenty(void)
+{
+	return READ_ONCE(zone.nfree) > 4 * zone.user;
+}
+
 /* One batch of at most n frames into the end of out[0..n), the first frame last.  The smallest
  * blocks first, so that large ones stay whole. */
 static size_t take_some(struct frame **out, size_t n)

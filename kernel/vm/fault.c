@@ -16,37 +16,13 @@
  * Locks: map (read) -> object's lock (family; then the vnode at the bottom) -> PTE.  A fault that finds its PTE already good is spurious (another thread was
  * faster, or this hart remembered the invalid entry): it flushes that address on this hart.
  */
-#include "kernel/vm/vm_internal.h"
+#include "kernel/vm/fault.h"
 
 #define SIGBUS	    7
 #define SIGSEGV	    11
 #define SEGV_MAPERR 1
 #define SEGV_ACCERR 2
 #define BUS_ADRERR  2
-
-#define AROUND 16 /* pages of fault-around and read-around, a power of two */
-
-enum outcome { DONE, AGAIN, FAIL };
-
-struct fault {
-	struct vm_map *map;
-	u64 va; /* page address */
-	unsigned access;
-	struct vm_area *area;	 /* while the map is locked */
-	struct vm_object *top;	 /* while its lock is held */
-	u64 index;		 /* of the page in top */
-	struct vm_object *found; /* object that has the page (or the end of the chain) */
-	u64 found_index;
-	struct frame *frame;	 /* the page there; NULL: none */
-	struct spinlock *lower;	 /* vnode's lock, held beside top's */
-	struct frame *spare;	 /* for a new page: zeroed, or a copy of spare_src */
-	struct frame *spare_src; /* held */
-	struct vm_object *fresh; /* for a shadow or first object */
-	struct radix_reserve nodes;
-	struct tlb_batch batch;
-	struct vm_object *drop; /* reference to give up when all is unlocked */
-	int err, sig, code;
-};
 
 static enum outcome fail(struct fault *ft, int err, int sig, int code)
 {
@@ -81,13 +57,15 @@ static void drop_spare(struct fault *ft)
 	if (ft->spare_src)
 		vm_page_put(ft->spare_src);
 	ft->spare = ft->spare_src = NULL;
+	if (ft->planned)
+		window_drop(ft);
 }
 
 /* Every exit comes here. */
 static void teardown(struct fault *ft)
 {
 	unlock_all(ft);
-	if (ft->spare || ft->spare_src)
+	if (ft->spare || ft->spare_src || ft->planned)
 		drop_spare(ft);
 	if (unlikely(ft->fresh))
 		object_free(ft->fresh);
@@ -122,15 +100,16 @@ static enum outcome get_nodes(struct fault *ft)
 	return radix_reserve_fill(&ft->nodes, true) ? no_memory(ft) : AGAIN;
 }
 
-/* A frame for the new page: zeroed, or a copy of src (which is held meanwhile). */
+/* A frame for the new page: zeroed, or a copy of src (which is held meanwhile); and those that go with it. */
 static enum outcome get_spare(struct fault *ft, struct frame *src)
 {
 	struct frame *f;
 
 	if (src)
 		vm_page_hold(src);
-	unlock_object(ft);
 	drop_spare(ft);
+	window_plan(ft, src);
+	unlock_object(ft);
 	f = frame_alloc(FA_USER | (src ? 0 : FA_ZERO));
 	if (!f) {
 		if (src)
@@ -143,6 +122,15 @@ static enum outcome get_spare(struct fault *ft, struct frame *src)
 	}
 	ft->spare = f;
 	ft->spare_src = src;
+	window_fill(ft);
+	return AGAIN;
+}
+
+/* A zeroed frame was at hand: the others that go with it. */
+static enum outcome get_window(struct fault *ft)
+{
+	unlock_object(ft);
+	window_fill(ft);
 	return AGAIN;
 }
 
@@ -185,8 +173,8 @@ static enum outcome read_in(struct fault *ft)
 		if (index == ra->next || (ft->area->flags & AREA_SEQUENTIAL)) {
 			n = readahead_window(ra, index);
 		} else {
-			from = ALIGN_DOWN(index, AROUND);
-			n = AROUND - (index - from);
+			from = ALIGN_DOWN(index, WINDOW);
+			n = WINDOW - (index - from);
 		}
 		ra->next = index + n;
 	}
@@ -252,57 +240,17 @@ static enum outcome map_frame(struct fault *ft, bool writable)
 		       pmap_enter(&ft->map->pmap, ft->va, f, ft->area->prot, writable, &ft->batch));
 }
 
-/* The chain has a page of its own above the file's at this distance from the fault. */
-static NO_TS bool hidden(struct fault *ft, s64 distance)
-{
-	u64 index = ft->index + distance;
-
-	for (struct vm_object *o = ft->top; o != ft->found; o = o->backing) {
-		if (page_lookup(o, index))
-			return true;
-		index += o->backing_index;
-	}
-	return false;
-}
-
-/* Resident pages of the file around the fault, as far as area, leaf table and file reach, read-only. The vnode's lock is held. */
-static void map_around(struct fault *ft)
-{
-	struct vm_area *a = ft->area;
-	struct vm_object *o = ft->found;
-	u64 start = MAX(ALIGN_DOWN(ft->va, AROUND * PAGE_SIZE), a->start);
-	u64 end = MIN(ALIGN_DOWN(ft->va, AROUND * PAGE_SIZE) + AROUND * PAGE_SIZE, a->end);
-	u64 first = ft->found_index - ((ft->va - start) >> PAGE_SHIFT), idx[AROUND];
-	u64 last = MIN(first + ((end - start) >> PAGE_SHIFT), DIV_ROUND_UP(o->size, PAGE_SIZE)) - 1;
-	struct frame *around[AROUND] = {NULL};
-	uintptr_t words[AROUND];
-	size_t n = radix_gather(&o->pages, first, last, words, idx, AROUND);
-
-	for (size_t i = 0; i < n && idx[i] <= last; i++) {
-		struct frame *f = (struct frame *)words[i];
-		u64 k = idx[i] - first;
-
-		if ((READ_ONCE(f->flags) & (FR_VALID | FR_BUSY)) != FR_VALID)
-			continue;
-		if (hidden(ft, idx[i] - ft->found_index))
-			continue;
-		if (f != ft->frame)
-			around[k] = f;
-	}
-	vm_count(VMEV_fault_around, pmap_enter_around(&ft->map->pmap, start, around,
-						      (end - start) >> PAGE_SHIFT, a->prot));
-}
-
-static enum outcome map_file_page(struct fault *ft)
+/* The same, and the resident pages around it. */
+static enum outcome map_with_around(struct fault *ft, bool writable)
 {
 	struct frame *f = ft->frame;
 	int r;
 
 	if (!(READ_ONCE(f->flags) & FR_REF))
 		page_set(f, FR_REF);
-	r = pmap_enter(&ft->map->pmap, ft->va, f, ft->area->prot, false, &ft->batch);
+	r = pmap_enter(&ft->map->pmap, ft->va, f, ft->area->prot, writable, &ft->batch);
 	if (r == 0 && !(ft->area->flags & AREA_RANDOM))
-		map_around(ft);
+		window_map_resident(ft, writable);
 	return entered(ft, r);
 }
 
@@ -312,6 +260,7 @@ static NO_TS enum outcome insert_spare(struct fault *ft)
 	struct frame *f = ft->spare;
 	struct vm_object *top = ft->top;
 	bool shared = ft->area->flags & AREA_SHARED;
+	int r;
 
 	if (unlikely(radix_insert(&top->pages, ft->index, (uintptr_t)f,
 				  ft->nodes.n ? &ft->nodes : NULL)))
@@ -319,19 +268,23 @@ static NO_TS enum outcome insert_spare(struct fault *ft)
 	__atomic_store_n(&f->flags, FR_VALID | FR_REF | FR_DIRTY, __ATOMIC_RELAXED);
 	page_insert_locked(top, f, ft->index);
 	ft->spare = NULL;
-	ft->frame = f;
+	r = pmap_enter(&ft->map->pmap, ft->va, f, ft->area->prot, true, &ft->batch);
+	if (r == 0 && ft->nextra)
+		window_insert(ft);
 	if (ft->lower)
 		spin_unlock(ft->lower);
 	ft->lower = NULL;
 	if (top->kind == OBJ_SHADOW && !shared && !ft->drop)
 		ft->drop = shadow_bypass(top);
-	return map_frame(ft, true);
+	return entered(ft, r);
 }
 
 static enum outcome map_new_page(struct fault *ft, struct frame *src)
 {
 	if (!ft->spare || ft->spare_src != src)
 		return get_spare(ft, src);
+	if (!ft->planned && window_plan(ft, src))
+		return get_window(ft);
 	return insert_spare(ft);
 }
 
@@ -410,12 +363,13 @@ static enum outcome found_in_top(struct fault *ft, bool write)
 			page_set(f, FR_STORED);
 		if (ft->found->kind == OBJ_VNODE && !ft->found->stored)
 			__atomic_store_n(&ft->found->stored, 1, __ATOMIC_RELAXED);
-		return map_frame(ft, true);
+		return ft->found->kind == OBJ_VNODE ? map_frame(ft, true)
+						    : map_with_around(ft, true);
 	}
-	if (ft->found->kind == OBJ_VNODE)
-		return map_file_page(ft);
 	/* already dirty: a store needs no second fault */
-	return map_frame(ft, mine && (READ_ONCE(f->flags) & (FR_DIRTY | FR_CLEANING)) == FR_DIRTY);
+	return map_with_around(ft, mine && ft->found->kind != OBJ_VNODE &&
+					   (READ_ONCE(f->flags) & (FR_DIRTY | FR_CLEANING)) ==
+						   FR_DIRTY);
 }
 
 static enum outcome no_page(struct fault *ft, bool write)
@@ -425,7 +379,7 @@ static enum outcome no_page(struct fault *ft, bool write)
 	if (o->kind == OBJ_VNODE)
 		return read_in(ft);
 	if (!write && !(ft->area->flags & AREA_SHARED) && !o->sized) {
-		int r = pmap_enter_zero(&ft->map->pmap, ft->va, ft->area->prot);
+		int r = pmap_enter_zero(&ft->map->pmap, ft->va, window_zero(ft), ft->area->prot);
 
 		vm_count(VMEV_zero_page_reads, 1);
 		return entered(ft, r);
@@ -470,7 +424,7 @@ static enum outcome resolve(struct fault *ft)
 		return found_in_top(ft, write);
 	if (write)
 		return map_new_page(ft, f);
-	return ft->found->kind == OBJ_VNODE ? map_file_page(ft) : map_frame(ft, false);
+	return map_with_around(ft, false);
 }
 
 /* ---- areas ---- */
@@ -493,6 +447,22 @@ static enum outcome first_object(struct fault *ft)
 	return AGAIN;
 }
 
+/* A read of an anonymous area without an object; the lock keeps it without. */
+static enum outcome untouched(struct fault *ft)
+{
+	struct vm_area *a = ft->area;
+	int r;
+
+	spin_lock(&ft->map->attach_lock);
+	if (unlikely(a->objlock)) {
+		spin_unlock(&ft->map->attach_lock);
+		return AGAIN;
+	}
+	r = pmap_enter_zero(&ft->map->pmap, ft->va, window_zero(ft), a->prot);
+	spin_unlock(&ft->map->attach_lock);
+	return entered(ft, r);
+}
+
 static enum outcome in_area(struct fault *ft)
 {
 	struct vm_area *a = ft->area;
@@ -506,10 +476,7 @@ static enum outcome in_area(struct fault *ft)
 	do {
 		ft->top = area_lock_object(a);
 		if (!ft->top) {
-			if (!write)
-				return entered(ft,
-					       pmap_enter_zero(&ft->map->pmap, ft->va, a->prot));
-			r = first_object(ft);
+			r = write ? first_object(ft) : untouched(ft);
 			continue;
 		}
 		ft->index = area_index(a, ft->va);
@@ -560,6 +527,8 @@ static void fault_init(struct fault *ft, struct vm_map *m, u64 va, unsigned acce
 	ft->top = NULL;
 	ft->lower = NULL;
 	ft->spare = ft->spare_src = NULL;
+	ft->planned = false;
+	ft->nextra = 0;
 	ft->fresh = NULL;
 	ft->nodes.free = NULL;
 	ft->nodes.n = 0;

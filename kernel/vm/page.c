@@ -159,6 +159,19 @@ void page_insert_locked(struct vm_object *o, struct frame *f, u64 index)
 	}
 }
 
+void page_insert_run_locked(struct vm_object *o, struct frame **f, u64 index, unsigned n)
+{
+	radix_insert_run(&o->pages, index, (uintptr_t *)f, n);
+	for (unsigned i = 0; i < n; i++) {
+		ASSERT(!f[i]->object);
+		f[i]->object = o;
+		f[i]->index = index + i;
+		__atomic_store_n(&f[i]->flags, FR_VALID | FR_REF | FR_DIRTY, __ATOMIC_RELAXED);
+	}
+	o->resident += n;
+	totals_add(&page_totals.anon, n);
+}
+
 int page_add(struct vm_object *o, struct frame *f, u64 index)
 {
 	int err = radix_insert(&o->pages, index, (uintptr_t)f, NULL);

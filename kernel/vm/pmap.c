@@ -393,6 +393,17 @@ static struct frame *table_of(const pte_t *pte)
 	return va_frame((void *)ALIGN_DOWN((u64)pte, PAGE_SIZE));
 }
 
+/* n entries from pte on. */
+static inline void entries_made(pte_t *pte, unsigned n)
+{
+	struct frame *tf = table_of(pte);
+	u64 first = (u64)pte >> 6 & 63, last = (u64)(pte + n - 1) >> 6 & 63;
+
+	tf->private += n;
+	for (u64 i = first; i <= last; i++)
+		tf->index |= 1UL << i;
+}
+
 /* Takes a valid leaf PTE away; A is folded. The caller counts the entry. p->lock held. */
 static inline void take_pte(struct pmap *p, pte_t *pte)
 {
@@ -451,40 +462,69 @@ int pmap_enter(struct pmap *p, u64 va, struct frame *f, u32 prot, bool dirty, st
 	return 0;
 }
 
-static int enter_unmanaged(struct pmap *p, u64 va, pte_t new)
+void pmap_enter_run(struct pmap *p, u64 va, struct frame **frames, unsigned n, u32 prot,
+		    struct tlb_batch *b)
 {
+	pte_t bits = prot_bits(prot);
+	pte_t *pte;
+
+	spin_lock(&p->lock);
+	pte = walk(p, va);
+	if (likely(pte)) {
+		for (unsigned i = 0; i < n; i++) {
+			if (pte[i] & PTE_V)
+				clear_pte(p, &pte[i], va + i * PAGE_SIZE, b);
+			__atomic_store_n(&frames[i]->mapcount, 1, __ATOMIC_RELAXED);
+			__atomic_store_n(&pte[i], PA_PTE(frame_pa(frames[i])) | bits,
+					 __ATOMIC_RELAXED);
+		}
+		entries_made(pte, n);
+		p->mapped += n;
+		p->mapped_anon += n;
+	}
+	spin_unlock(&p->lock);
+}
+
+/* Entries without a frame: new at va, and in up to n - 1 empty ones after it if the one before it is in use. */
+static int enter_unmanaged(struct pmap *p, u64 va, unsigned n, pte_t new)
+{
+	unsigned first = PT_INDEX(va, 0), done = 0;
 	pte_t *pte;
 	int ret = 0;
 
 	spin_lock(&p->lock);
 	pte = walk_make(p, va);
-	if (!pte) {
+	if (unlikely(!pte)) {
 		ret = -ENOMEM;
 	} else if (*pte & PTE_V) {
 		ret = PMAP_PRESENT;
 	} else {
-		entry_made(table_of(pte), pte);
-		__atomic_store_n(pte, new | PTE_SOFT0, __ATOMIC_RELAXED);
+		n = first && (pte[-1] & PTE_V) ? MIN(n, PT_ENTRIES - first) : 1;
+		do
+			__atomic_store_n(&pte[done], new | PTE_SOFT0, __ATOMIC_RELAXED);
+		while (++done < n && !(pte[done] & PTE_V));
+		entries_made(pte, done);
 	}
 	spin_unlock(&p->lock);
 	return ret;
 }
 
-int pmap_enter_zero(struct pmap *p, u64 va, u32 prot)
+int pmap_enter_zero(struct pmap *p, u64 va, unsigned n, u32 prot)
 {
-	return enter_unmanaged(p, va, PA_PTE(frame_pa(zero_frame)) | prot_bits(prot & ~PROT_WRITE));
+	return enter_unmanaged(p, va, n,
+			       PA_PTE(frame_pa(zero_frame)) | prot_bits(prot & ~PROT_WRITE));
 }
 
 int pmap_enter_device(struct pmap *p, u64 va, paddr_t pa, u32 prot)
 {
-	return enter_unmanaged(p, va, PA_PTE(pa) | prot_bits(prot));
+	return enter_unmanaged(p, va, 1, PA_PTE(pa) | prot_bits(prot));
 }
 
 unsigned pmap_enter_around(struct pmap *p, u64 va, struct frame **frames, unsigned n, u32 prot)
 {
-	pte_t bits = prot_bits(prot & ~PROT_WRITE);
+	pte_t bits = prot_bits(prot);
+	unsigned done = 0, added = 0;
 	struct frame *tf = NULL;
-	unsigned done = 0;
 	pte_t *pte;
 
 	spin_lock(&p->lock);
@@ -494,16 +534,23 @@ unsigned pmap_enter_around(struct pmap *p, u64 va, struct frame **frames, unsign
 	for (unsigned i = 0; pte && i < n; i++, pte++) {
 		struct frame *f = frames[i];
 
-		if (!f || (*pte & PTE_V))
+		if (!f)
 			continue;
+		if (*pte & PTE_V) {
+			if (!(bits & ~*pte) || PTE_PA(*pte) != frame_pa(f))
+				continue;
+			__atomic_fetch_or(pte, bits, __ATOMIC_RELAXED);
+			done++;
+			continue;
+		}
 		entry_made(tf, pte);
 		__atomic_fetch_add(&f->mapcount, 1, __ATOMIC_RELAXED);
 		count_map(p, f, 1);
 		__atomic_store_n(pte, PA_PTE(frame_pa(f)) | bits, __ATOMIC_RELAXED);
-		done++;
+		added++;
 	}
 	spin_unlock(&p->lock);
-	return done;
+	return done + added;
 }
 
 /* ---- removing and protecting ---- */

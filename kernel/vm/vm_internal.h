@@ -53,11 +53,16 @@ void tlb_finish(
  * (and the batch told).  0; PMAP_PRESENT: nothing had to change (the fault was spurious); -ENOMEM: no table page without sleeping.
  */
 int pmap_enter(struct pmap *p, u64 va, struct frame *f, u32 prot, bool dirty, struct tlb_batch *b);
-/* The shared zero page, read-only; only where nothing is mapped. */
-int pmap_enter_zero(struct pmap *p, u64 va, u32 prot);
-/* Maps frames[i] at va + i pages where nothing is mapped and frames[i] != NULL, read-only unless `write`; all within one leaf table that exists.
- * Returns how many were entered. */
+/* The shared zero page, read-only; only where nothing is mapped. If the page before va is mapped, also where nothing is in the n - 1 pages
+ * after va; all within one leaf table. */
+int pmap_enter_zero(struct pmap *p, u64 va, unsigned n, u32 prot);
+/* Maps frames[i] at va + i pages where nothing is mapped and frames[i] != NULL, and gives write access to those that are mapped already if prot
+ * has it; all within one leaf table that exists. Returns how many entries changed. */
 unsigned pmap_enter_around(struct pmap *p, u64 va, struct frame **frames, unsigned n, u32 prot);
+/* Maps n new frames, which nothing maps yet and whose object is locked, at va and after it, writable; all within one leaf table. Nothing happens
+ * where that is missing. */
+void pmap_enter_run(struct pmap *p, u64 va, struct frame **frames, unsigned n, u32 prot,
+		    struct tlb_batch *b);
 /* Device memory without frames. */
 int pmap_enter_device(struct pmap *p, u64 va, paddr_t pa, u32 prot);
 /* Makes sure the leaf table of va exists; may sleep. */
@@ -210,6 +215,9 @@ void rmap_unmap_shadows(struct vm_object *o, u64 first, u64 last, bool copies);
 /* ---- page.c: states of a frame in an object ---- */
 void page_insert_locked(struct vm_object *o, struct frame *f, u64 index)
 	REQUIRES(o->lock); /* accounting; the radix slot is set by the caller */
+/* n new dirty pages of an anonymous object from index on; radix_insert_run's conditions hold. */
+void page_insert_run_locked(struct vm_object *o, struct frame **f, u64 index, unsigned n)
+	REQUIRES(o->lock);
 int page_add(struct vm_object *o, struct frame *f, u64 index)
 	REQUIRES(o->lock); /* radix + accounting; -ENOMEM without sleeping; locked */
 struct frame *page_lookup(const struct vm_object *o, u64 index) REQUIRES(o->lock); /* locked */

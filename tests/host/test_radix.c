@@ -210,6 +210,30 @@ static void op_insert(struct radix_tree *t, u64 i)
 	}
 }
 
+/* Empty slots of one node, as many as the model has free there. */
+static void op_run(struct radix_tree *t, u64 i)
+{
+	unsigned max = 1 + host_rand_below(20), n = 0, room = radix_room(t, i, max), run;
+	uintptr_t words[20];
+
+	while (n < max && (i + n) / RADIX_SLOTS == i / RADIX_SLOTS && !model_find(i + n))
+		n++;
+	assert_int_equal(room, n);
+	run = radix_run_before(t, i, max);
+	assert_true(run <= max);
+	for (n = 1; n <= run; n++)
+		assert_non_null(model_find(i - n));
+	if (run < max && i % RADIX_SLOTS > run)
+		assert_null(model_find(i - run - 1));
+	if (!room || !t->height || !model_find(i ^ 1) || nmodel + room >= MODEL)
+		return;
+	for (n = 0; n < room; n++)
+		words[n] = host_rand() | 1;
+	radix_insert_run(t, i, words, room);
+	for (n = 0; n < room; n++)
+		model_insert(i + n, words[n]);
+}
+
 static void one_op(struct radix_tree *t)
 {
 	u64 i = random_index();
@@ -219,6 +243,8 @@ static void one_op(struct radix_tree *t)
 	assert_int_equal(radix_get(t, i), e ? e->word : 0);
 	if (what < 3) {
 		op_remove_range(t, i);
+	} else if (what < 10) {
+		op_run(t, i);
 	} else if (what < 30) {
 		op_next(t, i);
 	} else if (!e) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// SOURCES: kernel/vm/area.c kernel/vm/map.c kernel/vm/object.c kernel/vm/page.c kernel/vm/pageio.c kernel/vm/shadow.c kernel/vm/fault.c kernel/vm/rmap.c kernel/vm/pmap.c kernel/vm/fork.c kernel/vm/advise.c kernel/vm/remap.c kernel/vm/info.c kernel/vm/clock.c kernel/vm/lock.c kernel/lib/rbtree.c kernel/lib/radix.c tests/host/shim/kernel.c tests/host/vm_shim/vm_shim.c
+// SOURCES: kernel/vm/area.c kernel/vm/map.c kernel/vm/object.c kernel/vm/page.c kernel/vm/pageio.c kernel/vm/shadow.c kernel/vm/fault.c kernel/vm/window.c kernel/vm/rmap.c kernel/vm/pmap.c kernel/vm/fork.c kernel/vm/advise.c kernel/vm/remap.c kernel/vm/info.c kernel/vm/clock.c kernel/vm/lock.c kernel/lib/rbtree.c kernel/lib/radix.c tests/host/shim/kernel.c tests/host/vm_shim/vm_shim.c
 /*
  * The whole of kernel/vm against a naive model: several processes, each an array of bytes (one per page matters) over a small window of addresses, doing
  * random mmap, munmap, mprotect, fork, exit, stores, loads, DONTNEED and mremap.  After every step of interest the maps are audited; at the end nothing

@@ -86,6 +86,20 @@ struct frame *frame_alloc(unsigned flags)
 	return f;
 }
 
+size_t frame_alloc_some(struct frame **out, size_t n, unsigned flags)
+{
+	size_t got = 0;
+
+	while (got < n && (out[got] = frame_alloc(flags | FA_NOWAIT)))
+		got++;
+	return got;
+}
+
+bool frames_plenty(void)
+{
+	return true;
+}
+
 void frame_free(struct frame *f)
 {
 	if (f->object || f->mapcount || (f->flags & ~FR_REF))

@@ -394,19 +394,22 @@ TEST(every_allocation_fails_once)
 /* The same on memory that is shared with a forked process: splits and copies of shadows. */
 TEST(every_allocation_fails_once_forked)
 {
-	int fds[2];
+	int fds[2], ready[2];
 	pid_t pid;
-	char c;
+	char c = 0;
 
 	need_injector();
 	CHECK_EQ(pipe(fds), 0);
+	CHECK_EQ(pipe(ready), 0);
 	window_make();
 	pid = spawn();
 	if (pid == 0) {
 		close(fds[1]);
+		CHECK_EQ(write(ready[1], &c, 1), 1);
 		CHECK_EQ(read(fds[0], &c, 1), 0);
 		_exit(0);
 	}
+	CHECK_EQ(read(ready[0], &c, 1), 1); /* it makes no more shadows of its own */
 	window_end();
 	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
 		try_call(&calls[i]);

@@ -120,7 +120,7 @@ static s32 number(const char *name, size_t len)
 
 static bool named(const char *name, size_t len, const char *want)
 {
-	return strlen(want) == len && !memcmp(name, want, len);
+	return want[0] == name[0] && strlen(want) == len && !memcmp(name, want, len);
 }
 
 /* ---- lookup ---- */

@@ -21,7 +21,7 @@ struct ent *ent_find(struct ent *dir, const char *name, size_t len)
 	struct ent *e;
 
 	list_for_each(e, &dir->children, link)
-		if (strlen(e->name) == len && !memcmp(e->name, name, len))
+		if (e->name[0] == name[0] && strlen(e->name) == len && !memcmp(e->name, name, len))
 			return e;
 	return NULL;
 }

@@ -414,17 +414,22 @@ size_t radix_gather(const struct radix_tree *t, u64 start, u64 last, uintptr_t *
 		return 1;
 	}
 	while (got < n && (leaf = find_leaf(t, &start, last, PRESENT))) {
-		u64 base = start & ~(u64)SLOT_MASK,
-		    bits = leaf->present & ~0UL << (start & SLOT_MASK);
+		u64 base = start & ~(u64)SLOT_MASK, bits = leaf->present >> (start & SLOT_MASK);
+		unsigned slot = start & SLOT_MASK;
 
-		for (; bits && got < n; bits &= bits - 1, got++) {
-			unsigned slot = __builtin_ctzl(bits);
+		for (; bits && got < n; bits >>= 1, slot++) {
+			if (!(bits & 1)) { /* words mostly follow one another */
+				unsigned gap = __builtin_ctzl(bits);
 
+				bits >>= gap;
+				slot += gap;
+			}
 			if (base + slot > last)
 				return got;
 			words[got] = leaf->slots[slot];
 			if (idx)
 				idx[got] = base + slot;
+			got++;
 		}
 		start = base + RADIX_SLOTS;
 		if (!start)

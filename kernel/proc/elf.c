@@ -169,15 +169,10 @@ static int map_bss(struct elf *e, const struct elf_phdr *p)
 
 	if (p->filesz && (file_end & PAGE_MASK) && (p->flags & PF_W)) {
 		/* to the end of the page, as Linux does: the dynamic loader allocates behind its own bss */
-		size_t n = page - file_end;
-		void *zero = kzalloc(n);
+		int err = vm_clear(e->map, file_end, page - file_end);
 
-		if (!zero)
-			return -ENOMEM;
-		got = vm_access(e->map, file_end, zero, n, true);
-		kfree(zero);
-		if (got != (s64)n)
-			return got < 0 ? (int)got : -EIO;
+		if (err)
+			return err;
 	}
 	if (end <= page)
 		return 0;
@@ -221,17 +216,10 @@ static int map_segments(struct elf *e)
 /* Where the whole image finds room: its bias. */
 static int choose_bias(struct elf *e, u64 hint)
 {
-	struct vm_mmap_args a = {
-		.addr = hint,
-		.len = e->hi - e->lo + (e->align - PAGE_SIZE),
-		.flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		.max_prot = PROT_READ | PROT_WRITE | PROT_EXEC,
-	};
-	s64 at = vm_mmap(e->map, &a);
+	s64 at = vm_find_room(e->map, hint, e->hi - e->lo + (e->align - PAGE_SIZE));
 
 	if (at < 0)
 		return (int)at;
-	(void)vm_munmap(e->map, (u64)at, a.len);
 	e->bias = ALIGN_UP((u64)at, e->align) - ALIGN_DOWN(e->lo, e->align);
 	return 0;
 }

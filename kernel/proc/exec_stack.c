@@ -182,7 +182,12 @@ static void stack_put(struct exec_stack *st, const void *src, u64 n, bool user)
 
 static void stack_word(struct exec_stack *st, u64 v)
 {
-	stack_put(st, &v, sizeof(v), false);
+	if ((st->pos & 7) || !(st->pos & PAGE_MASK & ~8UL)) { /* may be the last word of the page */
+		stack_put(st, &v, sizeof(v), false);
+		return;
+	}
+	st->pos -= sizeof(v);
+	*(u64 *)(st->page + (st->pos & PAGE_MASK)) = v;
 }
 
 static void stack_string(struct exec_stack *st, const char *str)
@@ -316,7 +321,7 @@ int exec_stack_build(struct vm_map *map, struct exec_strings *s, const struct lo
 
 	if (err)
 		return err;
-	st.page = kzalloc(PAGE_SIZE);
+	st.page = kmalloc(PAGE_SIZE, 0); /* only what was put there is flushed */
 	if (!st.page)
 		return -ENOMEM;
 	st.pos = st.flushed = top;

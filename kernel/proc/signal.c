@@ -72,19 +72,26 @@ static NO_TS void sighand_leave(struct sighand *h, bool locked)
 
 struct k_sigaction sighand_get(struct process *p, int sig)
 {
-	bool locked = sighand_enter(p->sighand);
-	struct k_sigaction a = p->sighand->act[sig - 1];
+	struct sighand *h = p->sighand;
+	bool locked = sighand_enter(h);
+	struct k_sigaction a = {0};
 
-	sighand_leave(p->sighand, locked);
+	if (h->set & SIGBIT(sig))
+		a = h->act[sig - 1];
+	sighand_leave(h, locked);
 	return a;
 }
 
 void sighand_set(struct process *p, int sig, const struct k_sigaction *a)
 {
-	bool locked = sighand_enter(p->sighand);
+	struct sighand *h = p->sighand;
+	bool locked = sighand_enter(h), zero = !(a->handler | a->flags | a->mask);
 
-	p->sighand->act[sig - 1] = *a;
-	sighand_leave(p->sighand, locked);
+	if (!zero)
+		h->act[sig - 1] = *a;
+	__atomic_store_n(&h->set, zero ? h->set & ~SIGBIT(sig) : h->set | SIGBIT(sig),
+			 __ATOMIC_RELEASE);
+	sighand_leave(h, locked);
 }
 
 struct sighand *sighand_clone(struct process *p, bool clear_handlers)
@@ -99,12 +106,17 @@ struct sighand *sighand_clone(struct process *p, bool clear_handlers)
 	spin_init(&n->lock, LOCK_SIGNAL, "sighand");
 	flags = spin_lock_irq(&p->sig_lock);
 	locked = sighand_enter(p->sighand);
-	memcpy(n->act, p->sighand->act, sizeof(n->act));
+	n->set = p->sighand->set;
+	for (sigset_t m = n->set; m; m &= m - 1) {
+		unsigned i = __builtin_ctzl(m);
+
+		n->act[i] = p->sighand->act[i];
+	}
 	sighand_leave(p->sighand, locked);
 	spin_unlock_irq(&p->sig_lock, flags);
-	for (int i = 0; clear_handlers && i < NSIG; i++) {
-		if (n->act[i].handler != SIG_IGN)
-			n->act[i] = (struct k_sigaction){0};
+	for (sigset_t m = n->set; clear_handlers && m; m &= m - 1) {
+		if (n->act[__builtin_ctzl(m)].handler != SIG_IGN)
+			n->set &= ~(m & -m);
 	}
 	return n;
 }
@@ -128,16 +140,17 @@ int sighand_unshare(struct process *p)
 
 void sighand_reset(struct process *p)
 {
+	struct sighand *h = p->sighand;
 	u64 flags = spin_lock_irq(&p->sig_lock);
 
-	ASSERT(p->sighand->refs == 1);
-	for (int i = 0; i < NSIG; i++) {
-		struct k_sigaction *a = &p->sighand->act[i];
+	ASSERT(h->refs == 1);
+	for (sigset_t m = h->set; m; m &= m - 1) {
+		struct k_sigaction *a = &h->act[__builtin_ctzl(m)];
 
-		if (a->handler != SIG_IGN)
-			a->handler = SIG_DFL;
-		a->flags = 0;
-		a->mask = 0;
+		if (a->handler == SIG_IGN)
+			*a = (struct k_sigaction){.handler = SIG_IGN};
+		else
+			h->set &= ~(m & -m);
 	}
 	spin_unlock_irq(&p->sig_lock, flags);
 }
@@ -388,8 +401,12 @@ static void resume(struct process *p)
 
 static u64 handler_of(struct process *p, int sig)
 {
-	return READ_ONCE(
-		p->sighand->act[sig - 1].handler); /* one word: no need of the sharers' lock */
+	struct sighand *h = p->sighand;
+
+	/* one word: no need of the sharers' lock */
+	if (!(__atomic_load_n(&h->set, __ATOMIC_ACQUIRE) & SIGBIT(sig)))
+		return SIG_DFL;
+	return READ_ONCE(h->act[sig - 1].handler);
 }
 
 static bool ignored_by_action(const struct process *p, int sig, u64 handler)

@@ -126,8 +126,9 @@ struct k_sigaction { /* riscv64's kernel layout: no restorer */
  * (s) sig_lock of the process, and lock if refs > 1   (a) atomic   (c) constant
  */
 struct sighand {
-	u32 refs;		      /* (a) */
-	struct spinlock lock;	      /* (c) LOCK_SIGNAL, second of two */
+	u32 refs;	      /* (a) */
+	struct spinlock lock; /* (c) LOCK_SIGNAL, second of two */
+	sigset_t set;	      /* (s) of act: the others mean all zero, and are not written */
 	struct k_sigaction act[NSIG]; /* (s) act[n-1] */
 };
 

@@ -86,24 +86,25 @@ void vdso_init(void)
 s64 vdso_map(struct vm_map *map, bool randomize)
 {
 	struct vm_mmap_args a = {
-		.len = 2 * PAGE_SIZE,
+		.len = PAGE_SIZE,
 		.prot = PROT_READ,
 		.max_prot = PROT_READ,
-		.flags = MAP_PRIVATE,
+		.flags = MAP_PRIVATE | MAP_FIXED_NOREPLACE,
 		.object = vdso_object,
 		.label = "[vvar]",
 	};
-	s64 at;
+	s64 at = vm_find_room(map, 0, 2 * PAGE_SIZE);
 
 	(void)randomize; /* vm chooses */
+	if (at < 0)
+		return at;
+	a.addr = (u64)at;
 	at = vm_mmap(map, &a);
 	if (at < 0)
 		return at;
-	a.addr = (u64)at + PAGE_SIZE;
-	a.len = PAGE_SIZE;
+	a.addr += PAGE_SIZE;
 	a.offset = PAGE_SIZE;
 	a.prot = a.max_prot = PROT_READ | PROT_EXEC;
-	a.flags |= MAP_FIXED;
 	a.label = "[vdso]";
 	return vm_mmap(map, &a);
 }

@@ -624,6 +624,20 @@ struct frame *fault_frame_at(struct vm_map *m, u64 addr, bool write)
 	}
 }
 
+int vm_clear(struct vm_map *m, u64 addr, size_t n)
+{
+	while (n) {
+		size_t part = MIN(n, PAGE_SIZE);
+		ssize_t got = vm_access(m, addr, frame_va(zero_frame), part, true);
+
+		if (got != (ssize_t)part)
+			return got < 0 ? (int)got : -EFAULT;
+		addr += part;
+		n -= part;
+	}
+	return 0;
+}
+
 ssize_t vm_access(struct vm_map *m, u64 addr, void *buf, size_t n, bool write)
 {
 	size_t done = 0;

@@ -199,6 +199,19 @@ static s64 place(struct vm_map *m, const struct vm_mmap_args *a, u64 len)
 	return found ? (s64)found : -ENOMEM;
 }
 
+s64 vm_find_room(struct vm_map *m, u64 hint, u64 len)
+{
+	struct vm_mmap_args a = {.addr = hint};
+	s64 at;
+
+	if (len > USER_END)
+		return -ENOMEM;
+	rw_lock_read(&m->lock);
+	at = place(m, &a, ALIGN_UP(len, PAGE_SIZE));
+	rw_unlock_read(&m->lock);
+	return at;
+}
+
 static u32 area_flags_of(u32 flags)
 {
 	u32 f = 0;

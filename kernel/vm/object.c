@@ -135,8 +135,9 @@ static void detach_word(uintptr_t word, u64 index __unused, void *arg)
 /* Every page of a dead object at once: nothing can be busy with it but transfers, which hold their frames. */
 static void free_all_pages(struct vm_object *o)
 {
-	struct batch b = {.n = 0};
+	struct batch b;
 
+	b.n = 0;
 	radix_remove_range(&o->pages, 0, ~0UL, detach_word, &b);
 	frames_release(b.f, b.n);
 }
@@ -216,10 +217,11 @@ static bool remove_one(struct vm_object *o, struct frame *f, struct batch *b) RE
 
 void vm_object_remove(struct vm_object *o, u64 first, u64 last)
 {
-	struct batch b = {.n = 0};
 	u64 index = first;
+	struct batch b;
 	uintptr_t w;
 
+	b.n = 0;
 	if (first > last)
 		return;
 	spin_lock(o->lock);
@@ -326,8 +328,9 @@ int vm_object_take_error(struct vm_object *o)
 
 void object_purge_locked(struct vm_object *o, u64 first, u64 last)
 {
-	struct batch b = {.n = 0};
+	struct batch b;
 
+	b.n = 0;
 	radix_remove_range(&o->pages, first, last, detach_word, &b);
 	frames_release(b.f, b.n);
 }
@@ -335,11 +338,12 @@ void object_purge_locked(struct vm_object *o, u64 first, u64 last)
 /* After areas over [first, last] went away: pages that no other area can see are freed, unless shadows may look through. */
 void object_trim(struct vm_object *o, u64 first, u64 last)
 {
-	struct batch b = {.n = 0};
+	struct batch b;
 	struct vm_area *a;
 
 	if (!object_is_anon(o))
 		return;
+	b.n = 0;
 	spin_lock(o->lock);
 	/* the caller's reference is the only one that is no area's: nobody else may look */
 	if (!list_empty(&o->shadows) || READ_ONCE(o->refs) != o->nareas + 1) {

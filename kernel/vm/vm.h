@@ -76,6 +76,8 @@ struct vm_mmap_args {
 	u32 max_prot; /* what mprotect may give later (a read-only descriptor mapped shared: no PROT_WRITE) */
 	const char *label; /* "[heap]", "[stack]", "[vdso]": static string shown in maps; NULL */
 };
+/* Where vm_mmap would put len bytes, at hint if that is free; or -ENOMEM. It stays free if nobody else uses the map. */
+s64 vm_find_room(struct vm_map *m, u64 hint, u64 len);
 s64 vm_mmap(struct vm_map *m, const struct vm_mmap_args *a);
 int vm_munmap(struct vm_map *m, u64 addr, u64 len);
 int vm_mprotect(struct vm_map *m, u64 addr, u64 len, u32 prot);
@@ -104,6 +106,8 @@ int vm_fault(struct vm_map *m, u64 addr, unsigned access, int *sig, int *code);
 
 /* Access to another process's memory (procfs mem, ptrace-like; exec's argument copy): bytes copied or -EFAULT. Sleeps. */
 ssize_t vm_access(struct vm_map *m, u64 addr, void *buf, size_t n, bool write);
+/* Writes n zero bytes; 0 or -EFAULT, -ENOMEM, -EINTR. */
+int vm_clear(struct vm_map *m, u64 addr, size_t n);
 /* The (private, anonymous-shared or file) key of a futex word: object and byte offset within; holds the object (drop it). */
 int vm_futex_key(struct vm_map *m, u64 addr, bool write, struct vm_object **o, u64 *off);
 

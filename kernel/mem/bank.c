@@ -213,6 +213,7 @@ struct bank *bank_search_frame(const struct frame *f)
 	panic("%p is not a frame", (const void *)f);
 }
 
+#ifdef HOST_TEST
 struct frame *pa_frame(paddr_t pa)
 {
 	return mem_pa_frame(pa);
@@ -220,9 +221,7 @@ struct frame *pa_frame(paddr_t pa)
 
 paddr_t frame_pa(const struct frame *f)
 {
-	const struct bank *b = bank_of_frame(f);
-
-	return b->base + ((u64)(f - b->frames) << PAGE_SHIFT);
+	return mem_frame_pa(f);
 }
 
 void *frame_va(const struct frame *f)
@@ -234,3 +233,4 @@ struct frame *va_frame(const void *va)
 {
 	return mem_va_frame(va);
 }
+#endif

@@ -85,10 +85,17 @@ void frame_free(
 void frame_free_order(struct frame *f, unsigned order);
 void frame_free_bulk(struct frame **f, size_t n);
 
+#ifdef HOST_TEST
 paddr_t frame_pa(const struct frame *f);
 void *frame_va(const struct frame *f);
-struct frame *pa_frame(paddr_t pa);	/* NULL if not RAM we manage */
-struct frame *va_frame(const void *va); /* address in the direct map */
+struct frame *pa_frame(paddr_t pa);
+struct frame *va_frame(const void *va);
+#else /* bank.h */
+static inline paddr_t frame_pa(const struct frame *f);
+static inline void *frame_va(const struct frame *f);
+static inline struct frame *pa_frame(paddr_t pa);     /* NULL if not RAM we manage */
+static inline struct frame *va_frame(const void *va); /* address in the direct map */
+#endif
 
 /* Start-up, in this order: banks and reserved ranges (device tree, kernel image, initrd, fdt) are told, then frames_init. */
 void frames_add_bank(paddr_t base, u64 size);
@@ -108,5 +115,7 @@ void frames_hart_init(void); /* per-hart caches of the calling hart */
 /* Called (sleeping context) when an allocation that may wait finds too little: frees something and returns how many frames. Set by vm. */
 void frames_set_reclaim(size_t (*fn)(size_t want));
 void frames_audit(void); /* debug: walks all lists, panics on a contradiction */
+
+#include "kernel/mem/bank.h"
 
 #endif

@@ -120,12 +120,17 @@ static inline bool frame_claim(struct frame *f, unsigned flags)
 	return zero;
 }
 
-/* From allocated to free. */
-static inline void frame_disclaim(struct frame *f)
+static inline void frame_check_unused(struct frame *f)
 {
 	if (unlikely((f->flags & FR_UNFIT) || f->object || f->mapcount || f->io_pending ||
 		     f->holds > 1))
 		unfit(f);
+}
+
+/* From allocated to free. */
+static inline void frame_disclaim(struct frame *f)
+{
+	frame_check_unused(f);
 	f->flags = FR_FREE;
 	f->holds = 0;
 	f->index = 0;
@@ -409,6 +414,31 @@ void frame_free(struct frame *f)
 		zone_put(&f, 1);
 	}
 	irq_restore(irq);
+}
+
+void frame_free_zeroed(struct frame *f)
+{
+	struct frame_cache *c;
+	bool kept;
+	u64 irq = irq_save();
+
+	c = cache_here();
+	kept = c && c->n[ZEROED] < c->max;
+	if (kept) {
+		c->kernel -= !(f->allocated & FA_USER);
+		frame_check_unused(f);
+		f->flags = FR_FREE | FR_ZEROED;
+		f->holds = 0;
+		f->index = 0;
+		f->private = 0;
+		check_content(f);
+		c->stack[ZEROED][c->n[ZEROED]++] = f;
+	}
+	irq_restore(irq);
+	if (kept)
+		vm_count(VMEV_pgfree, 1);
+	else
+		frame_free(f);
 }
 
 void frame_free_order(struct frame *f, unsigned order)

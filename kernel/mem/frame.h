@@ -82,6 +82,7 @@ size_t frame_alloc_some(struct frame **out, size_t n, unsigned flags);
 bool frames_plenty(void);
 void frame_free(
 	struct frame *f); /* back to the free lists; panics naming each reason why it is unfit */
+void frame_free_zeroed(struct frame *f); /* the same; the caller left it all zero */
 void frame_free_order(struct frame *f, unsigned order);
 void frame_free_bulk(struct frame **f, size_t n);
 

@@ -78,31 +78,43 @@ static inline void entry_made(struct frame *f, const pte_t *e)
 	f->index |= 1UL << ((u64)e >> 6 & 63);
 }
 
+/* Its entries are all zero again. */
 static void table_free(struct frame *f)
 {
 	__atomic_fetch_and(&f->flags, ~(FR_TABLE | FR_WIRED), __ATOMIC_RELAXED);
 	f->private = f->index = 0;
 	totals_add(&page_totals.tables, -1);
 	vm_count(VMEV_pagetables_free, 1);
-	frame_free(f);
+	frame_free_zeroed(f);
 }
 
-/* The kernel's half, which never changes: most of it is empty, as the new table is. */
-static void share_kernel(pte_t *root)
+/* Bit i: entries 8i..8i+7 of the kernel's half, which never changes, are not all empty. */
+static u64 kernel_lines(void)
 {
-	static u64 lines; /* (a) bit i: entries 8i..8i+7 of the kernel's table are not all empty */
+	static u64 lines; /* (a) */
 	u64 l = __atomic_load_n(&lines, __ATOMIC_RELAXED);
 
-	if (!l) {
+	if (unlikely(!l)) {
 		for (unsigned i = PT_ENTRIES / 2; i < PT_ENTRIES; i++)
 			l |= (u64) !!kernel_root[i] << (i / 8);
 		__atomic_store_n(&lines, l, __ATOMIC_RELAXED);
 	}
-	for (; l; l &= l - 1) {
+	return l;
+}
+
+static void share_kernel(pte_t *root)
+{
+	for (u64 l = kernel_lines(); l; l &= l - 1) {
 		unsigned i = (unsigned)__builtin_ctzl(l) * 8;
 
 		memcpy(&root[i], &kernel_root[i], 8 * sizeof(pte_t));
 	}
+}
+
+static void forget_kernel(pte_t *root)
+{
+	for (u64 l = kernel_lines(); l; l &= l - 1)
+		memset(&root[__builtin_ctzl(l) * 8], 0, 8 * sizeof(pte_t));
 }
 
 int pmap_init(struct pmap *p)
@@ -142,8 +154,10 @@ static void free_level(pte_t *table, unsigned level)
 	unsigned n = level == PT_LEVELS - 1 ? PT_ENTRIES / 2 : PT_ENTRIES, i = 0;
 	struct frame *tf = va_frame(table);
 
-	for (; level > 0 && (i = next_used(tf, table, i, n)) < n; i++)
+	for (; level > 0 && (i = next_used(tf, table, i, n)) < n; i++) {
 		free_level(table_at(table[i]), level - 1);
+		table[i] = 0;
+	}
 	table_free(tf);
 }
 
@@ -151,6 +165,7 @@ void pmap_fini(struct pmap *p)
 {
 	ASSERTF(p->mapped == 0, "%lu frames still mapped", p->mapped);
 	ASSERTF(p->active == 0, "active on harts %#lx", p->active);
+	forget_kernel(p->root);
 	free_level(p->root, PT_LEVELS - 1);
 	p->root = NULL;
 }

@@ -110,6 +110,14 @@ void frame_free(struct frame *f)
 	frames_out--;
 }
 
+void frame_free_zeroed(struct frame *f)
+{
+	for (unsigned i = 0; i < PAGE_SIZE / 8; i++)
+		if (((u64 *)frame_va(f))[i])
+			panic("a frame said to be all zero is not");
+	frame_free(f);
+}
+
 void frame_free_bulk(struct frame **f, size_t n)
 {
 	while (n--)

@@ -23,6 +23,7 @@ LAYERS = [
     ["fs/ext2", "fs/tmpfs", "fs/devfs", "fs/pipe"],
     ["kernel/proc", "fs/tty"],
     ["fs/procfs"],
+    ["kernel/ipc"],
     ["kernel/syscall"],
     ["kernel/boot", "kernel/ktest"],
 ]

@@ -288,7 +288,12 @@ static const struct {
 	{"filesystems", 0444, show_filesystems, NULL, NULL},
 	{"sys/kernel/ostype", 0444, show_word, NULL, "Linux"},
 	{"sys/kernel/osrelease", 0444, show_word, NULL, "6.12.0-gnomon"},
-	{"sys/kernel/pid_max", 0444, show_word, NULL, "4194304"},
+	{"sys/kernel/pid_max", 0444, show_word, NULL, "32768"},
+	{"sys/kernel/tainted", 0444, show_word, NULL, "0"},
+	{"sys/kernel/threads-max", 0444, show_word, NULL, "32768"},
+	{"sys/kernel/cap_last_cap", 0444, show_word, NULL, "40"},
+	{"sys/fs/nr_open", 0444, show_word, NULL, "1048576"},
+	{"sys/fs/pipe-max-size", 0444, show_word, NULL, "1048576"},
 	{"sys/vm/overcommit_memory", 0444, show_word, NULL, "0"},
 	{"sys/vm/drop_caches", 0200, NULL, store_drop_caches, NULL},
 };

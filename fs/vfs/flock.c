@@ -209,6 +209,18 @@ static struct range *conflict(struct lock_list *l, const struct range *want)
 	return NULL;
 }
 
+/* Ranges are in order of their starts: F_GETLK shows the first that conflicts. */
+static void insert(struct lock_list *l, struct range *n)
+{
+	struct range *r;
+
+	list_for_each(r, &l->ranges, link) {
+		if (r->start > n->start)
+			break;
+	}
+	list_add_tail(&r->link, &n->link); /* before r; at the end when r is the list's head */
+}
+
 /* Cuts [want->start, want->end] out of r, its owner's; spare serves when the middle is cut. True: spare was used. */
 static bool cut(struct range *r, const struct range *want, struct range *spare)
 {
@@ -217,7 +229,6 @@ static bool cut(struct range *r, const struct range *want, struct range *spare)
 		list_init(&spare->link);
 		spare->start = want->end + 1;
 		r->end = want->start - 1;
-		list_add(&r->link, &spare->link);
 		return true;
 	}
 	if (r->start >= want->start && r->end <= want->end)
@@ -229,13 +240,13 @@ static bool cut(struct range *r, const struct range *want, struct range *spare)
 	return false;
 }
 
-/* The owner's ranges and the new one joined where they touch. */
+/* The owner's ranges that touch the new one, which is in no list yet, become part of it. */
 static void merge(struct lock_list *l, struct range *n)
 {
 	struct range *r, *tmp;
 
 	list_for_each_safe(r, tmp, &l->ranges, link) {
-		if (r == n || r->owner != n->owner || r->type != n->type)
+		if (r->owner != n->owner || r->type != n->type)
 			continue;
 		if (r->end != TO_END && r->end + 1 == n->start)
 			n->start = r->start;
@@ -257,13 +268,14 @@ static void apply(struct lock_list *l, const struct range *want, struct range **
 		if (r->owner != want->owner || !overlaps(r, want))
 			continue;
 		if (cut(r, want, *spare)) {
+			insert(l, *spare);
 			*spare = NULL;
 			break; /* no other of its own can overlap */
 		}
 	}
 	if (want->type != F_UNLCK) {
-		list_add_tail(&l->ranges, &(*fresh)->link);
 		merge(l, *fresh);
+		insert(l, *fresh);
 		*fresh = NULL;
 	}
 	waitq_wake_all(&l->wait);

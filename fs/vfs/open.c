@@ -73,6 +73,7 @@ static struct file *new_file(const struct open *o, const struct path *p)
 		return NULL;
 	path_hold(p);
 	f->path = *p;
+	f->created = o->created;
 	return f;
 }
 

@@ -402,6 +402,99 @@ long pipe_size(struct file *f, u64 set)
 	return r;
 }
 
+/* ---- splice and tee ---- */
+
+bool file_is_pipe(const struct file *f)
+{
+	return f->ops == &pipe_file_ops;
+}
+
+ssize_t pipe_wait_bytes(struct file *f, bool nonblock)
+{
+	struct pipe *p = pipe_of(f);
+	ssize_t n;
+	int err = 0;
+
+	mutex_lock(&p->lock);
+	if (!used(p) && p->writers && !nonblock)
+		err = wait_event_mutex(&p->rd, &p->lock, used(p) || !p->writers, WAIT_INTR);
+	n = err ? -ERESTARTSYS : used(p) || !p->writers ? (ssize_t)used(p) : -EAGAIN;
+	mutex_unlock(&p->lock);
+	return n;
+}
+
+ssize_t pipe_wait_room(struct file *f, bool nonblock)
+{
+	struct pipe *p = pipe_of(f);
+	ssize_t n;
+	int err = 0;
+
+	mutex_lock(&p->lock);
+	if (!room(p) && p->readers && !nonblock)
+		err = wait_event_mutex(&p->wr, &p->lock, room(p) || !p->readers, WAIT_INTR);
+	n = err ? -ERESTARTSYS : !p->readers ? -EPIPE : room(p) ? (ssize_t)room(p) : -EAGAIN;
+	mutex_unlock(&p->lock);
+	if (n == -EPIPE && vfs_hooks.raise)
+		vfs_hooks.raise(VFS_SIGPIPE);
+	return n;
+}
+
+/* Bytes copied from one ring to another, both locked. */
+static ssize_t ring_copy(struct pipe *from, struct pipe *to, u64 len)
+{
+	u64 pos = from->head, end = from->head + MIN(len, MIN(used(from), room(to)));
+	struct iovec_k iov;
+	struct uio u;
+
+	while (pos < end) {
+		u64 off = pos & PAGE_MASK, n = MIN(PAGE_SIZE - off, end - pos);
+		ssize_t got;
+
+		uio_init_kernel(&u, &iov, (char *)frame_va(*slot(from, pos)) + off, n);
+		got = ring_write(to, &u, n);
+		if (got <= 0)
+			return pos > from->head ? (ssize_t)(pos - from->head) : got;
+		pos += (u64)got;
+	}
+	return (ssize_t)(pos - from->head);
+}
+
+static NO_TS void lock_both(struct pipe *a, struct pipe *b)
+{
+	if (a > b) {
+		struct pipe *t = a;
+
+		a = b;
+		b = t;
+	}
+	mutex_lock(&a->lock);
+	mutex_lock_same(&b->lock);
+}
+
+NO_TS ssize_t pipe_tee(struct file *in, struct file *out, u64 len, bool nonblock)
+{
+	struct pipe *from = pipe_of(in), *to = pipe_of(out);
+	ssize_t n;
+
+	if (!len)
+		return 0;
+	for (;;) {
+		n = pipe_wait_bytes(in, nonblock);
+		if (n > 0)
+			n = pipe_wait_room(out, nonblock);
+		if (n <= 0)
+			return n;
+		lock_both(from, to);
+		n = to->readers ? ring_copy(from, to, len) : -EPIPE;
+		if (n > 0)
+			waitq_wake_all(&to->rd);
+		mutex_unlock(&from->lock);
+		mutex_unlock(&to->lock);
+		if (n)
+			return n;
+	}
+}
+
 /* ---- opening and closing ---- */
 
 /* An end is closed: the other side must notice. */

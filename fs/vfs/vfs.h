@@ -30,7 +30,9 @@ struct cred {
 	u32 uid, euid, suid, fsuid, gid, egid, sgid, fsgid;
 	u32 ngroups;
 	u32 *groups;
-	u64 caps; /* effective; ~0 for root */
+	u64 caps; /* effective */
+	u64 permitted, inheritable;
+	u64 bound; /* what exec may give */
 };
 
 #define S_IFMT	 0170000
@@ -271,6 +273,7 @@ struct file {
 	void *data;		    /* (d) */
 	struct cred *cred;	    /* (c) opener's */
 	bool may_read, may_write;   /* (c) */
+	bool created;		    /* (c) this open made the file */
 	bool lock_held;		    /* (a) flock or record locks may exist */
 	bool accessed;		    /* (a) the access time was looked after since it was opened */
 	int owner_pid;		    /* (a) F_SETOWN */
@@ -408,6 +411,13 @@ int pipe_create(struct file *out[2], u32 flags, const struct cred *cred);
 long pipe_size(
 	struct file *f,
 	u64 set); /* F_GETPIPE_SZ (set = 0) and F_SETPIPE_SZ: bytes; -EBADF: not a pipe, -EBUSY, -EPERM, -ENOMEM */
+/* For splice and tee.  Bytes there are to read (0: end of file) or may be written now; waits for one at least unless nonblock: -EAGAIN,
+ * -EPIPE with SIGPIPE, -ERESTARTSYS.  The number may be out of date when somebody else uses the pipe too. */
+bool file_is_pipe(const struct file *f);
+ssize_t pipe_wait_bytes(struct file *f, bool nonblock);
+ssize_t pipe_wait_room(struct file *f, bool nonblock);
+/* Copies up to len bytes of in to out, which stay in `in`: bytes, 0 at end of file, or as above. */
+ssize_t pipe_tee(struct file *in, struct file *out, u64 len, bool nonblock);
 /* flock(2): op as given, LOCK_SH 1, LOCK_EX 2, LOCK_NB 4, LOCK_UN 8 (checked). 0, -EAGAIN, -ERESTARTSYS */
 int file_flock(struct file *f, int op);
 /* fcntl(2) record locks: cmd is F_GETLK.. F_SETLKW (5-7) or the OFD ones (36-38); type F_RDLCK 0, F_WRLCK 1, F_UNLCK 2.

@@ -143,8 +143,10 @@
 #define ERESTART_RESTARTBLOCK 516 /* interrupted: continue through restart_syscall */
 
 /* Pointers that may carry a negative errno. */
-#define ERR_PTR(e) ((void *)(long)(e))
-#define PTR_ERR(p) ((long)(p))
-#define IS_ERR(p)  ((unsigned long)(p) >= (unsigned long)-4095)
+#define ERR_PTR(e)	  ((void *)(long)(e))
+#define PTR_ERR(p)	  ((long)(p))
+#define IS_ERR_OR_NULL(p) (!(p) || IS_ERR(p))
+#define ERR_CAST(p)	  ((void *)(p))
+#define IS_ERR(p)	  ((unsigned long)(p) >= (unsigned long)-4095)
 
 #endif

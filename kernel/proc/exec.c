@@ -203,6 +203,7 @@ static int compute_cred(struct exec *x)
 	const struct cred *c = x->ctx.cred;
 	struct file *f = x->image.file;
 	u32 euid = c->euid, egid = c->egid;
+	u64 permitted, effective;
 	struct vattr va;
 	int err = vfs_getattr(f->vnode, &va);
 
@@ -215,14 +216,19 @@ static int compute_cred(struct exec *x)
 			egid = va.gid;
 	}
 	x->secure = euid != c->uid || egid != c->gid;
-	if (euid == c->suid && egid == c->sgid && euid == c->euid && egid == c->egid)
+	/* capabilities(7): programs carry none of their own, but root's get all that the bounding set lets through */
+	permitted = !euid || !c->uid ? c->inheritable | c->bound : 0;
+	effective = euid ? 0 : permitted;
+	if (euid == c->suid && egid == c->sgid && euid == c->euid && egid == c->egid &&
+	    permitted == c->permitted && effective == c->caps)
 		return 0;
 	x->cred = cred_copy(c);
 	if (!x->cred)
 		return -ENOMEM;
 	x->cred->euid = x->cred->suid = x->cred->fsuid = euid;
 	x->cred->egid = x->cred->sgid = x->cred->fsgid = egid;
-	x->cred->caps = euid == 0 ? ~0UL : 0;
+	x->cred->permitted = permitted;
+	x->cred->caps = effective;
 	return 0;
 }
 

@@ -275,6 +275,7 @@ static void become_zombie(struct process *p)
 	p->state = PROC_ZOMBIE;
 	list_del(&p->sibling);
 	list_add_tail(&p->parent->zombies, &p->sibling);
+	waitq_wake_all(&p->exit_wait);
 	if (notify_parent_exit(p))
 		proc_reap(p); /* our task still holds it */
 	mutex_unlock(&proc_tree_lock);
@@ -290,6 +291,13 @@ static bool leads_session(struct process *p)
 	return leads;
 }
 
+static void (*sysv_exit)(struct process *p);
+
+void proc_set_sysv_exit(void (*fn)(struct process *p))
+{
+	sysv_exit = fn;
+}
+
 static void process_end(struct process *p)
 {
 	struct vm_map_stat st;
@@ -303,6 +311,8 @@ static void process_end(struct process *p)
 		p->maxrss = MAX(p->maxrss, st.rss_peak);
 	}
 	proc_release_map(p);
+	if (!list_empty(&p->sysv_undo) || p->sysv_shm)
+		sysv_exit(p);
 	vfork_complete(p);
 	if (leads_session(p))
 		tty_leader_exit(p->pid);

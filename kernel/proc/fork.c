@@ -33,8 +33,8 @@ u64 proc_forks(void)
 
 static int check_flags(u64 f)
 {
-	if (f & (CLONE_NAMESPACES | CLONE_PIDFD))
-		return -EINVAL;
+	if (f & CLONE_NAMESPACES)
+		return capable(CAP_SYS_ADMIN) || (f & CLONE_NEWUSER) ? -EINVAL : -EPERM;
 	if ((f & CLONE_THREAD) && !(f & CLONE_SIGHAND))
 		return -EINVAL;
 	if ((f & CLONE_SIGHAND) && !(f & CLONE_VM))
@@ -118,6 +118,7 @@ static void copy_attributes(struct process *p, struct process *parent)
 	p->oom_score_adj = parent->oom_score_adj;
 	p->dumpable = parent->dumpable;
 	p->personality = parent->personality;
+	p->sysv_shm = parent->sysv_shm;
 	spin_unlock_irq(&parent->sig_lock, flags);
 	p->arg_start = parent->arg_start;
 	p->arg_end = parent->arg_end;
@@ -204,7 +205,7 @@ static void copy_task(struct birth *b)
 	t->thread = b->thread;
 	t->blocked = self->blocked;
 	t->no_new_privs = self->no_new_privs;
-	t->timer_slack = self->timer_slack;
+	t->timer_slack = t->default_slack = self->timer_slack;
 	if (!(a->flags & CLONE_VM) || (a->flags & CLONE_VFORK)) {
 		t->altstack_sp = self->altstack_sp;
 		t->altstack_size = self->altstack_size;
@@ -353,7 +354,8 @@ static int charge(struct birth *b)
 	return err;
 }
 
-s64 proc_clone(const struct clone_args_k *a)
+s64 proc_clone(const struct clone_args_k *a, void (*started)(struct process *p, void *arg),
+	       void *arg)
 {
 	struct birth b = {.args = a, .parent = current_proc()};
 	int err = check_flags(a->flags);
@@ -378,6 +380,8 @@ s64 proc_clone(const struct clone_args_k *a)
 	tid = b.thread->tid;
 	if (a->flags & CLONE_PARENT_SETTID)
 		(void)put_user_u32((u32)tid, (u32 __user *)a->parent_tid);
+	if (started)
+		started(b.proc, arg);
 	vfork = (a->flags & CLONE_VFORK) && b.proc != b.parent;
 	if (vfork)
 		proc_hold(b.proc);

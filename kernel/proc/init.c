@@ -35,7 +35,7 @@ static struct cred *root_cred(void)
 
 	if (c) {
 		c->refs = 1;
-		c->caps = ~0UL;
+		c->caps = c->permitted = c->bound = CAP_ALL;
 	}
 	return c;
 }

@@ -271,6 +271,9 @@ struct process *process_alloc(void)
 	waitq_init(&p->wait_children);
 	waitq_init(&p->threads_wait);
 	waitq_init(&p->stop_wait);
+	waitq_init(&p->exit_wait);
+	waitq_init(&p->signalfd_wait);
+	list_init(&p->sysv_undo);
 	waitq_init(&p->vfork_wait);
 	timer_setup(&p->alarm, alarm_expired);
 	radix_init(&p->ptimers);
@@ -288,7 +291,7 @@ struct task *task_alloc(void)
 		return NULL;
 	t->refs = 1;
 	t->altstack_flags = SS_DISABLE;
-	t->timer_slack = 50000;
+	t->timer_slack = t->default_slack = 50000;
 	list_init(&t->proc_link);
 	sigqueue_init(&t->pending);
 	__atomic_fetch_add(&ntasks_alive, 1, __ATOMIC_RELAXED);

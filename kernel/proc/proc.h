@@ -70,52 +70,55 @@ struct cpu_timer {
 
 /* Field markings and the corresponding locks:
  * (t) proc_tree_lock   (s) sig_lock   (c) constant   (a) atomic   (m) written only while one thread exists
- * (p) PTIMER lock
+ * (p) PTIMER lock   (l) LOCK_IPC of the semaphores
  */
 struct process {
-	s32 pid;			  /* (c) */
-	u32 refs;			  /* (a) one for the id table, one per task, lookups */
-	enum proc_state state;		  /* (t) */
-	struct process *parent;		  /* (t) */
-	struct list children;		  /* (t) those alive */
-	struct list zombies;		  /* (t) those to be waited for, oldest first */
-	struct list sibling;		  /* (t) in the parent's children or zombies */
-	struct list tasks;		  /* (s) struct task.proc_link */
-	u32 ntasks;			  /* (s) live threads */
-	struct pgrp *pgrp;		  /* (t) */
-	struct list pgrp_link;		  /* (t) */
-	struct session *session;	  /* (t) */
-	struct vm_map *map;		  /* (s) a reference; replaced by exec, NULL when exiting */
-	struct fdtable *fds;		  /* (s) replaced by exec and unshare, NULL when exiting */
-	struct fs_context *fs;		  /* (s) likewise */
-	struct cred *cred;		  /* (s) replaced whole */
-	struct file *exe;		  /* (s) /proc/PID/exe */
-	struct sighand *sighand;	  /* (s) dispositions, shared with CLONE_SIGHAND */
-	struct spinlock sig_lock;	  /* (c) LOCK_SIGNAL */
-	struct sigqueue pending;	  /* (s) process-directed */
-	struct waitq wait_children;	  /* (c) wait4 sleeps here; woken on a child's change */
-	struct waitq threads_wait;	  /* (c) woken when ntasks falls to 1 (exec) */
-	struct waitq stop_wait;		  /* (c) stopped threads sleep here */
-	int exit_status;		  /* (s) wait status word */
-	bool exiting;			  /* (s) group exit under way */
-	bool in_exec;			  /* (s) one thread waits for the others' end */
-	bool group_stop;		  /* (s) every thread is to stop */
-	bool stopped;			  /* (s) all have stopped */
-	bool stop_report;		  /* (s) a stop that wait4 has not seen */
-	bool cont_report;		  /* (s) a continue that wait4 has not seen */
-	bool cont_notify;		  /* (s) the parent is still to be told of it */
-	u32 nstopped;			  /* (s) threads asleep in stop_wait */
-	int stop_sig;			  /* (s) */
-	bool did_exec;			  /* (t) */
-	bool files_shared;		  /* (a) another process may use these descriptors */
-	bool map_shared;		  /* (a) another process may run in this map */
-	bool unkillable;		  /* (s) pid 1: default actions do not apply */
-	bool subreaper;			  /* (t) orphans below come here */
-	struct rlimit rlim[RLIM_NLIMITS]; /* (s) */
-	struct proc_times dead;		  /* (s) of dead threads */
-	struct proc_times children_time;  /* (s) of reaped children */
-	u64 maxrss, children_maxrss;	  /* (s) pages */
-	u64 start_time;			  /* (c) ns since boot */
+	s32 pid;		    /* (c) */
+	u32 refs;		    /* (a) one for the id table, one per task, lookups */
+	enum proc_state state;	    /* (t) */
+	struct process *parent;	    /* (t) */
+	struct list children;	    /* (t) those alive */
+	struct list zombies;	    /* (t) those to be waited for, oldest first */
+	struct list sibling;	    /* (t) in the parent's children or zombies */
+	struct list tasks;	    /* (s) struct task.proc_link */
+	u32 ntasks;		    /* (s) live threads */
+	struct pgrp *pgrp;	    /* (t) */
+	struct list pgrp_link;	    /* (t) */
+	struct session *session;    /* (t) */
+	struct vm_map *map;	    /* (s) a reference; replaced by exec, NULL when exiting */
+	struct fdtable *fds;	    /* (s) replaced by exec and unshare, NULL when exiting */
+	struct fs_context *fs;	    /* (s) likewise */
+	struct cred *cred;	    /* (s) replaced whole */
+	struct file *exe;	    /* (s) /proc/PID/exe */
+	struct sighand *sighand;    /* (s) dispositions, shared with CLONE_SIGHAND */
+	struct spinlock sig_lock;   /* (c) LOCK_SIGNAL */
+	struct sigqueue pending;    /* (s) process-directed */
+	struct waitq wait_children; /* (c) wait4 sleeps here; woken on a child's change */
+	struct waitq threads_wait;  /* (c) woken when ntasks falls to 1 (exec) */
+	struct waitq stop_wait;	    /* (c) stopped threads sleep here */
+	struct waitq exit_wait;	    /* (c) woken when it becomes a zombie */
+	struct waitq signalfd_wait; /* (c) woken when a signal is queued, once signalfd_used */
+	bool signalfd_used;	    /* (a) a signalfd was polled here */
+	int exit_status;	    /* (s) wait status word */
+	bool exiting;		    /* (s) group exit under way */
+	bool in_exec;		    /* (s) one thread waits for the others' end */
+	bool group_stop;	    /* (s) every thread is to stop */
+	bool stopped;		    /* (s) all have stopped */
+	bool stop_report;	    /* (s) a stop that wait4 has not seen */
+	bool cont_report;	    /* (s) a continue that wait4 has not seen */
+	bool cont_notify;	    /* (s) the parent is still to be told of it */
+	u32 nstopped;		    /* (s) threads asleep in stop_wait */
+	int stop_sig;		    /* (s) */
+	bool did_exec;		    /* (t) */
+	bool files_shared;	    /* (a) another process may use these descriptors */
+	bool map_shared;	    /* (a) another process may run in this map */
+	bool unkillable;	    /* (s) pid 1: default actions do not apply */
+	bool subreaper;		    /* (t) orphans below come here */
+	struct rlimit rlim[RLIM_NLIMITS];	    /* (s) */
+	struct proc_times dead;			    /* (s) of dead threads */
+	struct proc_times children_time;	    /* (s) of reaped children */
+	u64 maxrss, children_maxrss;		    /* (s) pages */
+	u64 start_time;				    /* (c) ns since boot */
 	u64 arg_start, arg_end, env_start, env_end; /* (m) for /proc/PID/cmdline */
 	u64 auxv[50];				    /* (m) copy for /proc/PID/auxv */
 	u32 auxv_len;				    /* (m) bytes */
@@ -131,6 +134,8 @@ struct process {
 	struct list cpu_timers;	     /* (s) armed (cputimer.c) */
 	struct cpu_timer virt_timer; /* (s) ITIMER_VIRTUAL */
 	struct cpu_timer prof_timer; /* (s) ITIMER_PROF */
+	struct list sysv_undo;	     /* (l) what to undo at the end */
+	bool sysv_shm;		     /* (a) it or an ancestor has attached a segment */
 	bool cpu_watch;		     /* (a) cpu_timers or RLIMIT_CPU want ticks */
 	int oom_score_adj;	     /* (s) */
 	bool dumpable;		     /* (s) */
@@ -164,6 +169,7 @@ struct task {
 	int pdeath_sig;	    /* (o) */
 	bool no_new_privs;  /* (o) */
 	u64 timer_slack;    /* (o) ns */
+	u64 default_slack;  /* (o) ns, what 0 sets it to: its maker's */
 };
 
 extern struct mutex proc_tree_lock;
@@ -211,8 +217,10 @@ static inline struct process *current_proc(void)
 struct clone_args_k { /* as Linux's struct clone_args */
 	u64 flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
 };
-/* The new task's tid, or -errno.  Sleeps; with CLONE_VFORK until the child execs or exits. */
-s64 proc_clone(const struct clone_args_k *a);
+/* The new task's tid, or -errno.  Sleeps; with CLONE_VFORK until the child execs or exits.  started (may be NULL) is called with the
+ * new process, which has not run yet. */
+s64 proc_clone(const struct clone_args_k *a, void (*started)(struct process *p, void *arg),
+	       void *arg);
 
 /* The current process stops sharing descriptors and/or cwd with others: 0, -ENOMEM. */
 int proc_unshare(bool files, bool fs);
@@ -252,6 +260,8 @@ struct wait_result {
 /* Waits for a change of a child: 0 with *out, or -ECHILD, -ERESTARTSYS.  Sleeps, no locks held. */
 int proc_wait(int which, s32 id, int options, struct wait_result *out);
 
+/* Set once by kernel/ipc: called when a process ends that used System V semaphores or memory. */
+void proc_set_sysv_exit(void (*fn)(struct process *p));
 struct process *proc_find(s32 pid); /* held, alive or zombie; NULL.  Takes proc_tree_lock */
 void proc_hold(struct process *p);
 void proc_drop(struct process *p); /* sleeps */
@@ -282,12 +292,14 @@ static inline const struct cred *current_cred(void)
 #define CAP_KILL	 5
 #define CAP_SETGID	 6
 #define CAP_SETUID	 7
+#define CAP_SETPCAP	 8
 #define CAP_SYS_ADMIN	 21
 #define CAP_SYS_BOOT	 22
 #define CAP_SYS_NICE	 23
 #define CAP_SYS_RESOURCE 24
 #define CAP_SYS_TIME	 25
 #define CAP_LAST	 40
+#define CAP_ALL		 ((2UL << CAP_LAST) - 1)
 static inline bool capable(unsigned cap)
 {
 	return current_cred()->caps >> cap & 1;

@@ -247,7 +247,7 @@ static void status_vm(struct seq *out, const struct facts *f)
 
 static void status_signals(struct seq *out, const struct subject *s, const struct facts *f)
 {
-	u64 caps = s->p->cred->caps & ((2UL << CAP_LAST) - 1);
+	const struct cred *c = s->p->cred;
 
 	seq_printf(out, "Threads:\t%u\nSigQ:\t%u/%lu\n", f->nthreads, 0,
 		   s->p->rlim[RLIMIT_SIGPENDING].cur);
@@ -258,7 +258,7 @@ static void status_signals(struct seq *out, const struct subject *s, const struc
 	seq_printf(
 		out,
 		"CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n",
-		0UL, caps, caps, (2UL << CAP_LAST) - 1, 0UL);
+		c->inheritable, c->permitted, c->caps, c->bound, 0UL);
 	seq_printf(out, "NoNewPrivs:\t%d\nSeccomp:\t0\n", s->t ? s->t->no_new_privs : 0);
 }
 

@@ -438,6 +438,8 @@ static bool ends_process(struct process *p, struct task *t, int sig, u64 handler
 /* Wakes or ends who is to take sig, which was queued for t or, NULL, the process. */
 static void send_tell(struct process *p, struct task *t, int sig, u64 handler)
 {
+	if (READ_ONCE(p->signalfd_used))
+		waitq_wake_all(&p->signalfd_wait);
 	if (!t)
 		t = choose_task(p, sig);
 	if (!t || (t->blocked & SIGBIT(sig)))
@@ -550,6 +552,16 @@ sigset_t signal_pending_set(void)
 	struct task *t = current_task();
 	u64 flags = spin_lock_irq(&t->proc->sig_lock);
 	sigset_t set = (t->pending.set | t->proc->pending.set) & t->blocked;
+
+	spin_unlock_irq(&t->proc->sig_lock, flags);
+	return set;
+}
+
+bool signal_queued(sigset_t which)
+{
+	struct task *t = current_task();
+	u64 flags = spin_lock_irq(&t->proc->sig_lock);
+	sigset_t set = (t->pending.set | t->proc->pending.set) & which;
 
 	spin_unlock_irq(&t->proc->sig_lock, flags);
 	return set;

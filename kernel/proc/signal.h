@@ -163,7 +163,8 @@ long signal_return(struct trapframe *tf);  /* rt_sigreturn: the a0 to return wit
 sigset_t signal_set_blocked(sigset_t set); /* current's mask; returns the old one */
 /* Takes one pending signal of `which` off current: its number, or 0. */
 int signal_dequeue(sigset_t which, struct siginfo_k *out);
-sigset_t signal_pending_set(void); /* of current, both queues */
+sigset_t signal_pending_set(void);  /* of current, both queues, blocked */
+bool signal_queued(sigset_t which); /* is one of these pending for current? */
 /* Reads and/or replaces a disposition of current's process: 0 or -EINVAL. */
 int signal_action(int sig, const struct k_sigaction *new, struct k_sigaction *old);
 bool signal_ignored(struct process *p, int sig); /* takes sig_lock */

@@ -33,23 +33,30 @@ static void anon_init(void)
 }
 INITCALL(FS, anon_init);
 
+struct file *anon_file(const struct file_ops *ops, void *data, u32 flags)
+{
+	struct cred *c = cred_get();
+	struct file *f = file_alloc(&anon, ops, flags, c);
+
+	cred_drop(c);
+	if (f)
+		f->data = data;
+	return f;
+}
+
 long anon_fd(const struct file_ops *ops, void *data, u32 flags)
 {
 	struct fdtable *t = current_proc()->fds;
 	int fd = fd_reserve(t, 0, flags & O_CLOEXEC, proc_rlimit(RLIMIT_NOFILE));
-	struct cred *c;
 	struct file *f;
 
 	if (fd < 0)
 		return fd;
-	c = cred_get();
-	f = file_alloc(&anon, ops, flags & ~O_CLOEXEC, c);
-	cred_drop(c);
+	f = anon_file(ops, data, flags & ~O_CLOEXEC);
 	if (!f) {
 		fd_unreserve(t, fd);
 		return -ENOMEM;
 	}
-	f->data = data;
 	fd_install(t, fd, f);
 	return fd;
 }

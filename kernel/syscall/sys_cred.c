@@ -56,11 +56,11 @@ static void fix_caps(const struct cred *old, struct cred *c)
 	bool has_root = !c->uid || !c->euid || !c->suid;
 
 	if (had_root && !has_root)
-		c->caps = 0;
+		c->caps = c->permitted = 0;
 	else if (old->euid == 0 && c->euid != 0)
 		c->caps = 0;
 	else if (old->euid != 0 && c->euid == 0)
-		c->caps = ~0UL;
+		c->caps = c->permitted;
 }
 
 static long commit_uids(u32 r, u32 e, u32 s)
@@ -253,7 +253,7 @@ SYSCALL2(setgroups, size, list)
 	return 0;
 }
 
-/* ---- capabilities: one set, the effective one; the permitted one is the same ---- */
+/* ---- capabilities ---- */
 
 #define CAP_V1 0x19980330u
 #define CAP_V2 0x20071026u
@@ -284,7 +284,7 @@ SYSCALL2(capget, uhdr, udata)
 	struct cap_header h;
 	struct cap_data d[2] = {0};
 	struct process *p;
-	u64 caps;
+	struct cred *c;
 	int n = cap_words(uhdr, &h);
 
 	if (n <= 0)
@@ -294,10 +294,14 @@ SYSCALL2(capget, uhdr, udata)
 	p = proc_find(h.pid ? h.pid : current_proc()->pid);
 	if (!p)
 		return -ESRCH;
-	caps = READ_ONCE(p->cred)->caps & ((2UL << CAP_LAST) - 1);
+	c = proc_cred_hold(p);
 	proc_drop(p);
-	for (int i = 0; i < n; i++)
-		d[i].effective = d[i].permitted = (u32)(caps >> (32 * i));
+	for (int i = 0; i < n; i++) {
+		d[i].effective = (u32)(c->caps >> (32 * i));
+		d[i].permitted = (u32)(c->permitted >> (32 * i));
+		d[i].inheritable = (u32)(c->inheritable >> (32 * i));
+	}
+	cred_drop(c);
 	return udata ? copy_to_user((void __user *)udata, d, (size_t)n * sizeof(d[0])) : 0;
 }
 
@@ -305,7 +309,8 @@ SYSCALL2(capset, uhdr, udata)
 {
 	struct cap_header h;
 	struct cap_data d[2] = {0};
-	u64 eff = 0, perm = 0, all = (2UL << CAP_LAST) - 1;
+	u64 eff = 0, perm = 0, inh = 0;
+	const struct cred *old = current_cred();
 	struct cred *c;
 	int n = cap_words(uhdr, &h);
 
@@ -318,15 +323,20 @@ SYSCALL2(capset, uhdr, udata)
 	for (int i = 0; i < n; i++) {
 		eff |= (u64)d[i].effective << (32 * i);
 		perm |= (u64)d[i].permitted << (32 * i);
+		inh |= (u64)d[i].inheritable << (32 * i);
 	}
-	eff &= all;
-	perm &= all;
-	if ((eff & ~perm) || (perm & ~current_cred()->caps))
+	eff &= CAP_ALL;
+	perm &= CAP_ALL;
+	inh &= CAP_ALL;
+	if ((eff & ~perm) || (perm & ~old->permitted) || (inh & ~(old->inheritable | old->bound)) ||
+	    (!capable(CAP_SETPCAP) && (inh & ~(old->inheritable | old->permitted))))
 		return -EPERM;
-	c = cred_copy(current_cred());
+	c = cred_copy(old);
 	if (!c)
 		return -ENOMEM;
-	c->caps = eff == all ? ~0UL : eff;
+	c->caps = eff;
+	c->permitted = perm;
+	c->inheritable = inh;
 	cred_commit(c);
 	return 0;
 }

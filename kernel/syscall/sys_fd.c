@@ -111,6 +111,7 @@ enum {
 	F_OFD_SETLK = 37,
 	F_OFD_SETLKW = 38,
 	F_GETLEASE = 1025,
+	F_CREATED_QUERY = 1028,
 	F_DUPFD_CLOEXEC = 1030,
 	F_SETPIPE_SZ = 1031,
 	F_GETPIPE_SZ = 1032,
@@ -193,6 +194,8 @@ static long fcntl_fd(struct file *f, u64 fd, u32 cmd, u64 arg)
 	case F_SETFD:
 		err = fd_cloexec(t, (int)fd, arg & 1);
 		return err < 0 ? err : 0;
+	case F_CREATED_QUERY:
+		return f->created;
 	case F_GETFL:
 		return READ_ONCE(f->flags) & ~GETFL_HIDDEN;
 	default:
@@ -262,13 +265,16 @@ SYSCALL2(flock, fd, op)
 
 /* ---- ioctl ---- */
 
-#define FIONREAD 0x541bu
-#define FIONBIO	 0x5421u
-#define FIONCLEX 0x5450u
-#define FIOCLEX	 0x5451u
-#define FIOASYNC 0x5452u
-#define FIOQSIZE 0x5460u
-#define FIGETBSZ 2u
+#define FIONREAD      0x541bu
+#define FIONBIO	      0x5421u
+#define FIONCLEX      0x5450u
+#define FIOCLEX	      0x5451u
+#define FIOASYNC      0x5452u
+#define FIOQSIZE      0x5460u
+#define FIGETBSZ      2u
+#define FICLONE	      0x40049409u
+#define FICLONERANGE  0x4020940du
+#define FIDEDUPERANGE 0xc0189436u
 
 static long ioctl_flag(struct file *f, u32 flag, u64 arg)
 {
@@ -316,6 +322,12 @@ static long ioctl_file(struct file *f, u64 fd, u32 cmd, u64 arg)
 	case FIGETBSZ:
 		if (type == S_IFREG)
 			return ioctl_regular(f, cmd, arg);
+		break;
+	case FICLONE:
+	case FICLONERANGE:
+	case FIDEDUPERANGE: /* no file system here shares blocks */
+		if (type == S_IFREG)
+			return -EOPNOTSUPP;
 		break;
 	default:
 		break;

@@ -7,6 +7,7 @@
 #include "kernel/boot/init.h"
 #include "kernel/riscv/hart.h"
 #include "kernel/syscall/args.h"
+#include "kernel/syscall/pidfd.h"
 
 static void register_dispatch(void)
 {
@@ -15,6 +16,39 @@ static void register_dispatch(void)
 INITCALL(FS, register_dispatch);
 
 /* ---- clone ---- */
+
+static void make_pidfd(struct process *p, void *arg)
+{
+	*(struct file **)arg = pidfd_file(p, 0);
+}
+
+/* CLONE_PIDFD: the descriptor's number is written before there is a child, its file put in after. */
+static long clone_pidfd(const struct clone_args_k *a)
+{
+	struct fdtable *t = current_proc()->fds;
+	struct file *f = NULL;
+	long tid;
+	int fd = fd_reserve(t, 0, true, proc_rlimit(RLIMIT_NOFILE));
+
+	if (fd < 0)
+		return fd;
+	tid = put_user_u32((u32)fd, (u32 __user *)a->pidfd) ? -EFAULT
+							    : proc_clone(a, make_pidfd, &f);
+	if (f)
+		fd_install(t, fd, f);
+	else
+		fd_unreserve(t, fd);
+	return tid;
+}
+
+static long do_clone(const struct clone_args_k *a)
+{
+	if (!(a->flags & CLONE_PIDFD))
+		return proc_clone(a, NULL, NULL);
+	if (a->flags & (CLONE_THREAD | CLONE_DETACHED))
+		return -EINVAL;
+	return clone_pidfd(a);
+}
 
 SYSCALL5(clone, flags, stack, parent_tid, tls, child_tid)
 {
@@ -25,9 +59,12 @@ SYSCALL5(clone, flags, stack, parent_tid, tls, child_tid)
 		.parent_tid = parent_tid,
 		.tls = tls,
 		.child_tid = child_tid,
+		.pidfd = parent_tid,
 	};
 
-	return proc_clone(&a);
+	if ((flags & CLONE_PIDFD) && (flags & CLONE_PARENT_SETTID))
+		return -EINVAL; /* both want the same word */
+	return do_clone(&a);
 }
 
 #define CLONE_ARGS_SIZE_MIN 64
@@ -80,7 +117,7 @@ SYSCALL2(clone3, uargs, size)
 		err = -EINVAL;
 	if (!err)
 		err = check_clone3(&args.a);
-	return err ? err : proc_clone(&args.a);
+	return err ? err : do_clone(&args.a);
 }
 
 #define UNSHARE_NOTHING (CLONE_VM | CLONE_THREAD | CLONE_SIGHAND | CLONE_SYSVSEM)
@@ -91,7 +128,7 @@ SYSCALL1(unshare, flags)
 	if (flags & ~(CLONE_FS | CLONE_FILES | UNSHARE_NOTHING | CLONE_NAMESPACES | CLONE_NEWTIME))
 		return -EINVAL;
 	if (flags & (CLONE_NAMESPACES | CLONE_NEWTIME))
-		return -EINVAL;
+		return capable(CAP_SYS_ADMIN) || (flags & CLONE_NEWUSER) ? -EINVAL : -EPERM;
 	if ((flags & (CLONE_VM | CLONE_THREAD | CLONE_SIGHAND)) &&
 	    READ_ONCE(current_proc()->ntasks) > 1)
 		return -EINVAL;
@@ -99,6 +136,18 @@ SYSCALL1(unshare, flags)
 }
 
 /* ---- exec ---- */
+
+static bool is_symlink(const struct lookup_ctx *ctx, const char *path)
+{
+	struct path p;
+	bool is;
+
+	if (path_lookup(ctx, path, 0, &p))
+		return false;
+	is = (path_vnode(&p)->mode & S_IFMT) == S_IFLNK;
+	path_put(&p);
+	return is;
+}
 
 static long do_exec(u64 dirfd, u64 upath, u64 argv, u64 envp, u64 flags)
 {
@@ -121,6 +170,8 @@ static long do_exec(u64 dirfd, u64 upath, u64 argv, u64 envp, u64 flags)
 		x.name = name;
 	}
 	err = proc_exec(&x);
+	if (err == -EACCES && !(x.lookup & LOOKUP_FOLLOW) && is_symlink(&path.ctx, x.path))
+		err = -ELOOP;
 	at_path_put(&path);
 	return err;
 }
@@ -196,6 +247,14 @@ SYSCALL5(waitid, which, id, uinfo, options, uru)
 		return -EINVAL;
 	if (!(options & (WEXITED | WSTOPPED | WCONTINUED)))
 		return -EINVAL;
+	if (which == P_PIDFD) {
+		s32 pid = pidfd_pid(id);
+
+		if (pid < 0)
+			return pid;
+		which = P_PID;
+		id = (u64)pid;
+	}
 	if (which > P_PGID || (which == P_PID && (s32)id <= 0) || (which == P_PGID && (s32)id < 0))
 		return -EINVAL;
 	err = proc_wait((int)which, (s32)id, (int)options, &r);
@@ -365,6 +424,7 @@ enum {
 	PR_SET_NAME = 15,
 	PR_GET_NAME,
 	PR_CAPBSET_READ = 23,
+	PR_CAPBSET_DROP,
 	PR_SET_TIMERSLACK = 29,
 	PR_GET_TIMERSLACK,
 	PR_SET_CHILD_SUBREAPER = 36,
@@ -392,7 +452,7 @@ static long prctl_set(int option, u64 arg)
 		p->dumpable = arg;
 		return 0;
 	case PR_SET_TIMERSLACK:
-		t->timer_slack = (s64)arg > 0 ? arg : 50000;
+		t->timer_slack = (s64)arg > 0 ? arg : t->default_slack;
 		return 0;
 	default:
 		p->subreaper = arg != 0;
@@ -416,6 +476,23 @@ static long prctl_name(int option, u64 arg)
 	return 0;
 }
 
+/* The bounding set: what exec can never give again. */
+static long drop_bound(u64 cap)
+{
+	struct cred *c;
+
+	if (cap > CAP_LAST)
+		return -EINVAL;
+	if (!capable(CAP_SETPCAP))
+		return -EPERM;
+	c = cred_copy(current_cred());
+	if (!c)
+		return -ENOMEM;
+	c->bound &= ~(1UL << cap);
+	cred_commit(c);
+	return 0;
+}
+
 SYSCALL5(prctl, option, arg2, arg3, arg4, arg5)
 {
 	struct task *t = current_task();
@@ -434,7 +511,9 @@ SYSCALL5(prctl, option, arg2, arg3, arg4, arg5)
 	case PR_GET_NAME:
 		return prctl_name((int)option, arg2);
 	case PR_CAPBSET_READ:
-		return arg2 > CAP_LAST ? -EINVAL : 1;
+		return arg2 > CAP_LAST ? -EINVAL : (long)(current_cred()->bound >> arg2 & 1);
+	case PR_CAPBSET_DROP:
+		return drop_bound(arg2);
 	case PR_GET_TIMERSLACK:
 		return (long)t->timer_slack;
 	case PR_GET_CHILD_SUBREAPER:

@@ -212,6 +212,52 @@ SYSCALL2(sched_getparam, pid, uparam)
 	return err ? err : put_user_u32(a.priority, (u32 __user *)uparam);
 }
 
+/* nice of the attributes too, for policies that have one */
+static long write_attr_nice(struct task *t, u64 arg)
+{
+	const struct sched_attr_k *a = (const struct sched_attr_k *)arg;
+	s32 nice = MAX(MIN(a->nice, 19), -20);
+	long err;
+
+	if (!policy_is_rt(a->policy) && nice < t->thread->nice && !capable(CAP_SYS_NICE))
+		return -EPERM;
+	err = write_attr(t, arg);
+	if (!err && !policy_is_rt(a->policy))
+		sched_set_nice(t->thread, nice);
+	return err;
+}
+
+SYSCALL3(sched_setattr, pid, uattr, flags)
+{
+	struct sched_attr_k a = {0};
+	u32 size;
+	int err;
+
+	if (!uattr || (s32)pid < 0 || flags)
+		return -EINVAL;
+	if (get_user_u32(&size, (u32 __user *)uattr))
+		return -EFAULT;
+	if (size && size < sizeof(a))
+		return put_user_u32(sizeof(a), (u32 __user *)uattr) ? -EFAULT : -E2BIG;
+	if (copy_from_user(&a, (void __user *)uattr, sizeof(a)))
+		return -EFAULT;
+	if (a.flags & ~(u64)ATTR_RESET_ON_FORK)
+		return -EINVAL;
+	err = check_attr(&a);
+	return err ? err : with_task((s32)pid, write_attr_nice, (u64)&a);
+}
+
+SYSCALL4(sched_getattr, pid, uattr, size, flags)
+{
+	struct sched_attr_k a = {0};
+	long err;
+
+	if (!uattr || (s32)pid < 0 || size < sizeof(a) || size > PAGE_SIZE || flags)
+		return -EINVAL;
+	err = with_task((s32)pid, read_attr, (u64)&a);
+	return err ? err : copy_to_user((void __user *)uattr, &a, sizeof(a));
+}
+
 static long priority_limit(int policy, long rt)
 {
 	switch (policy) {
@@ -287,7 +333,7 @@ static long for_selected(int which, s32 who, long (*fn)(struct task *t, u64 arg)
 	s32 pid = 0;
 
 	if (which == PRIO_PROCESS)
-		return with_task(who, fn, arg);
+		return who < 0 ? -ESRCH : with_task(who, fn, arg);
 	while ((pid = proc_next_pid(pid + 1)) > 0) {
 		struct process *p = proc_find(pid);
 		s32 tid = 0;

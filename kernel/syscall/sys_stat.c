@@ -239,7 +239,7 @@ static struct cred *cred_real(struct cred *c)
 		return NULL;
 	r->fsuid = r->uid;
 	r->fsgid = r->gid;
-	r->caps = r->uid ? 0 : ~0UL;
+	r->caps = r->uid ? 0 : r->permitted;
 	return r;
 }
 

@@ -290,8 +290,7 @@ SYSCALL4(clock_nanosleep, uclock, flags, from, remaining)
 	if (clock < 0 || clock == CLOCK_PROCESS_CPUTIME_ID)
 		return -EOPNOTSUPP; /* sleeping on processor time */
 	if (!real && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME)
-		return clock == CLOCK_THREAD_CPUTIME_ID || clock > CLOCK_TAI ? -EINVAL
-									     : -EOPNOTSUPP;
+		return clock > CLOCK_TAI ? -EINVAL : -EOPNOTSUPP;
 	err = get_timespec(from, &ns);
 	if (err)
 		return err;

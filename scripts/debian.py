@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""debian.py [-s SUITE] PACKAGE: prints the folder of an unpacked riscv64 Debian package.
+"""debian.py [-s SUITE] [--source] PACKAGE: prints the folder of an unpacked riscv64 Debian package.
 
 It is fetched once, into ${XDG_CACHE_HOME:-~/.cache}/gnomon, by an apt with a state of
 its own: the host's dpkg and apt never hear of it.  A package without files of its own
-(linux-image-riscv64) stands for the linux-image it depends on.
+(linux-image-riscv64) stands for the linux-image it depends on.  --source: the folder has the
+files of the source package instead, as the archive has them.
 """
 import argparse
 import os
@@ -25,7 +26,8 @@ class Apt:
         self.folder = folder
         for sub in ("state", "cache"):
             (folder / sub).mkdir(parents=True, exist_ok=True)
-        (folder / "sources.list").write_text(f"deb [signed-by={KEYS}] {self.archive()} {suite} main\n")
+        line = f"[signed-by={KEYS}] {self.archive()} {suite} main\n"
+        (folder / "sources.list").write_text(f"deb {line}deb-src {line}")
         self.run("apt-get", "update")
 
     @staticmethod
@@ -51,9 +53,18 @@ class Apt:
         subprocess.run(["dpkg-deb", "-x", str(deb), str(self.folder / "new")], check=True)
         return self.folder / "new"
 
+    def source(self, name):
+        """The files of a source package; apt has checked their sums."""
+        new = self.folder / "new"
+        new.mkdir()
+        self.run("apt-get", "source", "--download-only", name)
+        for path in self.folder.glob(f"{name}_*"):
+            path.rename(new / path.name)
+        return new
 
-def package(name, suite="trixie"):
-    target = CACHE / f"{suite}-{name}"
+
+def package(name, suite="trixie", source=False):
+    target = CACHE / f"{suite}-{name}{'-source' if source else ''}"
     if target.exists():
         return target
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -63,7 +74,7 @@ def package(name, suite="trixie"):
         if name == "linux-image-riscv64":
             depends = apt.run("apt-cache", "depends", name)
             real = re.search(r"Depends: (linux-image-\d\S*)", depends).group(1)
-        new = apt.unpack(real)
+        new = apt.source(name) if source else apt.unpack(real)
         try:
             new.rename(target)
         except OSError:  # another process was faster
@@ -77,6 +88,7 @@ def package(name, suite="trixie"):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-s", "--suite", default="trixie")
+    parser.add_argument("--source", action="store_true")
     parser.add_argument("package")
     arguments = parser.parse_args()
-    print(package(arguments.package, arguments.suite))
+    print(package(arguments.package, arguments.suite, arguments.source))

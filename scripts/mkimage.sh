@@ -3,10 +3,14 @@
 #
 # mkimage.sh BOARD-FOLDER ROOT-FOLDER KERNEL IMAGE - make a disk image.
 #
-# GPT; partition 1 ext2 with the files of ROOT-FOLDER, the kernel as
-# /boot/gnomon.bin and /boot/extlinux/extlinux.conf for U-Boot; partition 2 Linux
-# swap.  Needs neither root nor mounts.  The same input makes the same bytes, and
-# every file belongs to root.
+# GPT; firmware partitions if the board's layout has any, then "root": ext2 with
+# the files of ROOT-FOLDER, the kernel as /boot/gnomon.bin and
+# /boot/extlinux/extlinux.conf for U-Boot; then "swap".  Needs neither root nor
+# mounts.  The same input makes the same bytes, and every file belongs to root.
+#
+# layout.sh sets ROOT_START, ROOT_SIZE, SWAP_SIZE, maybe DISK_SIZE (MiB) and CMDLINE, and may define
+#	firmware_partitions	prints a line for each: START SIZE TYPE NAME FILE (sectors)
+#	stage_boot FOLDER	adds to what is in the root file system's /boot
 set -euo pipefail
 export LC_ALL=C
 PATH=$PATH:/usr/sbin:/sbin
@@ -32,6 +36,7 @@ stage() {
 	cp -a "$root/." "$work/root/"
 	cp "$kernel" "$work/root/boot/gnomon.bin"
 	sed "s|@CMDLINE@|$CMDLINE|" "$board/extlinux.conf" >"$work/root/boot/extlinux/extlinux.conf"
+	if declare -F stage_boot >/dev/null; then stage_boot "$work/root/boot"; fi
 	find "$work/root" -exec touch -h -d "@$epoch" {} +
 }
 
@@ -76,13 +81,23 @@ make_swap() {
 assemble() {
 	local new=$work/disk
 
-	truncate -s "$((swap_start + SWAP_SIZE + 1))M" "$new"
+	truncate -s "${DISK_SIZE:-$((swap_start + SWAP_SIZE + 1))}M" "$new"
+	: >"$work/firmware"
+	if declare -F firmware_partitions >/dev/null; then firmware_partitions >"$work/firmware"; fi
 	sfdisk -q "$new" <<-END
 		label: gpt
 		label-id: $DISK_UUID
+		$(n=3; while read -r start size type name file; do
+			echo "name=$name, start=$start, size=$size, type=$type, uuid=6f0d0a4e-000$n-4000-8000-676e6f6d6f6e"
+			n=$((n + 1))
+		done <"$work/firmware")
 		name=root, start=${ROOT_START}MiB, size=${ROOT_SIZE}MiB, type=linux, uuid=$ROOT_UUID, attrs=LegacyBIOSBootable
 		name=swap, start=${swap_start}MiB, size=${SWAP_SIZE}MiB, type=swap, uuid=$SWAP_UUID
 	END
+	while read -r start size type name file; do
+		[ "$(stat -c %s "$file")" -le $((size * 512)) ] || { echo "mkimage: $file is too large" >&2; exit 1; }
+		dd if="$file" of="$new" bs=512 seek="$start" conv=notrunc status=none
+	done <"$work/firmware"
 	dd if="$work/part1" of="$new" bs=1M seek="$ROOT_START" conv=notrunc,sparse status=none
 	dd if="$work/part2" of="$new" bs=1M seek="$swap_start" conv=notrunc,sparse status=none
 	cp --sparse=always "$new" "$image.new"

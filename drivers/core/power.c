@@ -8,6 +8,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/riscv/hart.h"
 #include "kernel/riscv/mmu.h"
+#include "kernel/sched/time.h"
 #include "sbi/sbi.h"
 
 #define EXT_SRST 0x53525354
@@ -55,8 +56,14 @@ static __noreturn void end(const struct syscon_write *w, u32 value, bool reboot,
 {
 	irq_disable();
 	/* firmware before OpenSBI 1.2 does not pass the failure on to the test device */
-	if (w->reg && (!sbi_has(EXT_SRST) || (failed && is_test_device)))
+	if (w->reg && (!sbi_has(EXT_SRST) || (failed && is_test_device))) {
+		u64 patience = time_now() + NSEC_PER_SEC;
+
 		*w->reg = value;
+		/* it may take a moment, in which firmware must not ask for something else */
+		while (time_now() < patience)
+			;
+	}
 	sbi_reset(reboot, failed);
 }
 

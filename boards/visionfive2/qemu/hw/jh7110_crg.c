@@ -219,7 +219,7 @@ static void preset_sys(JH7110CRG *s)
     for (unsigned w = 0; w < 4; w++) {
         s->regs[0x2f8 / 4 + w] = 0;
     }
-    s->regs[0x300 / 4] = 1u << 0 | 0x7fu << 12; /* SDIO0, I2C0-6 */
+    s->regs[0x300 / 4] = 0x7fu << 12;           /* I2C0-6 */
     s->regs[0x300 / 4] &= ~(1u << (81 - 64));
     s->regs[0x304 / 4] = 3u << 13 | 3u << 27;   /* watchdog, temperature */
 }

@@ -277,9 +277,10 @@ static const void *fit_image(const void *fit, int config, const char *role, int 
     return data;
 }
 
-static void *patch_fdt(VisionFive2 *s, const void *from)
+static void *patch_fdt(VisionFive2 *s, const void *data, int len)
 {
-    int room = fdt_totalsize(from) + FDT_ROOM, memory, chosen;
+    g_autofree void *from = g_memdup2(data, len); /* aligned */
+    int room = len + FDT_ROOM, memory, chosen;
     void *fdt = g_malloc0(room);
     uint64_t reg[2] = { cpu_to_be64(RAM_BASE), cpu_to_be64(MACHINE(s)->ram_size) };
     static const char compatible[] = "starfive,visionfive-2-v1.3b\0starfive,jh7110";
@@ -326,7 +327,8 @@ static void load_firmware(VisionFive2 *s)
     rom_add_blob_fixed("opensbi", data, len, opensbi);
     data = fit_image(fit, config, "loadables", &len, &uboot);
     rom_add_blob_fixed("u-boot", data, len, uboot);
-    fdt = patch_fdt(s, fit_image(fit, config, "fdt", &len, &fdt_at));
+    data = fit_image(fit, config, "fdt", &len, &fdt_at);
+    fdt = patch_fdt(s, data, len);
     fdt_at = fdt_at ? fdt_at : 0x40400000;
     rom_add_blob_fixed("fdt", fdt, fdt_totalsize(fdt), fdt_at);
 
@@ -337,7 +339,7 @@ static void load_firmware(VisionFive2 *s)
     info = (struct fw_dynamic_info) {
         .magic = cpu_to_le64(FW_DYNAMIC_INFO_MAGIC_VALUE), .version = cpu_to_le64(2), .next_addr = cpu_to_le64(uboot),
         .next_mode = cpu_to_le64(FW_DYNAMIC_INFO_NEXT_MODE_S), .options = cpu_to_le64(1),
-        .boot_hart = cpu_to_le64(s->boot_hart ? s->boot_hart : -1),
+        .boot_hart = cpu_to_le64(s->boot_hart ? s->boot_hart : UINT64_MAX),
     };
     rom_add_blob_fixed("fw-dynamic", &info, sizeof(info), ROM_BASE + ROM_DYNAMIC);
 }

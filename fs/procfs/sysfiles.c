@@ -13,30 +13,49 @@
 #include "kernel/proc/proc.h"
 #include "kernel/riscv/isa.h"
 #include "kernel/sched/time.h"
+#include "kernel/vm/swap.h"
 
 #define PAGES_KIB (PAGE_SIZE / KiB)
 
 static int show_meminfo(struct seq *s, void *arg __unused)
 {
 	u64 total = frames_total(), free = frames_free_count(), slab = slab_frames();
+	u64 swap_all, swap_free;
 	struct vm_totals t;
 
 	vm_totals(&t);
+	swap_totals(&swap_all, &swap_free);
 	seq_printf(s, "MemTotal:       %8lu kB\n", total * PAGES_KIB);
 	seq_printf(s, "MemFree:        %8lu kB\n", free * PAGES_KIB);
 	seq_printf(s, "MemAvailable:   %8lu kB\n",
 		   (free + (t.file > t.dirty ? t.file - t.dirty : 0)) * PAGES_KIB);
 	seq_printf(s, "Buffers:        %8lu kB\n", 0UL);
 	seq_printf(s, "Cached:         %8lu kB\n", t.file * PAGES_KIB);
-	seq_printf(s, "SwapCached:     %8lu kB\n", 0UL);
-	seq_printf(s, "SwapTotal:      %8lu kB\n", 0UL);
-	seq_printf(s, "SwapFree:       %8lu kB\n", 0UL);
+	seq_printf(s, "SwapCached:     %8lu kB\n", swap_resident() * PAGES_KIB);
+	seq_printf(s, "SwapTotal:      %8lu kB\n", swap_all * PAGES_KIB);
+	seq_printf(s, "SwapFree:       %8lu kB\n", swap_free * PAGES_KIB);
 	seq_printf(s, "Dirty:          %8lu kB\n", t.dirty * PAGES_KIB);
 	seq_printf(s, "Writeback:      %8lu kB\n", t.writeback * PAGES_KIB);
 	seq_printf(s, "AnonPages:      %8lu kB\n", t.anon * PAGES_KIB);
 	seq_printf(s, "Slab:           %8lu kB\n", slab * PAGES_KIB);
 	seq_printf(s, "PageTables:     %8lu kB\n", t.tables * PAGES_KIB);
 	seq_printf(s, "KernelFrames:   %8lu kB\n", frames_kernel_count() * PAGES_KIB);
+	return 0;
+}
+
+static int show_swaps(struct seq *s, void *arg __unused)
+{
+	struct swap_info i;
+
+	seq_printf(s, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+	for (unsigned k = 0; swap_info(k, &i); k++) {
+		int pad = 40 - (int)strlen(i.name) - 1;
+
+		seq_printf(s, "%s%*s%s\t%lu\t%s%lu\t%s%d\n", i.name, pad > 1 ? pad : 1, " ",
+			   i.file ? "file\t" : "partition", i.pages * PAGES_KIB,
+			   i.pages * PAGES_KIB < 10000000 ? "\t" : "", i.used * PAGES_KIB,
+			   i.used * PAGES_KIB < 10000000 ? "\t" : "", i.prio);
+	}
 	return 0;
 }
 
@@ -272,6 +291,7 @@ static const struct {
 } files[] = {
 	{"meminfo", 0444, show_meminfo, NULL, NULL},
 	{"vmstat", 0444, show_vmstat, NULL, NULL},
+	{"swaps", 0444, show_swaps, NULL, NULL},
 	{"slabinfo", 0400, show_slabinfo, NULL, NULL},
 	{"cpuinfo", 0444, show_cpuinfo, NULL, NULL},
 	{"uptime", 0444, show_uptime, NULL, NULL},

@@ -136,7 +136,7 @@ static void recount(struct super *s, struct tnode *t)
 {
 	spin_lock(&s->lock);
 	s->used -= t->charged;
-	t->charged = READ_ONCE(t->object->resident);
+	t->charged = vm_object_pages(t->object);
 	s->used += t->charged;
 	spin_unlock(&s->lock);
 }
@@ -478,7 +478,7 @@ static int tmpfs_getattr(struct vnode *vn, struct vattr *out)
 	out->btime = t->btime;
 	if (t->object) {
 		out->size = READ_ONCE(t->object->size);
-		out->blocks = READ_ONCE(t->object->resident) * (PAGE_SIZE / 512);
+		out->blocks = vm_object_pages(t->object) * (PAGE_SIZE / 512);
 	} else if (t->target) {
 		out->size = strlen(t->target);
 	} else if (is_dir(t)) {
@@ -541,7 +541,7 @@ static ssize_t tmpfs_write(struct file *f, struct uio *u, u64 *pos)
 	u->left = fits;
 	n = pagecache_write(f, u, pos);
 	u->left += all - fits;
-	if (READ_ONCE(t->object->resident) != READ_ONCE(t->charged))
+	if (vm_object_pages(t->object) != READ_ONCE(t->charged))
 		recount(s, t);
 	return n;
 }

@@ -31,7 +31,7 @@ static int memfd_getattr(struct vnode *vn, struct vattr *out)
 	out->ino = vn->ino;
 	out->mode = vn->mode;
 	out->size = READ_ONCE(vn->object->size);
-	out->blocks = READ_ONCE(vn->object->resident) * (PAGE_SIZE / 512);
+	out->blocks = vm_object_pages(vn->object) * (PAGE_SIZE / 512);
 	out->uid = m->uid;
 	out->gid = m->gid;
 	out->blksize = PAGE_SIZE;

@@ -388,6 +388,9 @@ int vfs_umount(const struct lookup_ctx *c, const char *target, int flags);
 int vfs_mount_root(const char *source, const char *fstype,
 		   u32 flags);		   /* kernel_main: "/dev/vda1"; NULL type: tries all */
 struct fs_context *vfs_root_context(void); /* at the root, for pid 1; NULL */
+int vfs_swapon(const struct lookup_ctx *c, const char *name, int flags);
+int vfs_swapoff(const struct lookup_ctx *c, const char *name);
+void vfs_swapon_boot(void); /* areas named by swap= */
 int vfs_sync_all(bool wait);
 int vfs_unmount_all(void); /* power off: writes everything, marks file systems clean */
 /* k-th mount as a line of /proc/mounts, without the newline; false past the end. */

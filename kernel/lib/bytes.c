@@ -71,6 +71,17 @@ u64 strtou64(const char *s, const char **end, unsigned base)
 	((p)[0] = 0, (p)[1] = 0, (p)[2] = 0, (p)[3] = 0, (p)[4] = 0, (p)[5] = 0, (p)[6] = 0, \
 	 (p)[7] = 0)
 
+bool page_is_zero(const void *page)
+{
+	const word *p = page;
+
+	for (unsigned i = 0; i < PAGE_SIZE / sizeof(word); i += 8)
+		if (p[i] | p[i + 1] | p[i + 2] | p[i + 3] | p[i + 4] | p[i + 5] | p[i + 6] |
+		    p[i + 7])
+			return false;
+	return true;
+}
+
 void page_zero(void *page)
 {
 	word *p = page, *end = p + PAGE_SIZE / sizeof(word);

@@ -24,6 +24,7 @@ size_t strlcpy(char *dst, const char *src, size_t size);
 u64 strtou64(const char *s, const char **end, unsigned base);
 /* One whole page (both page aligned). */
 void page_zero(void *page);
+bool page_is_zero(const void *page);
 void page_copy(void *dst, const void *src);
 u32 crc32_le(u32 crc, const void *buf,
 	     size_t n); /* as GPT uses it: init 0, reflected, final xor inside */

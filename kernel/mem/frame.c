@@ -44,6 +44,7 @@ BUILD_ASSERT(sizeof(struct frame_cache) <= PAGE_SIZE);
 
 static s64 kernel_early;	       /* (a) as frame_cache.kernel, by harts without one */
 static size_t (*reclaim)(size_t want); /* (a) */
+static void (*kick_reclaim)(void);     /* (a) */
 
 static inline struct frame_cache *cache_here(void)
 {
@@ -227,6 +228,15 @@ void frames_hart_init(void)
 
 /* ---- allocation ---- */
 
+/* Few frames are left: somebody should bring more. Any context. */
+void frames_low(void)
+{
+	void (*fn)(void) = __atomic_load_n(&kick_reclaim, __ATOMIC_RELAXED);
+
+	if (fn)
+		fn();
+}
+
 static struct frame *try_one(unsigned flags, bool *zero)
 {
 	u64 irq = irq_save();
@@ -268,6 +278,8 @@ static bool make_room(size_t want, unsigned try)
 	size_t (*fn)(size_t) = __atomic_load_n(&reclaim, __ATOMIC_RELAXED);
 
 	might_sleep();
+	if (current()->pageout) /* who brings memory cannot wait for it */
+		return false;
 	if (!try) {
 		drain_all();
 		return true;
@@ -280,6 +292,8 @@ static __attribute__((noinline)) struct frame *alloc_slow(unsigned flags)
 	bool zero = false;
 	struct frame *f = try_one(flags, &zero);
 
+	/* who brings pages out must not depend on a free one */
+	DASSERT(!current()->pageout || (flags & (FA_NOWAIT | FA_RESERVE)));
 	for (unsigned try = 0; !f; try++) {
 		if ((flags & FA_NOWAIT) || !make_room(1, try))
 			return NULL;
@@ -496,9 +510,10 @@ bool frames_zero_one(void)
 	return true;
 }
 
-void frames_set_reclaim(size_t (*fn)(size_t want))
+void frames_set_reclaim(size_t (*fn)(size_t want), void (*kick)(void))
 {
 	__atomic_store_n(&reclaim, fn, __ATOMIC_RELAXED);
+	__atomic_store_n(&kick_reclaim, kick, __ATOMIC_RELAXED);
 }
 
 static u64 cached(void)

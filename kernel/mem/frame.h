@@ -30,16 +30,19 @@ struct vm_object;
 #define FR_SLAB	    (1u << 10) /* slab page (mem) */
 #define FR_TABLE    (1u << 11) /* page table */
 #define FR_ZEROED   (1u << 12) /* known to be all zero (mem, while free) */
-#define FR_ACTIVE   (1u << 14) /* clock: reserved */
+#define FR_LISTED   (1u << 13) /* the clock has met this page */
+#define FR_LAUNDRY  (1u << 14) /* waits in the laundry's ring */
 #define FR_STORED \
 	(1u       \
 	 << 16) /* stored to through a shared mapping since its tail beyond EOF was last zeroed */
-#define FR_SWAPPED (1u << 15) /* clean copy exists in swap: reserved */
+#define FR_REFAULT (1u << 15) /* came back: clock_time is what it left behind */
+#define FR_AHEAD   (1u << 17) /* read ahead; who meets it starts the next window */
 #define FR_FREE	   (1u << 21) /* free: in a buddy block, a hart's cache or the zeroed list (mem) */
 #define FR_POISON  (1u << 22) /* free, and filled with the poison pattern (mem, debug builds) */
 
 /* Field markings and the corresponding locks:
  * (o) lock of the object that owns it   (a) atomic   (m) mem's zone lock while free   (u) whoever allocated it
+ * (s) the sweeper's: kernel/vm/clock.c
  */
 struct frame {
 	u32 flags; /* (a) FR_* */
@@ -52,15 +55,21 @@ struct frame {
 			struct spinlock *ptl_unused; /* (u) */
 		};
 	};
-	struct list link; /* (o/m/u) clock ring, free list, or the owner's */
-	u32 mapcount;	  /* (a) PTEs that map it */
-	u32 io_pending;	  /* (a) parts of a transfer under way */
 	union {
-		u64 swap_slot; /* (o) reserved for swap */
+		struct list link; /* (m/u) free list, or the owner's */
+		struct {
+			u32 clock_time; /* (s) while it belongs to an object */
+			u32 clock_test; /* (s) the same */
+		};
+	};
+	u32 mapcount;	/* (a) PTEs that map it */
+	u32 io_pending; /* (a) parts of a transfer under way */
+	union {
+		u64 swap_slot; /* (o) word that may take the place of a clean anonymous page */
 		u64 private;   /* (u) slab: its header; page table: lock word and count */
 	};
-	u32 allocated; /* (m) FA_* flags it was allocated with */
-	u32 unused;    /* (m) 64 bytes in all: from a frame to its number is a shift */
+	u32 allocated;	/* (m) FA_* flags it was allocated with */
+	u32 clock_next; /* (s) its queue, whatever the frame is used for */
 };
 
 BUILD_ASSERT(sizeof(struct frame) == 64);
@@ -114,7 +123,9 @@ u64 frames_kernel_count(void); /* allocated without FA_USER */
 bool frames_zero_one(void);
 void frames_hart_init(void); /* per-hart caches of the calling hart */
 /* Called (sleeping context) when an allocation that may wait finds too little: frees something and returns how many frames. Set by vm. */
-void frames_set_reclaim(size_t (*fn)(size_t want));
+void frames_set_reclaim(size_t (*fn)(size_t want), void (*kick)(void));
+/* kick (any context) is called when fewer than a low mark of frames are free; reclaim works until none are wanted. */
+u64 frames_wanted(void);
 void frames_audit(void); /* debug: walks all lists, panics on a contradiction */
 
 #include "kernel/mem/bank.h"

@@ -39,6 +39,7 @@ void zone_put_order(struct frame *head, unsigned order);
 void zone_put_zeroed(struct frame *f);
 bool zone_wants_zeroed(void);
 u64 zone_free_count(void);
+void frames_low(void); /* frame.c */
 /* Panics on a contradiction; the number of frames on the lists. */
 u64 zone_audit(void);
 

@@ -15,7 +15,10 @@
 	E(objects_created) E(objects_freed) E(areas_merged) E(areas_split) \
 	E(tlb_flush_local) E(tlb_shootdown) E(tlb_shootdown_pages) E(frames_zeroed_idle) \
 	E(pagetables_alloc) E(pagetables_free) E(readahead_pages) E(writeback_clusters) \
-	E(writeback_pages) E(oom_kill) E(pgscan) E(pgsteal)
+	E(writeback_pages) E(oom_kill) E(pgscan_kswapd) E(pgsteal_kswapd) \
+	E(pgsteal_anon) E(pgsteal_file) E(allocstall_normal) E(workingset_refault) \
+	E(workingset_activate) E(clock_second_chances) E(clock_promotions) \
+	E(swap_write_clusters) E(swap_read_clusters) E(swap_zero_pages)
 /* clang-format on */
 
 enum vm_event {

@@ -29,6 +29,7 @@ static struct {
 	u64 nfree;		  /* (z) frames on all lists */
 	u64 nzeroed;		  /* (z) of them, on `zeroed` */
 	u64 reserve, user;	  /* (c) watermarks */
+	u64 low, high;		  /* (c) reclaim begins below low and ends at high */
 	u64 zeroed_max;		  /* (c) */
 } zone;
 
@@ -49,6 +50,8 @@ void zone_watermarks(u64 total)
 {
 	zone.reserve = clamp(total / 256, 16, 1024);
 	zone.user = zone.reserve + clamp(total / 64, 64, 4096);
+	zone.low = zone.user + clamp(total / 96, 32, 4096);
+	zone.high = zone.low + clamp(total / 64, 64, 8192);
 	zone.zeroed_max = clamp(total / 8, 0, 16384);
 }
 
@@ -180,6 +183,8 @@ size_t zone_take(struct frame **out, size_t n, unsigned flags)
 		got += take_some(out, want - got);
 	got += take_zeroed(out, want - got);
 	spin_unlock_irq(&zone.lock, irq);
+	if (unlikely(READ_ONCE(zone.nfree) < zone.low))
+		frames_low();
 	if (unlikely(got < want))
 		memmove(out, out + (want - got), got * sizeof(*out));
 	return got;
@@ -196,6 +201,8 @@ size_t zone_take_zeroed(struct frame **out, size_t n, unsigned flags)
 	n = MIN(n, zone_allowance(flags));
 	got = take_zeroed(out, n);
 	spin_unlock_irq(&zone.lock, irq);
+	if (unlikely(READ_ONCE(zone.nfree) < zone.low))
+		frames_low();
 	if (got < n)
 		memmove(out, out + (n - got), got * sizeof(*out));
 	return got;
@@ -292,6 +299,13 @@ bool zone_wants_zeroed(void)
 	u64 zeroed = READ_ONCE(zone.nzeroed), all = READ_ONCE(zone.nfree);
 
 	return zeroed < zone.zeroed_max && all > zeroed + zone.user;
+}
+
+u64 frames_wanted(void)
+{
+	u64 have = READ_ONCE(zone.nfree);
+
+	return have < zone.high ? zone.high - have : 0;
 }
 
 u64 zone_free_count(void)

@@ -230,6 +230,7 @@ static void init_thread(void *arg)
 
 	(void)arg;
 	mount_root();
+	vfs_swapon_boot();
 	p->fs = vfs_root_context();
 	p->fds = fdtable_create();
 	if (!p->fs || !p->fds)

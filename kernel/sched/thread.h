@@ -55,6 +55,7 @@ struct thread {
 		*fpu; /* (s) NULL until the first FP instruction of a user thread; kmalloc'ed */
 	struct hart *fpu_hart;	 /* (s) hart whose registers were last loaded from fpu */
 	u8 intr_depth;		 /* (s) nesting of interrupt handlers */
+	bool pageout;		 /* (s) brings pages out: may not wait for memory */
 	bool pagefault_disabled; /* (s) uaccess must fail instead of faulting in (copy_*_nofault) */
 	struct vm_map *map;	 /* (s) address space; NULL for kernel threads */
 	struct process *proc;	 /* (c) NULL for kernel threads */

@@ -431,3 +431,35 @@ SYSCALL2(umount2, utarget, flags)
 	at_path_put(&a);
 	return err;
 }
+
+/* ---- swap areas ---- */
+
+#define SWAP_FLAGS \
+	0x7ffffu /* SWAP_FLAG_PREFER, a priority, and the discard flags, which promise nothing */
+
+static long swap_call(u64 upath, bool on, int flags)
+{
+	struct at_path a;
+	long err;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	err = at_path_get(&a, (u64)AT_FDCWD, upath, false);
+	if (err)
+		return err;
+	err = on ? vfs_swapon(&a.ctx, a.path.str, flags) : vfs_swapoff(&a.ctx, a.path.str);
+	at_path_put(&a);
+	return err;
+}
+
+SYSCALL2(swapon, upath, flags)
+{
+	if ((u32)flags & ~SWAP_FLAGS)
+		return -EINVAL;
+	return swap_call(upath, true, (int)flags);
+}
+
+SYSCALL1(swapoff, upath)
+{
+	return swap_call(upath, false, 0);
+}

@@ -12,6 +12,7 @@
 #include "kernel/lib/fdt.h"
 #include "kernel/lib/random.h"
 #include "kernel/syscall/args.h"
+#include "kernel/vm/swap.h"
 
 #define UTS_LEN 64
 
@@ -93,6 +94,9 @@ SYSCALL1(sysinfo, ubuf)
 	};
 
 	vm_totals(&v);
+	swap_totals(&s.totalswap, &s.freeswap);
+	s.totalswap *= PAGE_SIZE;
+	s.freeswap *= PAGE_SIZE;
 	s.sharedram = v.shmem * PAGE_SIZE;
 	for (unsigned i = 0; i < 3; i++)
 		s.loads[i] = sched_loadavg(i) << LOAD_SHIFT;

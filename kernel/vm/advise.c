@@ -312,6 +312,7 @@ static NO_TS bool in_core(struct vm_area *a, u64 addr)
 	struct vm_object *o = area_lock_object(a), *low;
 	u64 index = area_index(a, addr);
 	struct frame *f = NULL;
+	bool away;
 
 	if (!o)
 		return pmap_lookup(&a->map->pmap, addr) & PTE_V;
@@ -321,11 +322,12 @@ static NO_TS bool in_core(struct vm_area *a, u64 addr)
 		if (other)
 			spin_lock(low->lock);
 		f = low->kind == OBJ_DEVICE ? NULL : page_lookup(low, index);
+		away = !f && object_is_anon(low) && page_word(low, index);
 		if (f && !page_has(f, FR_VALID))
 			f = NULL;
 		if (other)
 			spin_unlock(low->lock);
-		if (f || !low->backing || low->kind == OBJ_DEVICE)
+		if (f || away || !low->backing || low->kind == OBJ_DEVICE)
 			break;
 		index += low->backing_index;
 	}

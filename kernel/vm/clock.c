@@ -1,148 +1,254 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The clock: gives file pages back when memory runs short.
+ * The clock's eyes and hands: looks at frames for the policy (clock_policy.c), evicts clean pages and sends dirty ones to the laundry.
  *
- * A ring holds every frame of a vnode object.  The hand looks at a frame and
- *	- skips it while it is busy, being cleaned or held by somebody,
- *	- gives it a second chance if it was referenced since the last pass (FR_REF, or an A bit in one of its PTEs),
- *	- starts write-back of its object if it is dirty,
- *	- else unmaps it, takes it out of its object and frees it.
+ * Every managed frame is on one of the policy's queues whatever it is used for; FR_LISTED says that the queue's place is about the page that is in it now.
+ * So nobody but the sweeper touches the queues, and they need no lock.
  *
- * The ring's lock (LOCK_CLOCK) comes after the objects' locks; the hand goes the other way round and so only tries the object's lock.  A frame on the
- * ring belongs to its object for as long as the ring's lock is held, so the object cannot die meanwhile.
+ * From a frame to its object without a reference: objects are not freed while anybody is in a guard (clock_guard) that it entered when the
+ * frame may still have been the object's.  A guard is a counter per hart that is odd inside; whoever frees an object that had pages has taken
+ * the pages out, and then waits until every hart's counter is even or has moved (clock_quiesce).  Guards last for the look at one frame and
+ * are not preempted, so the wait is short.
+ *
+ * Locks: one sweeper at a time (kernel/vm/pageout.c).  Objects' locks are only tried.
  */
+#include "kernel/vm/clock_policy.h"
 #include "kernel/vm/vm_internal.h"
 
-static struct spinlock ring_lock = SPINLOCK_INIT(LOCK_CLOCK, "clock");
-static struct list ring = LIST_INIT(ring);
-static u64 ring_size;
-static void (*kick_writeback)(void);
+#define FREE_BATCH 32
 
-void clock_add(struct frame *f)
+static struct clock_policy policy;
+static u64 guards[MAX_HARTS]; /* (a) odd: the hart is in a guard */
+
+/* What one sweep gathers; the sweeper's. */
+static struct {
+	struct frame *gone[FREE_BATCH];
+	size_t n;
+	struct clock_sweep *sweep;
+	u64 room; /* in the laundry */
+} now;
+
+/* ---- guards ---- */
+
+void clock_guard(void)
 {
-	spin_lock(&ring_lock);
-	list_add_tail(&ring, &f->link);
-	ring_size++;
-	spin_unlock(&ring_lock);
+	u64 *g;
+
+	preempt_disable();
+	g = &guards[this_hart()->index];
+	__atomic_store_n(g, *g + 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-void clock_remove(struct frame *f)
+void clock_unguard(void)
 {
-	spin_lock(&ring_lock);
-	list_del(&f->link);
-	ring_size--;
-	spin_unlock(&ring_lock);
+	u64 *g = &guards[this_hart()->index];
+
+	__atomic_store_n(g, *g + 1, __ATOMIC_RELEASE);
+	preempt_enable();
 }
 
-void vm_set_writeback_kick(void (*fn)(void))
+void clock_quiesce(void)
 {
-	kick_writeback = fn;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (u32 i = 0; i < nharts; i++) {
+		u64 seen = __atomic_load_n(&guards[i], __ATOMIC_ACQUIRE);
+
+		while ((seen & 1) && __atomic_load_n(&guards[i], __ATOMIC_ACQUIRE) == seen)
+			;
+	}
 }
 
-enum verdict { KEEP, SECOND_CHANCE, DIRTY, TAKE };
-
-/* The frame's object is locked. */
-static enum verdict judge(struct frame *f)
+NO_TS struct vm_object *frame_object_lock(struct frame *f)
 {
-	if (page_has(f, FR_BUSY | FR_CLEANING | FR_WIRED) || READ_ONCE(f->holds) != 1 ||
-	    !page_has(f, FR_VALID))
-		return KEEP;
-	if (page_clear(f, FR_REF) & FR_REF)
-		return SECOND_CHANCE;
-	if (READ_ONCE(f->mapcount) && rmap_locked(f))
-		return KEEP;
-	if (READ_ONCE(f->mapcount) && rmap_referenced(f))
-		return SECOND_CHANCE;
-	/* a clean that failed leaves ERROR: what the page holds is nowhere else */
-	if (page_has(f, FR_DIRTY | FR_ERROR))
-		return DIRTY;
-	return TAKE;
-}
+	struct vm_object *o;
 
-/* One step of the hand, ring_lock held; the frame is returned if it was taken. */
-static struct frame *step(bool *dirty) REQUIRES(ring_lock)
-{
-	struct frame *f = list_first(&ring, struct frame, link);
-	struct vm_object *o = f->object;
-	struct frame *taken = NULL;
-
-	list_del(&f->link);
-	list_add_tail(&ring, &f->link);
-	if (!spin_trylock(o->lock))
-		return NULL;
-	switch (judge(f)) {
-	case TAKE:
-		if (READ_ONCE(f->mapcount) && !rmap_unmap(f))
+	clock_guard();
+	while ((o = READ_ONCE(f->object))) {
+		spin_lock(o->lock);
+		if (f->object == o)
 			break;
-		/* page_remove takes the ring's lock itself: leave the ring first, keep the object's lock */
-		vm_page_hold(f);
-		spin_unlock(&ring_lock);
-		if (!page_has(f, FR_DIRTY | FR_BUSY | FR_CLEANING) && READ_ONCE(f->holds) == 2 &&
-		    !READ_ONCE(f->mapcount)) {
-			page_remove_locked(f);
-			taken = f;
-		}
 		spin_unlock(o->lock);
-		vm_page_put(f);
-		spin_lock(&ring_lock);
-		return taken;
-	case DIRTY:
-		*dirty = true;
-		break;
-	default:
-		break;
 	}
-	spin_unlock(o->lock);
-	return NULL;
+	clock_unguard();
+	return o;
 }
 
-/* Sweeps at most twice round the ring; frees up to want frames. Sleeping context. */
-static size_t sweep(size_t want, bool *dirty)
+/* ---- looking ---- */
+
+static struct frame *frame_of(u32 id)
 {
-	size_t freed = 0;
-	u64 left;
-
-	spin_lock(&ring_lock);
-	for (left = 2 * ring_size + 1; left > 0 && freed < want && !list_empty(&ring); left--) {
-		struct frame *f = step(dirty);
-
-		vm_count(VMEV_pgscan, 1);
-		if (f) {
-			freed++;
-			vm_count(VMEV_pgsteal, 1);
-			spin_unlock(&ring_lock);
-			vm_page_put(f);
-			spin_lock(&ring_lock);
-		} else if ((left & 255) == 0) {
-			spin_unlock(&ring_lock);
-			spin_lock(&ring_lock);
-		}
-	}
-	spin_unlock(&ring_lock);
-	return freed;
+	return pa_frame((paddr_t)id << PAGE_SHIFT);
 }
 
-size_t vm_reclaim(size_t want)
+static u32 *next_of(u32 id)
 {
-	bool dirty = false;
-	size_t freed = sweep(want, &dirty);
+	return &frame_of(id)->clock_next;
+}
 
-	if (freed < want)
-		freed += slab_shrink();
-	if (!freed && dirty && kick_writeback) {
-		kick_writeback();
-		for (int i = 0; i < 100 && !freed &&
-				READ_ONCE(page_totals.dirty) + READ_ONCE(page_totals.writeback);
-		     i++) {
-			sleep_ns(2000000);
-			dirty = false;
-			freed = sweep(want, &dirty);
+static struct clock_page *page_of(u32 id)
+{
+	return (struct clock_page *)&frame_of(id)->clock_time;
+}
+BUILD_ASSERT(offsetof(struct frame, clock_test) - offsetof(struct frame, clock_time) ==
+	     offsetof(struct clock_page, test));
+
+/* The first look: use so far was the one that brought it in. Locked. */
+static enum clock_seen meet(struct frame *f, u32 *time)
+{
+	if ((READ_ONCE(f->flags) & (FR_BUSY | FR_VALID)) != FR_VALID)
+		return CLOCK_NONE;
+	*time = page_clear(f, FR_REF | FR_REFAULT) & FR_REFAULT ? f->clock_time : CLOCK_NO_TIME;
+	page_set(f, FR_LISTED);
+	if (READ_ONCE(f->mapcount))
+		rmap_referenced(f);
+	return CLOCK_NEW;
+}
+
+static bool used(struct frame *f)
+{
+	bool ref = page_clear(f, FR_REF) & FR_REF;
+
+	if (READ_ONCE(f->mapcount))
+		ref |= rmap_referenced(f);
+	return ref;
+}
+
+/* A clean page goes. Locked. */
+static enum clock_seen evict(struct vm_object *o, struct frame *f, u32 time)
+{
+	if (READ_ONCE(f->mapcount) && !rmap_unmap(f))
+		return CLOCK_KEPT;
+	/* a store may have come before the mapping went */
+	if (page_has(f, FR_DIRTY))
+		return CLOCK_KEPT;
+	if (object_is_anon(o)) {
+		anon_evict(f, time);
+		vm_count(VMEV_pgsteal_anon, 1);
+	} else {
+		page_leave_history(f, time);
+		vm_count(VMEV_pgsteal_file, 1);
+	}
+	now.gone[now.n++] = f;
+	vm_count(VMEV_pgsteal_kswapd, 1);
+	return CLOCK_TAKEN;
+}
+
+static enum clock_seen wash(struct vm_object *o, struct frame *f)
+{
+	if (!object_is_anon(o)) {
+		now.sweep->dirty_files = true;
+		return CLOCK_KEPT;
+	}
+	return now.room && laundry_add(f) ? (now.room--, CLOCK_WASH) : CLOCK_KEPT;
+}
+
+static enum clock_seen look_locked(struct vm_object *o, struct frame *f, bool take, u32 *time)
+{
+	u32 flags = READ_ONCE(f->flags);
+
+	if (!(flags & FR_LISTED))
+		return meet(f, time);
+	if (flags & (FR_CLEANING | FR_LAUNDRY))
+		return CLOCK_WRITE;
+	if ((flags & (FR_BUSY | FR_WIRED)) || !(flags & FR_VALID) || READ_ONCE(f->holds) != 1)
+		return CLOCK_KEPT;
+	if (used(f))
+		return CLOCK_USED;
+	if (!take)
+		return CLOCK_IDLE;
+	if (READ_ONCE(f->mapcount) && rmap_locked(f))
+		return CLOCK_KEPT;
+	/* a clean of a file's page that failed leaves ERROR: what the page holds is nowhere else */
+	if (page_has(f, FR_DIRTY) || (page_has(f, FR_ERROR) && !object_is_anon(o)))
+		return wash(o, f);
+	return evict(o, f, *time);
+}
+
+static NO_TS enum clock_seen look(u32 id, bool take, u32 *time)
+{
+	struct frame *f = frame_of(id);
+	enum clock_seen seen = CLOCK_NONE;
+	struct vm_object *o;
+
+	if (!READ_ONCE(f->object))
+		return CLOCK_NONE;
+	clock_guard();
+	o = READ_ONCE(f->object);
+	if (o) {
+		seen = CLOCK_KEPT;
+		if (spin_trylock(o->lock)) {
+			seen = f->object == o ? look_locked(o, f, take, time) : CLOCK_NONE;
+			spin_unlock(o->lock);
+		} else if (!page_has(f, FR_LISTED)) {
+			seen = CLOCK_NONE;
 		}
 	}
-	return freed;
+	clock_unguard();
+	return seen;
+}
+
+/* ---- sweeping ---- */
+
+static void release_gone(void)
+{
+	frames_release(now.gone, now.n);
+	now.n = 0;
+}
+
+static void account(struct clock_sweep *s, enum clock_seen seen)
+{
+	s->steps++;
+	if (seen == CLOCK_TAKEN)
+		s->taken++;
+	else if (seen == CLOCK_WASH)
+		s->washed++;
+	if (now.n == FREE_BATCH)
+		release_gone();
+}
+
+void clock_sweep(struct clock_sweep *s, u64 want, u64 room)
+{
+	u64 scanned = policy.scanned, chances = policy.second_chances, refaults = policy.refaults,
+	    active = policy.refaults_active, promoted = policy.promotions;
+
+	*s = (struct clock_sweep){0};
+	now.sweep = s;
+	now.room = room;
+	clock_policy_discover(&policy);
+	for (u32 left = policy.washed.n; left; left--) {
+		enum clock_seen seen = clock_policy_collect(&policy);
+
+		if (seen == CLOCK_WRITE)
+			break;
+		account(s, seen);
+	}
+	for (u64 left = 2UL * clock_policy_pages(&policy) + 1;
+	     left && s->taken + policy.washed.n < want; left--)
+		account(s, clock_policy_step(&policy));
+	s->pending = policy.washed.n;
+	release_gone();
+	vm_count(VMEV_pgscan_kswapd, policy.scanned - scanned);
+	vm_count(VMEV_clock_second_chances, policy.second_chances - chances);
+	vm_count(VMEV_workingset_refault, policy.refaults - refaults);
+	vm_count(VMEV_workingset_activate, policy.refaults_active - active);
+	vm_count(VMEV_clock_promotions, policy.promotions - promoted);
+}
+
+u64 clock_pages(void)
+{
+	return clock_policy_pages(&policy);
 }
 
 void clock_init(void)
 {
-	frames_set_reclaim(vm_reclaim);
+	static const struct clock_ops ops = {.next = next_of, .page = page_of, .look = look};
+	paddr_t base;
+	u64 size;
+
+	clock_policy_init(&policy, &ops);
+	for (unsigned k = 0; frames_bank(k, &base, &size); k++)
+		for (paddr_t pa = base; pa < base + size; pa += PAGE_SIZE)
+			if (pa_frame(pa))
+				clock_policy_add(&policy, pa >> PAGE_SHIFT);
 }

@@ -190,6 +190,27 @@ static enum outcome read_in(struct fault *ft)
 	return err && err != -ENXIO ? fail(ft, -EFAULT, SIGBUS, BUS_ADRERR) : AGAIN;
 }
 
+/* The page is in swap, or known to be zero. */
+static enum outcome swap_in(struct fault *ft)
+{
+	struct vm_object *o = ft->found;
+	struct vm_readahead *ra = &ft->area->ra;
+	u64 index = ft->found_index;
+	u32 n = 1;
+	int err;
+
+	if (!(ft->area->flags & AREA_RANDOM) && !ft->alone)
+		n = readahead_window(ra, index);
+	vm_object_hold(o);
+	unlock_object(ft);
+	vm_count(VMEV_pgmajfault, 1);
+	err = anon_bring_in(o, index, n, &n);
+	ra->next = index + n;
+	unlock_all(ft);
+	vm_object_drop(o);
+	return err ? no_memory(ft) : AGAIN;
+}
+
 /* A file page is about to be dirtied: its blocks must exist. */
 static enum outcome reserve_blocks(struct fault *ft)
 {
@@ -299,8 +320,8 @@ static NO_TS void search(struct fault *ft)
 	for (;;) {
 		struct vm_object *below;
 
-		ft->frame = page_lookup(o, index);
-		if (ft->frame)
+		ft->word = page_word(o, index);
+		if (ft->word)
 			break;
 		below = o->backing;
 		if (o->kind == OBJ_DEVICE || !below)
@@ -312,6 +333,7 @@ static NO_TS void search(struct fault *ft)
 		}
 		o = below;
 	}
+	ft->frame = word_frame(ft->word);
 	ft->found = o;
 	ft->found_index = index;
 }
@@ -378,6 +400,8 @@ static enum outcome no_page(struct fault *ft, bool write)
 
 	if (o->kind == OBJ_VNODE)
 		return read_in(ft);
+	if (ft->word)
+		return swap_in(ft);
 	if (!write && !(ft->area->flags & AREA_SHARED) && !o->sized) {
 		int r = pmap_enter_zero(&ft->map->pmap, ft->va, window_zero(ft), ft->area->prot);
 
@@ -416,8 +440,14 @@ static enum outcome resolve(struct fault *ft)
 	if (unlikely((flags & (FR_VALID | FR_BUSY)) != FR_VALID)) {
 		if (flags & FR_BUSY)
 			return wait_busy(ft);
-		page_remove_locked(f); /* its fill failed */
+		page_fill_failed(f);
 		vm_page_put(f);
+		/* it may be another page of the cluster that cannot be read: this one is tried once more alone */
+		if (object_is_anon(ft->found) && !ft->alone) {
+			ft->alone = true;
+			unlock_object(ft);
+			return AGAIN;
+		}
 		return fail(ft, -EFAULT, SIGBUS, BUS_ADRERR);
 	}
 	if (ft->found == ft->top && (!private || object_is_anon(ft->top) || !write))
@@ -533,6 +563,7 @@ static void fault_init(struct fault *ft, struct vm_map *m, u64 va, unsigned acce
 	ft->nodes.free = NULL;
 	ft->nodes.n = 0;
 	ft->drop = NULL;
+	ft->alone = false;
 	tlb_begin(&ft->batch, &m->pmap);
 }
 

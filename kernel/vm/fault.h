@@ -20,9 +20,11 @@ struct fault {
 	struct vm_object *found; /* object that has the page (or the end of the chain) */
 	u64 found_index;
 	struct frame *frame;	 /* the page there; NULL: none */
+	uintptr_t word;		 /* what the tree has there */
 	struct spinlock *lower;	 /* vnode's lock, held beside top's */
 	struct frame *spare;	 /* for a new page: zeroed, or a copy of spare_src */
 	struct frame *spare_src; /* held */
+	bool alone;		 /* a read of several pages failed: one at a time */
 	bool planned;		 /* nextra is decided */
 	unsigned nextra;	 /* new pages to come right after the first */
 	unsigned nfilled;	 /* of them, those that have their frame */

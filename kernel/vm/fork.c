@@ -202,7 +202,7 @@ void vm_init(void)
 	area_init();
 	object_init();
 	page_init();
-	clock_init();
+	pageout_init();
 }
 
 INITCALL(VM, vm_init);

@@ -153,8 +153,13 @@ static u64 pages_mapped(struct vm_map *m, u64 start, u64 end)
 /* Linux's heuristic overcommit (mm/util.c, OVERCOMMIT_GUESS): refuses only what could never be there. */
 static bool obvious_overcommit(const struct vm_mmap_args *a)
 {
-	return !a->object && !(a->flags & MAP_NORESERVE) && (a->prot & PROT_WRITE) &&
-	       a->len >> PAGE_SHIFT > frames_total();
+	u64 swap_pages, swap_free;
+
+	if (a->object || (a->flags & MAP_NORESERVE) || !(a->prot & PROT_WRITE) ||
+	    a->len >> PAGE_SHIFT <= frames_total())
+		return false;
+	swap_totals(&swap_pages, &swap_free);
+	return a->len >> PAGE_SHIFT > frames_total() + swap_pages;
 }
 
 /* ---- mmap ---- */

@@ -33,6 +33,7 @@ static void object_setup(struct vm_object *o, enum vm_object_kind kind,
 	o->areas = rmap_tree_init;
 	list_init(&o->shadows);
 	list_init(&o->shadow_link);
+	list_init(&o->owner_link);
 }
 
 void vm_object_init_vnode(struct vm_object *o, const struct vm_pager_ops *ops, u64 size)
@@ -70,6 +71,8 @@ void object_free(struct vm_object *o)
 
 	ASSERTF(o->pages.count == 0 && !o->areas.root && list_empty(&o->shadows) && !o->backing,
 		"object %p: %lu pages, backing %p", (void *)o, o->pages.count, (void *)o->backing);
+	anon_forget(o);
+	clock_quiesce();
 	if (fam && __atomic_sub_fetch(&fam->refs, 1, __ATOMIC_ACQ_REL) == 0)
 		kmem_cache_free(family_cache, fam);
 	kmem_cache_free(object_cache, o);
@@ -111,6 +114,7 @@ void vm_object_hold(struct vm_object *o)
 
 #define BATCH 64
 struct batch {
+	struct vm_object *o; /* of detach_word */
 	size_t n;
 	struct frame *f[BATCH]; /* those from n on are not set */
 };
@@ -126,10 +130,15 @@ static void batch_add(struct batch *b, struct frame *f)
 
 static void detach_word(uintptr_t word, u64 index __unused, void *arg)
 {
-	struct frame *f = (struct frame *)word;
+	struct frame *f = word_frame(word);
+	struct batch *b = arg;
 
+	if (unlikely(!f)) {
+		word_drop(b->o, word);
+		return;
+	}
 	page_detach(f);
-	batch_add(arg, f);
+	batch_add(b, f);
 }
 
 /* Every page of a dead object at once: nothing can be busy with it but transfers, which hold their frames. */
@@ -137,6 +146,7 @@ static void free_all_pages(struct vm_object *o)
 {
 	struct batch b;
 
+	b.o = o;
 	b.n = 0;
 	radix_remove_range(&o->pages, 0, ~0UL, detach_word, &b);
 	frames_release(b.f, b.n);
@@ -225,9 +235,16 @@ void vm_object_remove(struct vm_object *o, u64 first, u64 last)
 	if (first > last)
 		return;
 	spin_lock(o->lock);
-	while ((w = radix_next(&o->pages, &index, last)))
-		if (remove_one(o, (struct frame *)w, &b))
-			index++;
+	while ((w = radix_next(&o->pages, &index, last))) {
+		if (!word_frame(w)) {
+			radix_remove(&o->pages, index);
+			word_drop(o, w);
+		} else if (!remove_one(o, word_frame(w), &b)) {
+			continue;
+		}
+		if (++index == 0)
+			break;
+	}
 	spin_unlock(o->lock);
 	frames_release(b.f, b.n);
 }
@@ -240,6 +257,13 @@ static void zero_tail(struct vm_object *o, u64 index, u32 from)
 	for (;;) {
 		spin_lock(o->lock);
 		f = page_lookup(o, index);
+		if (!f && object_is_anon(o) && page_word(o, index)) {
+			spin_unlock(o->lock);
+			if (anon_bring_in(o, index, 1, NULL) == 0 || vm_reclaim(1))
+				continue;
+			spin_lock(o->lock);
+			break;
+		}
 		if (!f || !page_has(f, FR_BUSY | FR_CLEANING))
 			break;
 		vm_page_hold(f);
@@ -247,8 +271,11 @@ static void zero_tail(struct vm_object *o, u64 index, u32 from)
 		page_wait(f, FR_BUSY | FR_CLEANING);
 		vm_page_put(f);
 	}
-	if (f && page_has(f, FR_VALID))
+	if (f && page_has(f, FR_VALID)) {
 		memset((u8 *)frame_va(f) + from, 0, PAGE_SIZE - from);
+		if (object_is_anon(o))
+			page_set_dirty_locked(f);
+	}
 	spin_unlock(o->lock);
 }
 
@@ -292,9 +319,9 @@ size_t vm_object_evict(struct vm_object *o, u64 first, u64 last)
 		return 0;
 	spin_lock(o->lock);
 	for (; (w = radix_next(&o->pages, &index, last)); index++) {
-		struct frame *f = (struct frame *)w;
+		struct frame *f = word_frame(w);
 
-		if (page_has(f, FR_BUSY | FR_CLEANING | FR_DIRTY | FR_ERROR) ||
+		if (!f || page_has(f, FR_BUSY | FR_CLEANING | FR_DIRTY | FR_ERROR) ||
 		    READ_ONCE(f->mapcount) || READ_ONCE(f->holds) != 1)
 			continue;
 		page_remove_locked(f);
@@ -313,6 +340,7 @@ void vm_object_fini(struct vm_object *o, bool discard)
 		(void *)o, o->ndirty);
 	vm_object_remove(o, 0, ~0UL);
 	ASSERT(o->pages.count == 0 && READ_ONCE(o->writeback) == 0);
+	clock_quiesce();
 }
 
 int vm_object_take_error(struct vm_object *o)
@@ -330,6 +358,7 @@ void object_purge_locked(struct vm_object *o, u64 first, u64 last)
 {
 	struct batch b;
 
+	b.o = o;
 	b.n = 0;
 	radix_remove_range(&o->pages, first, last, detach_word, &b);
 	frames_release(b.f, b.n);
@@ -343,6 +372,7 @@ void object_trim(struct vm_object *o, u64 first, u64 last)
 
 	if (!object_is_anon(o))
 		return;
+	b.o = o;
 	b.n = 0;
 	spin_lock(o->lock);
 	/* the caller's reference is the only one that is no area's: nobody else may look */

@@ -40,6 +40,8 @@ struct vm_object {
 	u64 size;		   /* (o) bytes: end of file; anon: multiple of the page size */
 	struct radix_tree pages;   /* (o) index -> frame (page words, see page.c) */
 	u64 resident;		   /* (o) frames in pages */
+	u64 swapped;		   /* (o) words of pages that are in swap */
+	struct list owner_link;	   /* (o) empty or not; the list: anon.c. It may own swap slots */
 	struct rb_tree areas;	   /* (o) interval tree of the areas that map it, by index */
 	u32 nareas;		   /* (o) how many */
 	struct vm_object *backing; /* (o) what a shadow looks through to; holds a reference */
@@ -166,5 +168,10 @@ struct vm_totals {
 void vm_totals(struct vm_totals *out);
 /* How reclaim asks for dirty pages to be written; set by fs/vfs. Any sleeping context. */
 void vm_set_writeback_kick(void (*fn)(void));
+/* Pages that an anonymous object holds, in memory or not. A snapshot. */
+static inline u64 vm_object_pages(const struct vm_object *o)
+{
+	return READ_ONCE(o->pages.count);
+}
 
 #endif

@@ -52,6 +52,15 @@ void page_unbusy(struct frame *f)
 		page_wake(f);
 }
 
+void page_unclean(struct frame *f)
+{
+	u32 old = page_clear(f, FR_CLEANING);
+
+	ASSERTF(old & FR_CLEANING, "frame %#lx flags %#x", frame_pa(f), old);
+	if (old & FR_WAITERS)
+		page_wake(f);
+}
+
 bool page_busy_try(struct frame *f)
 {
 	ASSERT(spin_held(f->object->lock));
@@ -92,8 +101,17 @@ void vm_page_hold(struct frame *f)
 	ASSERTF(old > 0, "frame %#lx is free", frame_pa(f));
 }
 
+void frame_slot_free(struct frame *f)
+{
+	swap_free(WORD_SLOT(f->swap_slot));
+	f->swap_slot = 0;
+	__atomic_fetch_sub(&swap_cached, 1, __ATOMIC_RELAXED);
+}
+
 static void page_free(struct frame *f)
 {
+	if (unlikely(f->swap_slot))
+		frame_slot_free(f);
 	ASSERTF(!f->object && f->mapcount == 0, "frame %#lx: object %p mapcount %u", frame_pa(f),
 		(void *)f->object, f->mapcount);
 	f->flags = 0;
@@ -121,6 +139,8 @@ void frames_release(struct frame **f, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		if (__atomic_fetch_sub(&f[i]->holds, 1, __ATOMIC_ACQ_REL) != 1)
 			continue;
+		if (unlikely(f[i]->swap_slot))
+			frame_slot_free(f[i]);
 		ASSERTF(!f[i]->object && f[i]->mapcount == 0, "frame %#lx: object %p mapcount %u",
 			frame_pa(f[i]), (void *)f[i]->object, f[i]->mapcount);
 		f[i]->flags = 0;
@@ -153,7 +173,6 @@ void page_insert_locked(struct vm_object *o, struct frame *f, u64 index)
 	o->resident++;
 	if (o->kind == OBJ_VNODE) {
 		totals_add(&page_totals.file, 1);
-		clock_add(f);
 	} else {
 		totals_add(&page_totals.anon, 1);
 	}
@@ -172,18 +191,33 @@ void page_insert_run_locked(struct vm_object *o, struct frame **f, u64 index, un
 	totals_add(&page_totals.anon, n);
 }
 
-int page_add(struct vm_object *o, struct frame *f, u64 index)
+int page_add_from(struct vm_object *o, struct frame *f, u64 index, struct radix_reserve *r)
 {
-	int err = radix_insert(&o->pages, index, (uintptr_t)f, NULL);
+	uintptr_t w = page_word(o, index);
+	int err = 0;
 
+	if (unlikely(w)) {
+		/* it was here before: what it left tells the clock when it went */
+		ASSERT((w & WORD_KIND) == WORD_HISTORY);
+		radix_replace(&o->pages, index, (uintptr_t)f);
+		f->clock_time = WORD_TIME(w);
+		page_set(f, FR_REFAULT);
+	} else {
+		err = radix_insert(&o->pages, index, (uintptr_t)f, r);
+	}
 	if (!err)
 		page_insert_locked(o, f, index);
 	return err;
 }
 
+int page_add(struct vm_object *o, struct frame *f, u64 index)
+{
+	return page_add_from(o, f, index, NULL);
+}
+
 struct frame *page_lookup(const struct vm_object *o, u64 index)
 {
-	return (struct frame *)radix_get(&o->pages, index);
+	return word_frame(radix_get(&o->pages, index));
 }
 
 void page_detach(struct frame *f)
@@ -193,8 +227,8 @@ void page_detach(struct frame *f)
 	ASSERTF(f->mapcount == 0, "frame %#lx of object %p index %lu: %u mappings", frame_pa(f),
 		(void *)o, f->index, f->mapcount);
 	if (o->kind == OBJ_VNODE) {
-		clock_remove(f);
 		totals_add(&page_totals.file, -1);
+		f->private = 0; /* a block device's pager kept something there */
 		if (page_clear(f, FR_DIRTY) & FR_DIRTY) {
 			o->ndirty--;
 			totals_add(&page_totals.dirty, -1);
@@ -204,6 +238,17 @@ void page_detach(struct frame *f)
 	}
 	o->resident--;
 	f->object = NULL;
+}
+
+void page_leave_history(struct frame *f, u32 time)
+{
+	struct vm_object *o = f->object;
+
+	ASSERT(o->kind == OBJ_VNODE && !page_has(f, FR_DIRTY | FR_BUSY | FR_CLEANING));
+	radix_tag_clear(&o->pages, f->index, TAG_DIRTY);
+	radix_tag_clear(&o->pages, f->index, TAG_CLEANING);
+	radix_replace(&o->pages, f->index, word_at(WORD_HISTORY, time));
+	page_detach(f);
 }
 
 void page_remove_locked(struct frame *f)
@@ -231,27 +276,16 @@ void page_set_dirty_locked(struct frame *f)
 	if (READ_ONCE(f->flags) & FR_DIRTY)
 		return;
 	page_set(f, FR_DIRTY | FR_REF);
-	if (o->kind != OBJ_VNODE)
+	if (o->kind != OBJ_VNODE) {
+		/* being written, it keeps its slot until that has ended (invariant S3) */
+		if (f->swap_slot && !page_has(f, FR_CLEANING))
+			frame_slot_free(f);
 		return;
+	}
 	radix_tag_set(&o->pages, f->index, TAG_DIRTY);
 	totals_add(&page_totals.dirty, 1);
 	if (o->ndirty++ == 0 && o->ops->first_dirty)
 		o->ops->first_dirty(o);
-}
-
-/* Locks the object that f is in; NULL: it is in none any more. f is held. */
-static NO_TS struct vm_object *lock_object_of(struct frame *f)
-{
-	for (;;) {
-		struct vm_object *o = READ_ONCE(f->object);
-
-		if (!o)
-			return NULL;
-		spin_lock(o->lock);
-		if (f->object == o)
-			return o;
-		spin_unlock(o->lock);
-	}
 }
 
 NO_TS void vm_page_dirty(struct frame *f)
@@ -260,7 +294,7 @@ NO_TS void vm_page_dirty(struct frame *f)
 
 	if (READ_ONCE(f->flags) & FR_DIRTY)
 		return;
-	o = lock_object_of(f);
+	o = frame_object_lock(f);
 	if (!o)
 		return; /* truncated meanwhile: nobody will ever see it */
 	page_set_dirty_locked(f);
@@ -367,7 +401,7 @@ NO_TS void vm_page_ready(struct frame *f, bool ok)
 		page_unbusy(f);
 		return;
 	}
-	o = lock_object_of(f);
+	o = frame_object_lock(f);
 	if (o) {
 		page_remove_locked(f);
 		spin_unlock(o->lock);

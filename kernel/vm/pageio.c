@@ -70,6 +70,8 @@ int page_start_fill(struct vm_object *o, u64 index, size_t n)
 	size_t got, most = cluster_of(o);
 	u64 pages;
 
+	if (object_is_anon(o))
+		return anon_bring_in(o, index, n, NULL);
 	spin_lock(o->lock);
 	pages = DIV_ROUND_UP(o->size, PAGE_SIZE);
 	if (index >= pages) {
@@ -144,7 +146,7 @@ static void readahead_next(struct vm_object *o, struct vm_readahead *ra, u64 ind
 static void discard_failed(struct frame *f)
 {
 	if (page_has(f, FR_ERROR) && !page_has(f, FR_VALID | FR_BUSY) && !READ_ONCE(f->mapcount)) {
-		page_remove_locked(f);
+		page_fill_failed(f);
 		vm_page_put(f);
 	}
 }
@@ -178,16 +180,15 @@ static int make_page(struct vm_object *o, u64 index, bool zero)
 	}
 	page_set(f, zero ? FR_VALID | FR_REF : FR_BUSY | FR_REF);
 	spin_lock(o->lock);
-	if (page_lookup(o, index)) {
+	if (page_lookup(o, index) || (page_word(o, index) && object_is_anon(o))) {
 		spin_unlock(o->lock);
 		f->flags = 0;
 		frame_free(f);
 		radix_reserve_free(&r);
 		return -EEXIST;
 	}
-	err = radix_insert(&o->pages, index, (uintptr_t)f, &r);
+	err = page_add_from(o, f, index, &r);
 	ASSERT(!err);
-	page_insert_locked(o, f, index);
 	if (zero)
 		f->holds++; /* the caller's; a BUSY one's is counted by finding it, see get_new */
 	spin_unlock(o->lock);
@@ -214,9 +215,8 @@ static int get_new(struct vm_object *o, u64 index, struct frame **out)
 		err = -EEXIST;
 		goto fail;
 	}
-	err = radix_insert(&o->pages, index, (uintptr_t)f, &r);
+	err = page_add_from(o, f, index, &r);
 	ASSERT(!err);
-	page_insert_locked(o, f, index);
 	f->holds = 2;
 	if (o->ops->reserve)
 		page_set(f, FR_RESERVED);
@@ -265,6 +265,7 @@ int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readah
 
 	for (;;) {
 		struct frame *f;
+		bool away; /* in swap, or known to be zero */
 
 		spin_lock(o->lock);
 		if (unlikely(index >= DIV_ROUND_UP(o->size, PAGE_SIZE) && !(flags & VMP_BEYOND))) {
@@ -287,6 +288,7 @@ int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readah
 			*out = f;
 			return 0;
 		}
+		away = !f && object_is_anon(o) && page_word(o, index);
 		if (f) {
 			vm_page_hold(f);
 			discard_failed(f);
@@ -299,7 +301,7 @@ int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readah
 			reserved = true;
 			if (!err && f && page_has(f, FR_VALID))
 				page_set(f, FR_RESERVED);
-		} else if (!f && object_is_anon(o)) {
+		} else if (!f && !away && object_is_anon(o)) {
 			err = make_page(o, index, true);
 			if (!err) {
 				spin_lock(o->lock);
@@ -308,8 +310,9 @@ int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readah
 				*out = f;
 				return 0;
 			}
-		} else if (!f && ((flags & VMP_NOFILL) ||
-				  index >= DIV_ROUND_UP(READ_ONCE(o->size), PAGE_SIZE))) {
+		} else if (!f && !away &&
+			   ((flags & VMP_NOFILL) ||
+			    index >= DIV_ROUND_UP(READ_ONCE(o->size), PAGE_SIZE))) {
 			err = get_new(o, index, out);
 			if (!err)
 				return 0;
@@ -328,7 +331,7 @@ int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readah
 /* May this page be read without more ado? */
 static bool ready_to_read(const struct frame *f, u64 index, const struct vm_readahead *ra)
 {
-	if (f->index != index ||
+	if (!f || f->index != index ||
 	    (__atomic_load_n(&f->flags, __ATOMIC_ACQUIRE) & (FR_VALID | FR_BUSY)) != FR_VALID)
 		return false;
 	return !ra || index + ra->window / 2 != ra->ahead;
@@ -346,8 +349,8 @@ size_t vm_page_get_run(struct vm_object *o, u64 index, size_t n, struct vm_reada
 	pages = DIV_ROUND_UP(o->size, PAGE_SIZE);
 	if (index < pages)
 		got = radix_gather(&o->pages, index, MIN(index + n, pages) - 1, words, NULL, n);
-	for (; k < got && ready_to_read((struct frame *)words[k], index + k, ra); k++) {
-		out[k] = (struct frame *)words[k];
+	for (; k < got && ready_to_read(word_frame(words[k]), index + k, ra); k++) {
+		out[k] = word_frame(words[k]);
 		vm_page_hold(out[k]);
 		vm_page_touch(out[k]);
 	}
@@ -403,8 +406,8 @@ static size_t gather(struct vm_object *o, u64 *index, u64 last, struct frame **f
 	*wait_for = NULL;
 	while (n < cluster_of(o)) {
 		struct frame *g =
-			(struct frame *)(n ? radix_get(&o->pages, *index)
-					   : radix_next_tagged(&o->pages, index, last, TAG_DIRTY));
+			word_frame(n ? radix_get(&o->pages, *index)
+				     : radix_next_tagged(&o->pages, index, last, TAG_DIRTY));
 
 		if (!g || *index > last || !page_has(g, FR_DIRTY))
 			break;

@@ -121,6 +121,13 @@ static u64 area_va(const struct vm_area *a, u64 index)
 	return a->start + ((index - a->index) << PAGE_SHIFT);
 }
 
+/* The page of the object below at index can be seen through s. */
+static bool shows(const struct vm_object *s, u64 index)
+{
+	return index >= s->backing_index && (index - s->backing_index) << PAGE_SHIFT < s->size &&
+	       !radix_get(&s->pages, index - s->backing_index);
+}
+
 static void walk_object(struct walk *w, struct vm_object *o, u64 index)
 {
 	struct vm_area *a;
@@ -144,11 +151,8 @@ static void walk_object(struct walk *w, struct vm_object *o, u64 index)
 	list_for_each(s, &o->shadows, shadow_link) {
 		if (!w->left)
 			return;
-		if (index < s->backing_index || (index - s->backing_index) << PAGE_SHIFT >= s->size)
-			continue;
-		if (radix_get(&s->pages, index - s->backing_index))
-			continue;
-		walk_object(w, s, index - s->backing_index);
+		if (shows(s, index))
+			walk_object(w, s, index - s->backing_index);
 	}
 }
 
@@ -170,6 +174,20 @@ void rmap_write_protect(struct frame *f)
 	walk_frame(f, pmap_write_protect_frame);
 }
 
+void rmap_write_protect_all(struct frame **f, size_t n)
+{
+	struct walk w = {.fn = pmap_write_protect_frame};
+
+	for (size_t i = 0; i < n; i++) {
+		w.frame = f[i];
+		w.left = READ_ONCE(f[i]->mapcount);
+		if (w.left)
+			walk_object(&w, f[i]->object, f[i]->index);
+	}
+	if (w.batch.pmap)
+		tlb_finish(&w.batch);
+}
+
 bool rmap_unmap(struct frame *f)
 {
 	walk_frame(f, pmap_unmap_frame);
@@ -186,14 +204,26 @@ bool rmap_referenced(struct frame *f)
 	return walk_frame(f, test_ref);
 }
 
-bool rmap_locked(struct frame *f)
+/* An area of o, or of a shadow that sees o's page at index, is locked. */
+static bool locked_in(struct vm_object *o, u64 index)
 {
 	struct vm_area *a;
+	struct vm_object *s;
 
-	for (a = rmap_first(f->object, f->index, f->index); a; a = rmap_next(a, f->index, f->index))
+	for (a = rmap_first(o, index, index); a; a = rmap_next(a, index, index))
 		if (a->flags & AREA_LOCKED)
 			return true;
+	if (!object_is_anon(o))
+		return false;
+	list_for_each(s, &o->shadows, shadow_link)
+		if (shows(s, index) && locked_in(s, index - s->backing_index))
+			return true;
 	return false;
+}
+
+bool rmap_locked(struct frame *f)
+{
+	return locked_in(f->object, f->index);
 }
 
 /* ---- private shadows above a vnode ---- */

@@ -105,17 +105,20 @@ u64 shadow_depth(struct vm_object *o)
 
 struct merge {
 	struct vm_object *from, *to;
-	s64 shift; /* index in `to` = index in `from` + shift */
-	u64 limit; /* first index of `to` that is out of its range */
+	struct vm_object *outside; /* whose pages drop_outside takes */
+	s64 shift;		   /* index in `to` = index in `from` + shift */
+	u64 limit;		   /* first index of `to` that is out of its range */
 	struct frame *gone[64];
 	size_t ngone;
 };
 
 /* Field by field: gone is not worth clearing. */
-static void merge_init(struct merge *m, struct vm_object *from, struct vm_object *to, s64 shift)
+static void merge_init(struct merge *m, struct vm_object *from, struct vm_object *to,
+		       struct vm_object *outside, s64 shift)
 {
 	m->from = from;
 	m->to = to;
+	m->outside = outside;
 	m->shift = shift;
 	m->limit = to->size >> PAGE_SHIFT;
 	m->ngone = 0;
@@ -130,39 +133,60 @@ static void merge_free(struct merge *m, struct frame *f)
 	m->gone[m->ngone++] = f;
 }
 
+/* A word that was taken out of o's tree is given up. */
+static NO_TS void merge_drop(struct merge *m, struct vm_object *o, uintptr_t word)
+{
+	struct frame *f = word_frame(word);
+
+	if (!f) {
+		word_drop(o, word);
+		return;
+	}
+	page_detach(f);
+	merge_free(m, f);
+}
+
+static NO_TS void merge_move(struct merge *m, uintptr_t word, u64 at)
+{
+	struct frame *f = word_frame(word);
+
+	if (f && f->swap_slot)
+		anon_owns_slots(m->to);
+	if (f)
+		page_move_locked(f, m->to, at);
+	else
+		word_moved(m->from, m->to, word);
+}
+
 /* A page of S replaces what O has at its place. */
-static NO_TS void push_down(uintptr_t word, u64 index __unused, void *arg)
+static NO_TS void push_down(uintptr_t word, u64 index, void *arg)
 {
 	struct merge *m = arg;
-	struct frame *f = (struct frame *)word, *hidden;
-	u64 at = f->index + m->shift;
+	u64 at = index + m->shift;
+	uintptr_t hidden = page_word(m->to, at);
 
-	hidden = page_lookup(m->to, at);
 	if (hidden) {
 		radix_replace(&m->to->pages, at, word);
-		page_detach(hidden);
-		merge_free(m, hidden);
+		merge_drop(m, m->to, hidden);
 	} else if (radix_insert(&m->to->pages, at, word, NULL)) {
 		panic("object %p: no memory for a page whose slot was reserved", (void *)m->to);
 	}
-	page_move_locked(f, m->to, at);
+	merge_move(m, word, at);
 }
 
 /* A page of O moves up unless S hides it or cannot see it. */
-static NO_TS void pull_up(uintptr_t word, u64 index __unused, void *arg)
+static NO_TS void pull_up(uintptr_t word, u64 index, void *arg)
 {
 	struct merge *m = arg;
-	struct frame *f = (struct frame *)word;
-	u64 at = f->index + m->shift;
+	u64 at = index + m->shift;
 
-	if (at >= m->limit || page_lookup(m->to, at)) {
-		page_detach(f);
-		merge_free(m, f);
+	if (at >= m->limit || page_word(m->to, at)) {
+		merge_drop(m, m->from, word);
 		return;
 	}
 	if (radix_insert(&m->to->pages, at, word, NULL))
 		panic("object %p: no memory for a page whose slot was reserved", (void *)m->to);
-	page_move_locked(f, m->to, at);
+	merge_move(m, word, at);
 }
 
 /* Slots for at most n new words: the tree's nodes come from the reserve of memory; refused when there is little. */
@@ -197,10 +221,9 @@ static void adopt(struct vm_object *s, struct vm_object *o, u64 shift)
 /* O's pages outside S's window can be seen by nobody any more. */
 static void drop_outside(uintptr_t word, u64 index __unused, void *arg)
 {
-	struct frame *f = (struct frame *)word;
+	struct merge *m = arg;
 
-	page_detach(f);
-	merge_free(arg, f);
+	merge_drop(m, m->outside, word);
 }
 
 static void collapse_down(struct vm_object *s, struct vm_object *o, struct list *dead)
@@ -208,7 +231,7 @@ static void collapse_down(struct vm_object *s, struct vm_object *o, struct list 
 	struct merge m;
 	u64 shift = s->backing_index, end = shift + (s->size >> PAGE_SHIFT);
 
-	merge_init(&m, s, o, s->backing_index);
+	merge_init(&m, s, o, o, s->backing_index);
 	if (shift > 0)
 		radix_remove_range(&o->pages, 0, shift - 1, drop_outside, &m);
 	radix_remove_range(&o->pages, end, ~0UL, drop_outside, &m);
@@ -230,7 +253,7 @@ static NO_TS void collapse_up(struct vm_object *s, struct vm_object *o, struct l
 	struct vm_object *below = o->backing;
 	u64 shift = s->backing_index;
 
-	merge_init(&m, o, s, -(s64)s->backing_index);
+	merge_init(&m, o, s, o, -(s64)s->backing_index);
 	if (shift > 0)
 		radix_remove_range(&o->pages, 0, shift - 1, drop_outside, &m);
 	radix_remove_range(&o->pages, 0, ~0UL, pull_up, &m);
@@ -263,11 +286,12 @@ static bool collapsible(struct vm_object *o)
 static bool try_collapse(struct vm_object *o, struct list *dead)
 {
 	struct vm_object *s = list_first(&o->shadows, struct vm_object, shadow_link);
-	bool down = s->resident <= o->resident && READ_ONCE(s->refs) == s->nareas + s->nshadows;
+	bool down =
+		s->pages.count <= o->pages.count && READ_ONCE(s->refs) == s->nareas + s->nshadows;
 
 	/* a pager's transfer remembers object and index: not under it */
 	if (READ_ONCE(o->writeback) || READ_ONCE(s->writeback) ||
-	    !room_for(MIN(s->resident, o->resident)))
+	    !room_for(MIN(s->pages.count, o->pages.count)))
 		return false;
 	if (down)
 		collapse_down(s, o, dead);
@@ -281,7 +305,7 @@ static bool try_collapse(struct vm_object *o, struct list *dead)
 
 static bool covers_all(const struct vm_object *s)
 {
-	return s->backing && s->resident == s->size >> PAGE_SHIFT;
+	return s->backing && s->pages.count == s->size >> PAGE_SHIFT;
 }
 
 struct vm_object *shadow_bypass(struct vm_object *s)

@@ -13,6 +13,7 @@
 #include "kernel/riscv/uaccess.h"
 #include "kernel/sched/thread.h"
 #include "kernel/sched/time.h"
+#include "kernel/vm/swap.h"
 #include "kernel/vm/vm.h"
 
 /* ---- pmap.c: page tables ---- */
@@ -204,13 +205,39 @@ struct vm_area *rmap_first(struct vm_object *o, u64 first,
 struct vm_area *rmap_next(struct vm_area *a, u64 first, u64 last);
 /* All with the object's lock held: */
 void rmap_write_protect(struct frame *f);
+void rmap_write_protect_all(struct frame **f,
+			    size_t n); /* of one object: a flush per address space */
 /* Unmaps f from every mapping reachable under this lock; true if mapcount reached 0. */
 bool rmap_unmap(struct frame *f);
 bool rmap_referenced(struct frame *f);
-bool rmap_locked(struct frame *f); /* an area that maps it directly is mlocked */
+bool rmap_locked(struct frame *f); /* an area that sees it is mlocked */
 /* Takes the vnode's pages in [first, last] out of the mappings of private shadows above it; copies: and the shadows' own pages over
  * them. Object unlocked; sleeps not. */
 void rmap_unmap_shadows(struct vm_object *o, u64 first, u64 last, bool copies);
+
+/* ---- words: what a slot of an object's tree holds (docs/reclaim.md) ---- */
+#define WORD_KIND    3UL
+#define WORD_SWAP    1UL
+#define WORD_ZERO    2UL
+#define WORD_HISTORY 3UL
+#define WORD_SLOT(w) ((w) >> 2 & ((1UL << 38) - 1)) /* area and slot: see swap.c */
+#define WORD_TIME(w) ((u32)((w) >> 40))
+static inline struct frame *word_frame(uintptr_t w)
+{
+	return w & WORD_KIND ? NULL : (struct frame *)w;
+}
+static inline uintptr_t swap_word(u64 slot)
+{
+	return slot << 2 | WORD_SWAP;
+}
+static inline uintptr_t word_at(uintptr_t w, u32 time)
+{
+	return (w & ((1UL << 40) - 1)) | (u64)time << 40;
+}
+static inline bool word_is_swap(uintptr_t w)
+{
+	return (w & WORD_KIND) == WORD_SWAP;
+}
 
 /* ---- page.c: states of a frame in an object ---- */
 void page_insert_locked(struct vm_object *o, struct frame *f, u64 index)
@@ -219,15 +246,26 @@ void page_insert_locked(struct vm_object *o, struct frame *f, u64 index)
 void page_insert_run_locked(struct vm_object *o, struct frame **f, u64 index, unsigned n)
 	REQUIRES(o->lock);
 int page_add(struct vm_object *o, struct frame *f, u64 index)
-	REQUIRES(o->lock); /* radix + accounting; -ENOMEM without sleeping; locked */
-struct frame *page_lookup(const struct vm_object *o, u64 index) REQUIRES(o->lock); /* locked */
+	REQUIRES(o->lock); /* radix + accounting; -ENOMEM without sleeping */
+int page_add_from(struct vm_object *o, struct frame *f, u64 index, struct radix_reserve *r)
+	REQUIRES(o->lock);
+struct frame *page_lookup(const struct vm_object *o, u64 index)
+	REQUIRES(o->lock); /* a word that is no frame: NULL */
+static inline uintptr_t page_word(const struct vm_object *o, u64 index) REQUIRES(o->lock)
+{
+	return radix_get(&o->pages, index);
+}
 /* Takes f out of its object (locked, not busy unless ours, unmapped); its object's hold passes to the caller. */
 void page_remove_locked(struct frame *f);
 void page_detach(struct frame *f); /* the same, but the radix slot is already gone */
 void page_move_locked(struct frame *f, struct vm_object *to,
-		      u64 index);	       /* same family; radix slots by the caller */
-bool page_busy_try(struct frame *f);	       /* locked; false: it is busy */
-void page_unbusy(struct frame *f);	       /* and wakes */
+		      u64 index);      /* same family; radix slots by the caller */
+bool page_busy_try(struct frame *f);   /* locked; false: it is busy */
+void page_unbusy(struct frame *f);     /* and wakes */
+void page_unclean(struct frame *f);    /* CLEANING ends; wakes */
+void frame_slot_free(struct frame *f); /* gives its swap slot up */
+void page_leave_history(struct frame *f,
+			u32 time);	       /* a clean, unmapped page of a vnode goes. Locked */
 void page_wait(struct frame *f, u32 bits);     /* held, unlocked: until none of the bits */
 int page_wait_kill(struct frame *f, u32 bits); /* -EINTR if a fatal signal came */
 void page_set_dirty_locked(struct frame *f);
@@ -310,10 +348,83 @@ const struct vm_file_hooks *vm_file_hooks(void);
 /* Makes the grows-down area above addr reach it; 0 or -ENOMEM. Map unlocked. */
 int vm_grow_stack(struct vm_map *m, u64 addr);
 
+/* ---- anon.c ---- */
+/* A word that is no frame was taken out of o's tree: what it stands for is given up. Locked. */
+void word_drop(struct vm_object *o, uintptr_t word);
+/* A word moves to another object of the family. Locked. */
+void word_moved(struct vm_object *from, struct vm_object *to, uintptr_t word);
+/* Brings in the page at index whose word is no frame, and up to n - 1 that follow in the object and on the device: BUSY frames take the words' places.
+ * o held, unlocked. *got (may be NULL): how many. 0 (also when somebody was faster), or -ENOMEM. */
+int anon_bring_in(struct vm_object *o, u64 index, u32 n, u32 *got);
+/* f (locked, not busy, unmapped, clean) leaves its object, and what can bring it back takes its place; o's hold passes to the caller. */
+void anon_evict(struct frame *f, u32 time);
+/* f's fill failed: the slot takes its place again (a file's: nothing). Locked; o's hold passes to the caller. */
+void page_fill_failed(struct frame *f);
+void anon_owns_slots(struct vm_object *o); /* puts o on the list that swapoff walks. Locked. */
+void anon_forget(struct vm_object *o);	   /* o is about to be freed */
+int anon_swapoff(u32 area);		   /* brings everything of that area back */
+u64 anon_area_pages(struct vm_object *o, u64 first, u64 last); /* words that are in swap. Locked */
+
+/* ---- swap.c: slots ---- */
+void swap_init(void);
+#define SWAP_CLUSTER 32u /* pages in one transfer */
+/* At most n slots that follow one another: how many, the first in *slot. Any context. */
+u32 swap_alloc(u32 n, u64 *slot);
+void swap_free(u64 slot);
+void swap_bad(u64 slot); /* a write failed: never used again once it is free */
+u32 swap_slot_area(u64 slot);
+/* How many slots from this one on lie together on the device, at most n; *dev and *sector: where. */
+u32 swap_place(u64 slot, u32 n, struct block_dev **dev, u64 *sector);
+bool swap_any_free(void);
+extern u64 swap_cached; /* atomic: frames with a slot */
+
+/* ---- swapio.c ---- */
+struct swap_io {
+	struct list link;
+	struct bio bio;
+	struct bio_vec vecs[SWAP_CLUSTER];
+	struct frame *frames[SWAP_CLUSTER];
+	u64 slot; /* of the first */
+	u32 n;
+	bool write;
+};
+struct swap_io *swap_io_get(bool write); /* sleeps until one is free */
+void swap_io_put(struct swap_io *io);	 /* unused */
+/* frames[0..n) to or from the slots from `slot` on; each is held for it, and BUSY or CLEANING. */
+void swap_io_submit(struct swap_io *io);
+u32 swap_writes(void); /* under way */
+void swap_io_init(void);
+
 /* ---- clock.c ---- */
-void clock_add(struct frame *f); /* object's lock held */
-void clock_remove(struct frame *f);
 void clock_init(void);
-size_t vm_reclaim(size_t want); /* sleeping context: frames freed */
+/* While a guard is held no object is freed, so that one can go from a frame to its object. No sleeping. */
+void clock_guard(void);
+void clock_unguard(void);
+void clock_quiesce(void); /* waits until nobody who was in a guard still is */
+/* Locks the object that f is in; NULL: it is in none. f need not be held. */
+struct vm_object *frame_object_lock(struct frame *f);
+struct clock_sweep {
+	u64 taken, washed, steps;
+	u64 pending;	  /* sent to the laundry by now and not met since */
+	bool dirty_files; /* dirty file pages were met */
+};
+/*
+ * Sweeps until `want` frames came free or are being written, or it has been round twice; at most room go to the laundry.  One caller at a
+ * time.
+ */
+void clock_sweep(struct clock_sweep *s, u64 want, u64 room);
+u64 clock_pages(void);
+
+/* ---- laundry.c ---- */
+void laundry_init(void);
+bool laundry_add(struct frame *f); /* locked, dirty; holds it. False: no room */
+u32 laundry_room(void);
+u32 laundry_waiting(void);
+size_t laundry_run(void); /* writes what waits; how many pages were started. Sleeps */
+
+/* ---- pageout.c ---- */
+void pageout_init(void);
+void pageout_progress(u64 frames); /* frames came free, or could now; any context */
+size_t vm_reclaim(size_t want);	   /* sleeping context: frames freed */
 
 #endif

@@ -59,6 +59,9 @@ bool window_plan(struct fault *ft, struct frame *src)
 	ft->nextra = ft->nfilled = 0;
 	if ((a->flags & (AREA_SHARED | AREA_RANDOM)) || a->needs_copy || ft->found->sized)
 		return false;
+	/* a page of a file that was not written yet goes on showing the file */
+	if (src && ft->found->kind == OBJ_VNODE)
+		return false;
 	n = radix_run_before(&ft->top->pages, ft->index, WINDOW);
 	if (n < 2)
 		return false;
@@ -130,7 +133,7 @@ static NO_TS bool hidden(struct fault *ft, s64 distance)
 	u64 index = ft->index + distance;
 
 	for (struct vm_object *o = ft->top; o != ft->found; o = o->backing) {
-		if (page_lookup(o, index))
+		if (page_word(o, index))
 			return true;
 		index += o->backing_index;
 	}
@@ -158,9 +161,9 @@ void window_map_resident(struct fault *ft, bool writable)
 	if (n < 2)
 		return;
 	for (size_t i = 0; i < n; i++) {
-		struct frame *f = (struct frame *)words[i];
+		struct frame *f = word_frame(words[i]);
 
-		if ((READ_ONCE(f->flags) & mask) != want || f == ft->frame)
+		if (!f || (READ_ONCE(f->flags) & mask) != want || f == ft->frame)
 			continue;
 		if (o == ft->top || !hidden(ft, idx[i] - ft->found_index))
 			around[idx[i] - first] = f;

@@ -302,7 +302,7 @@ static void exhaustion(void)
 		;
 	CHECK(frames_free_count() == 0);
 	CHECK(!frame_alloc_order(3, 0));
-	frames_set_reclaim(reclaim);
+	frames_set_reclaim(reclaim, NULL);
 	CHECK(!frame_alloc(0) && reclaim_calls == 1);
 	CHECK(!frame_alloc(FA_NOWAIT) && reclaim_calls == 1);
 	reclaim_gives = 1;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// SOURCES: kernel/vm/area.c kernel/vm/map.c kernel/vm/object.c kernel/vm/page.c kernel/vm/pageio.c kernel/vm/shadow.c kernel/vm/fault.c kernel/vm/window.c kernel/vm/rmap.c kernel/vm/pmap.c kernel/vm/fork.c kernel/vm/advise.c kernel/vm/remap.c kernel/vm/info.c kernel/vm/clock.c kernel/vm/lock.c kernel/lib/rbtree.c kernel/lib/radix.c tests/host/shim/kernel.c tests/host/vm_shim/vm_shim.c
+// SOURCES: kernel/vm/area.c kernel/vm/map.c kernel/vm/object.c kernel/vm/page.c kernel/vm/pageio.c kernel/vm/shadow.c kernel/vm/fault.c kernel/vm/window.c kernel/vm/rmap.c kernel/vm/pmap.c kernel/vm/fork.c kernel/vm/advise.c kernel/vm/remap.c kernel/vm/info.c kernel/vm/clock.c kernel/vm/clock_policy.c kernel/vm/anon.c kernel/vm/swap.c kernel/vm/swapio.c kernel/vm/laundry.c kernel/vm/pageout.c kernel/vm/lock.c kernel/lib/rbtree.c kernel/lib/radix.c tests/host/shim/kernel.c tests/host/vm_shim/vm_shim.c
 /*
  * The whole of kernel/vm against a naive model: several processes, each an array of bytes (one per page matters) over a small window of addresses, doing
  * random mmap, munmap, mprotect, fork, exit, stores, loads, DONTNEED and mremap.  After every step of interest the maps are audited; at the end nothing
@@ -300,7 +300,7 @@ static void random_op(void)
 		}
 		return;
 	}
-	switch (host_rand_below(24)) {
+	switch (host_rand_below(28)) {
 	case 0:
 		do_mmap(pr, ANON, at, n, prot);
 		break;
@@ -328,7 +328,12 @@ static void random_op(void)
 		vm_object_clean(&file_object, 0, ~0UL, true);
 		break;
 	case 9:
-		vm_reclaim(4);
+	case 10:
+	case 11:
+		vm_reclaim(1 + host_rand_below(64));
+		break;
+	case 12:
+		vm_shim_io(host_rand_below(8));
 		break;
 	default:
 		do_access(pr, at, host_rand_below(2));
@@ -339,8 +344,10 @@ static void start(void)
 {
 	static bool started;
 
-	if (!started)
+	if (!started) {
 		vm_shim_start(4096);
+		assert_int_equal(vm_shim_swapon(700, -1), 0);
+	}
 	started = true;
 	memset(file_model, 0, sizeof(file_model));
 	memset(disk, 0, sizeof(disk));
@@ -366,7 +373,9 @@ static void test_random(void **state __unused)
 		if (procs[k].map)
 			do_exit(&procs[k]);
 	vm_object_fini(&file_object, true);
+	vm_shim_io(~0u);
 	assert_int_equal(file_refs, 0);
+	assert_int_equal(vm_shim_swap_used(), 0);
 	assert_int_equal(vm_shim_slabs_out(), slabs);
 	assert_int_equal(vm_shim_frames_out(), frames);
 }

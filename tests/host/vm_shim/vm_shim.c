@@ -16,6 +16,7 @@ static struct list free_frames;
 static u64 frames_out;
 static long slabs_out, fail_in;
 static bool failed;
+static u32 npending;
 
 pte_t *kernel_root;
 u32 mmu_asid_bits = 16;
@@ -77,7 +78,10 @@ struct frame *frame_alloc(unsigned flags)
 	if (!l)
 		return NULL;
 	f = list_entry(l, struct frame, link);
+	u32 next = f->clock_next;
+
 	memset(f, 0, sizeof(*f));
+	f->clock_next = next;
 	list_init(&f->link);
 	f->holds = 1;
 	ASAN_UNPOISON_MEMORY_REGION(frame_va(f), PAGE_SIZE);
@@ -102,7 +106,7 @@ bool frames_plenty(void)
 
 void frame_free(struct frame *f)
 {
-	if (f->object || f->mapcount || (f->flags & ~FR_REF))
+	if (f->object || f->mapcount || f->swap_slot || (f->flags & ~FR_REF))
 		panic("unfit frame: object %p mapcount %u flags %#x", (void *)f->object,
 		      f->mapcount, f->flags);
 	ASAN_POISON_MEMORY_REGION(frame_va(f), PAGE_SIZE);
@@ -134,9 +138,31 @@ u64 frames_free_count(void)
 	return nframes - frames_out;
 }
 
-void frames_set_reclaim(size_t (*fn)(size_t want))
+void frames_set_reclaim(size_t (*fn)(size_t want), void (*kick)(void))
 {
 	(void)fn;
+	(void)kick;
+}
+
+u64 frames_wanted(void)
+{
+	return 0;
+}
+
+bool frames_bank(unsigned k, paddr_t *base, u64 *size)
+{
+	*base = RAM_BASE;
+	*size = nframes * PAGE_SIZE;
+	return k == 0;
+}
+
+size_t frame_alloc_bulk(struct frame **out, size_t n, unsigned flags)
+{
+	size_t k = 0;
+
+	while (k < n && (out[k] = frame_alloc(flags)))
+		k++;
+	return k;
 }
 
 u64 vm_shim_frames_out(void)
@@ -267,9 +293,16 @@ void waitq_init(struct waitq *q __unused)
 void waitq_wake_all(struct waitq *q __unused)
 {
 }
+void waitq_wake_one(struct waitq *q __unused)
+{
+}
 void wait_prepare(struct waitq *q __unused, struct waiter *w __unused, enum wait_how how __unused)
 {
-	panic("nobody would wake us");
+	if (host_locks_held())
+		panic("sleeps with %u spin locks held", host_locks_held());
+	if (!npending)
+		panic("nobody would wake us");
+	vm_shim_io(1);
 }
 int wait_block(enum wait_how how __unused, u64 deadline __unused)
 {
@@ -280,6 +313,37 @@ void wait_finish(struct waitq *q __unused, struct waiter *w __unused)
 }
 void sleep_ns(u64 ns __unused)
 {
+}
+bool sched_signal_pending(enum wait_how how __unused)
+{
+	return false;
+}
+struct thread *kthread_run(const char *name __unused, void (*fn)(void *) __unused,
+			   void *arg __unused)
+{
+	return NULL;
+}
+void mutex_init(struct mutex *m, enum lock_rank rank __unused, const char *name __unused)
+{
+	memset(m, 0, sizeof(*m));
+}
+void mutex_lock(struct mutex *m)
+{
+	if (m->owner)
+		panic("mutex locked twice");
+	m->owner = 1;
+}
+void mutex_unlock(struct mutex *m)
+{
+	m->owner = 0;
+}
+void *kmalloc(size_t n, unsigned flags)
+{
+	return flags & KM_ZERO ? calloc(1, n) : malloc(n);
+}
+void kfree(void *p)
+{
+	free(p);
 }
 void sbi_remote_sfence(u64 mask __unused, u64 base __unused, u64 start __unused, u64 size __unused)
 {
@@ -292,9 +356,136 @@ void page_zero(void *p)
 {
 	memset(p, 0, PAGE_SIZE);
 }
+bool page_is_zero(const void *p)
+{
+	static const u8 zero[PAGE_SIZE];
+
+	return !memcmp(p, zero, PAGE_SIZE);
+}
 void page_copy(void *d, const void *s)
 {
 	memcpy(d, s, PAGE_SIZE);
+}
+
+/* ---- disks to swap to ---- */
+
+struct block_dev {
+	u8 *data;
+	u64 pages;
+	bool there;
+};
+
+#define DISKS 4
+static struct block_dev disks[DISKS];
+static unsigned ndisks;
+static struct bio *pending[256];
+u32 vm_shim_bad_reads, vm_shim_bad_writes;
+char vm_shim_magic[11] = "SWAPSPACE2";
+static u32 header[8];
+
+u32 *vm_shim_header(void)
+{
+	return header;
+}
+
+const char *block_name(const struct block_dev *d)
+{
+	return d == disks ? "disk0" : "disk1";
+}
+
+int block_read_sync(struct block_dev *d, u64 sector, void *buf, size_t n)
+{
+	memcpy(buf, d->data + sector * SECTOR_SIZE, n);
+	return 0;
+}
+
+void bio_submit(struct bio *b)
+{
+	assert_true(npending < ARRAY_LEN(pending));
+	pending[npending++] = b;
+}
+
+static void bio_do(struct bio *b)
+{
+	u32 odds = b->op == BIO_WRITE ? vm_shim_bad_writes : vm_shim_bad_reads;
+
+	b->status = odds && host_rand_below(odds) == 0 ? -EIO : 0;
+	for (u32 i = 0; i < b->nvecs && !b->status; i++) {
+		u8 *at = b->dev->data + (b->sector + i * 8) * SECTOR_SIZE;
+
+		if (b->op == BIO_WRITE)
+			memcpy(at, frame_va(b->vecs[i].frame), PAGE_SIZE);
+		else
+			memcpy(frame_va(b->vecs[i].frame), at, PAGE_SIZE);
+	}
+	b->done(b);
+}
+
+void vm_shim_io(unsigned n)
+{
+	while (n-- && npending) {
+		u32 k = host_rand_below(npending);
+		struct bio *b = pending[k];
+
+		pending[k] = pending[--npending];
+		bio_do(b);
+	}
+}
+
+static void disk_gone(struct block_dev *d, void *owner __unused)
+{
+	free(d->data);
+	d->there = false;
+}
+
+int vm_shim_swapon(unsigned pages, s32 prio)
+{
+	struct block_dev *d = &disks[ndisks++ % DISKS];
+	struct swap_extent *e = malloc(2 * sizeof(*e));
+	u64 half = pages / 2;
+	struct swap_spec s = {.dev = d,
+			      .owner = d,
+			      .release = disk_gone,
+			      .name = "disk",
+			      .extents = e,
+			      .nextents = 2,
+			      .pages = pages,
+			      .prio = prio};
+	u32 *h;
+	int err;
+
+	/* its halves lie the other way round */
+	e[0] = (struct swap_extent){0, half, (pages - half) * 8};
+	e[1] = (struct swap_extent){half, pages - half, 0};
+	assert_false(d->there);
+	d->there = true;
+	d->pages = pages;
+	d->data = calloc(pages, PAGE_SIZE);
+	h = (u32 *)(d->data + (pages - half) * PAGE_SIZE + 1024);
+	h[0] = header[0] ? header[0] : 1;
+	h[1] = header[1] ? header[1] : pages - 1;
+	h[2] = header[2];
+	memcpy((u8 *)h + 512, header + 3, 16);
+	memcpy((u8 *)h - 1024 + PAGE_SIZE - 10, vm_shim_magic, 10);
+	err = swap_area_add(&s);
+	if (err) {
+		free(e);
+		disk_gone(d, d);
+	}
+	return err;
+}
+
+int vm_shim_swapoff(unsigned k)
+{
+	return swap_area_remove(&disks[k % DISKS]);
+}
+
+u64 vm_shim_swap_used(void)
+{
+	u64 all, left;
+
+	swap_totals(&all, &left);
+	return all - left;
 }
 
 /* ---- start, and the MMU ---- */
@@ -328,12 +519,13 @@ void vm_shim_start(unsigned n)
 		list_add_tail(&free_frames, &frames[i].link);
 	kernel_root = kernel_table;
 	vm_init();
+	swap_io_init();
 	vm_set_file_hooks(&hooks);
 }
 
 static int reach(struct vm_map *m, u64 va, unsigned access, u8 **at, int *sig, int *code)
 {
-	for (int tries = 0; tries < 100; tries++) {
+	for (int tries = 0; tries < 1000; tries++) {
 		pte_t pte = pmap_lookup(&m->pmap, va);
 		int err;
 

@@ -17,4 +17,16 @@ bool vm_shim_failed(void);
 int vm_shim_store(struct vm_map *m, u64 va, u8 byte, int *sig, int *code);
 int vm_shim_load(struct vm_map *m, u64 va, u8 *byte, int *sig, int *code);
 
+/*
+ * A device of `pages` pages, with a swap header, taken into use as swap.  Transfers are done when somebody waits, or vm_shim_io does some, in random order.
+ */
+int vm_shim_swapon(unsigned pages, s32 prio);
+int vm_shim_swapoff(unsigned k); /* the k-th that was made */
+void vm_shim_io(unsigned n);
+u64 vm_shim_swap_used(void);
+u32 *vm_shim_header(
+	void); /* what the next header says: version, last page, number of bad ones, those */
+extern char vm_shim_magic[11];			  /* its signature */
+extern u32 vm_shim_bad_reads, vm_shim_bad_writes; /* one of so many fails; 0: none */
+
 #endif

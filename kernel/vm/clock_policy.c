@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The clock's policy: CLOCK-Pro, with time stamps for the pages that are not there (Jiang, Chen, Zhang: "CLOCK-Pro: an effective improvement
+ * of the CLOCK replacement", USENIX 2005).  docs/reclaim.md draws the queues.
+ *
+ * Time is the number of insertions into cold.  A page's test period begins with its insertion and ends when it is older than the oldest hot
+ * page's, or than MEMORY times what memory holds.  Used again within it, in memory or by a refault, the page becomes hot and cold_target grows;
+ * a test that ends unused makes cold_target shrink.  Tests need not be followed one by one: those that end are the insertions
+ * between two positions of `ended`, and who is promoted gives back what its own end will take.
+ *
+ * Invariants: each number is on exactly one queue; numbers are only taken from heads.
+ *
+ * Locks: none; one thread sweeps.
+ */
+#include "kernel/vm/clock_policy.h"
+
+#define NONE   UINT32_MAX
+#define MEMORY 4u /* tests last for this many times the pages of memory */
+#define STEP   4u /* what a refault within its test adds to cold_target */
+
+static void push(struct clock_policy *p, struct clock_queue *q, u32 id)
+{
+	*p->ops->next(id) = NONE;
+	if (q->n++)
+		*p->ops->next(q->tail) = id;
+	else
+		q->head = id;
+	q->tail = id;
+}
+
+static u32 pop(struct clock_policy *p, struct clock_queue *q)
+{
+	u32 id = q->head;
+
+	q->head = *p->ops->next(id);
+	q->n--;
+	return id;
+}
+
+void clock_policy_init(struct clock_policy *p, const struct clock_ops *ops)
+{
+	*p = (struct clock_policy){.ops = ops};
+}
+
+void clock_policy_add(struct clock_policy *p, u32 id)
+{
+	push(p, &p->other, id);
+}
+
+static u32 age(const struct clock_policy *p, u32 time)
+{
+	return (p->time - time) & CLOCK_TIME_MASK;
+}
+
+u32 clock_policy_memory(const struct clock_policy *p)
+{
+	u64 n = (u64)clock_policy_pages(p) * MEMORY;
+
+	return n < CLOCK_TIME_MASK / 2 ? (u32)n : CLOCK_TIME_MASK / 2;
+}
+
+static u32 cold_min(const struct clock_policy *p)
+{
+	u32 n = clock_policy_pages(p) / 64;
+
+	return n > 1 ? n : 1;
+}
+
+static void target_up(struct clock_policy *p, u32 n)
+{
+	u32 all = clock_policy_pages(p);
+
+	p->cold_target = p->cold_target + n < all ? p->cold_target + n : all;
+}
+
+static void target_down(struct clock_policy *p, u32 n)
+{
+	u32 least = cold_min(p);
+
+	p->cold_target = p->cold_target > least + n ? p->cold_target - n : least;
+}
+
+/* The oldest age at which a test still runs. */
+static u32 test_limit(const struct clock_policy *p)
+{
+	u32 limit = clock_policy_memory(p), oldest;
+
+	if (p->hot.n) {
+		oldest = age(p, p->ops->page(p->hot.head)->time);
+		if (oldest < limit)
+			limit = oldest;
+	}
+	return limit;
+}
+
+/* Tests that ended since the last time take their share. */
+static void end_tests(struct clock_policy *p)
+{
+	u32 limit = test_limit(p), pending = age(p, p->ended);
+
+	if (pending <= limit)
+		return;
+	target_down(p, pending - limit);
+	p->ended = (p->time - limit) & CLOCK_TIME_MASK;
+}
+
+static void to_cold(struct clock_policy *p, u32 id, bool test)
+{
+	struct clock_page *c = p->ops->page(id);
+
+	if (test)
+		p->time = (p->time + 1) & CLOCK_TIME_MASK;
+	c->time = p->time;
+	c->test = test;
+	push(p, &p->cold, id);
+	if (test)
+		end_tests(p);
+}
+
+static void to_hot(struct clock_policy *p, u32 id)
+{
+	struct clock_page *c = p->ops->page(id);
+
+	c->time = p->time;
+	c->test = 0;
+	push(p, &p->hot, id);
+}
+
+static void promote(struct clock_policy *p, u32 id, u32 step)
+{
+	p->promotions++;
+	target_up(p, step + 1);
+	to_hot(p, id);
+}
+
+/* A page met for the first time; time: what it left behind. */
+static void insert(struct clock_policy *p, u32 id, u32 time)
+{
+	if (time != CLOCK_NO_TIME)
+		p->refaults++;
+	if (time != CLOCK_NO_TIME && age(p, time) <= test_limit(p)) {
+		p->refaults_active++;
+		promote(p, id, STEP);
+		return;
+	}
+	to_cold(p, id, true);
+}
+
+void clock_policy_discover(struct clock_policy *p)
+{
+	for (u32 left = p->other.n; left; left--) {
+		u32 id = pop(p, &p->other), time = 0;
+
+		if (p->ops->look(id, false, &time) == CLOCK_NEW)
+			insert(p, id, time);
+		else
+			push(p, &p->other, id);
+	}
+}
+
+/* What is the same on every queue; false: the queue decides. */
+static bool common(struct clock_policy *p, u32 id, enum clock_seen seen, u32 time)
+{
+	switch (seen) {
+	case CLOCK_NONE:
+	case CLOCK_TAKEN:
+		push(p, &p->other, id);
+		return true;
+	case CLOCK_NEW:
+		insert(p, id, time);
+		return true;
+	case CLOCK_WASH:
+		push(p, &p->washed, id);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The oldest hot page: used again, it stays; else it is on trial once more, without a test. */
+static enum clock_seen hot_step(struct clock_policy *p)
+{
+	u32 id = pop(p, &p->hot), time = 0;
+	enum clock_seen seen = p->ops->look(id, false, &time);
+
+	if (common(p, id, seen, time))
+		return seen;
+	if (seen == CLOCK_IDLE) {
+		p->demotions++;
+		to_cold(p, id, false);
+	} else {
+		p->second_chances++;
+		to_hot(p, id);
+	}
+	end_tests(p);
+	return seen;
+}
+
+static enum clock_seen cold_step(struct clock_policy *p)
+{
+	u32 id = pop(p, &p->cold);
+	struct clock_page c = *p->ops->page(id);
+	u32 time = c.time;
+	enum clock_seen seen = p->ops->look(id, true, &time);
+
+	if (common(p, id, seen, time))
+		return seen;
+	if (seen == CLOCK_USED && c.test && age(p, c.time) <= test_limit(p)) {
+		promote(p, id, 0);
+	} else if (seen == CLOCK_USED) {
+		p->second_chances++;
+		to_cold(p, id, true);
+	} else {
+		push(p, &p->cold, id);
+	}
+	return seen;
+}
+
+/* Pages that were sent to be written, in order: as long as the first is not done the others are not either. */
+enum clock_seen clock_policy_collect(struct clock_policy *p)
+{
+	u32 id = p->washed.head, time;
+	enum clock_seen seen;
+
+	if (!p->washed.n)
+		return CLOCK_WRITE;
+	time = p->ops->page(id)->time;
+	seen = p->ops->look(id, true, &time);
+
+	if (seen == CLOCK_WRITE)
+		return seen;
+	pop(p, &p->washed);
+	if (common(p, id, seen, time))
+		return seen;
+	if (seen == CLOCK_USED) {
+		p->second_chances++;
+		to_cold(p, id, true);
+	} else {
+		push(p, &p->cold, id);
+	}
+	return seen;
+}
+
+enum clock_seen clock_policy_step(struct clock_policy *p)
+{
+	u32 all = clock_policy_pages(p);
+
+	if (!all)
+		return CLOCK_NONE;
+	p->scanned++;
+	if (p->cold_target < cold_min(p))
+		p->cold_target = cold_min(p);
+	if (p->hot.n &&
+	    (!p->cold.n || p->hot.n > all - (p->cold_target < all ? p->cold_target : all)))
+		return hot_step(p);
+	return p->cold.n ? cold_step(p) : CLOCK_WRITE;
+}

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The laundry: dirty anonymous pages that the clock chose are written to swap.
+ *
+ *	clock -> ring of frames (held, FR_LAUNDRY) -> batch, sorted by object and index -> slots that follow one another -> one transfer
+ *
+ * A transfer takes whatever lies in the ring, of any object: slots in a row make it one write, and sorting lets neighbours in an object be
+ * neighbours on the device, so that they can be read back together.
+ *
+ * A page is prepared under its object's lock: CLEANING, no longer DIRTY, a stale slot freed, no W in any mapping.  From then on a store makes it
+ * dirty again and is not lost.  A page that proves to be all zero needs no slot and is clean at once.  Held pages are left alone: who holds one may be
+ * writing to it.
+ *
+ * Locks: ring_lock (LOCK_CLOCK) for the ring.  One thread runs the laundry at a time (run_mutex).
+ */
+#include "kernel/vm/vm_internal.h"
+
+#define RING  512u
+#define BATCH 128u
+
+static struct spinlock ring_lock = SPINLOCK_INIT(LOCK_CLOCK, "laundry");
+static struct frame *ring[RING]; /* ring_lock */
+static u32 first, count;	 /* ring_lock */
+static struct mutex run_mutex;
+
+/* Field markings and the corresponding locks:
+ * (r) run_mutex
+ */
+static struct {
+	struct item {
+		struct frame *f;     /* (r) */
+		struct vm_object *o; /* (r) as a guess, to sort by */
+		u64 index;	     /* (r) the same */
+	} items[BATCH];		     /* (r) */
+	u32 n;			     /* (r) */
+	struct swap_io *io;	     /* (r) transfer being filled */
+	u64 next, end;		     /* (r) slots allocated and not used yet */
+	size_t started;		     /* (r) */
+} run;
+
+void laundry_init(void)
+{
+	mutex_init(&run_mutex, LOCK_LAUNDRY, "laundry");
+}
+
+bool laundry_add(struct frame *f)
+{
+	bool ok;
+
+	spin_lock(&ring_lock);
+	ok = count < RING;
+	if (ok)
+		ring[(first + count++) % RING] = f;
+	spin_unlock(&ring_lock);
+	if (ok) {
+		vm_page_hold(f);
+		page_set(f, FR_LAUNDRY);
+	}
+	return ok;
+}
+
+u32 laundry_waiting(void)
+{
+	return READ_ONCE(count);
+}
+
+u32 laundry_room(void)
+{
+	return RING - READ_ONCE(count);
+}
+
+static void take_batch(void)
+{
+	spin_lock(&ring_lock);
+	for (run.n = 0; run.n < BATCH && count; run.n++, count--) {
+		struct frame *f = ring[first];
+
+		first = (first + 1) % RING;
+		run.items[run.n] = (struct item){f, READ_ONCE(f->object), READ_ONCE(f->index)};
+	}
+	spin_unlock(&ring_lock);
+}
+
+static bool before(const struct item *a, const struct item *b)
+{
+	return a->o != b->o ? a->o < b->o : a->index < b->index;
+}
+
+/* Shell sort: the batch is small and often nearly in order. */
+static void sort_batch(void)
+{
+	for (u32 gap = BATCH / 4; gap; gap /= 4)
+		for (u32 i = gap; i < run.n; i++) {
+			struct item it = run.items[i];
+			u32 k = i;
+
+			for (; k >= gap && before(&it, &run.items[k - gap]); k -= gap)
+				run.items[k] = run.items[k - gap];
+			run.items[k] = it;
+		}
+}
+
+/* ---- one transfer ---- */
+
+static void submit(void)
+{
+	if (!run.io)
+		return;
+	if (run.io->n)
+		swap_io_submit(run.io);
+	else
+		swap_io_put(run.io);
+	run.io = NULL;
+}
+
+/* Slots and a transfer for them; false: no slot is free. A transfer is over slots in one row. */
+static bool prepare(void)
+{
+	if (run.next == run.end) {
+		u32 got;
+
+		submit();
+		got = swap_alloc(SWAP_CLUSTER, &run.next);
+		run.end = run.next + got;
+		if (!got)
+			return false;
+	}
+	if (!run.io)
+		run.io = swap_io_get(true);
+	if (!run.io->n)
+		run.io->slot = run.next;
+	return true;
+}
+
+/* What may go into the transfer: the slots left, as far as they lie in one place on the device. */
+static u32 transfer_room(void)
+{
+	struct block_dev *dev;
+	u64 sector;
+	u32 all = run.io->n + (u32)(run.end - run.next);
+
+	return MIN(swap_place(run.io->slot, all, &dev, &sector), SWAP_CLUSTER) - run.io->n;
+}
+
+static void give_back_slots(void)
+{
+	while (run.next < run.end)
+		swap_free(run.next++);
+}
+
+/* f may be written now. Locked. */
+static bool ready(const struct frame *f)
+{
+	u32 flags = READ_ONCE(f->flags);
+
+	return (flags & (FR_VALID | FR_DIRTY | FR_BUSY | FR_CLEANING)) == (FR_VALID | FR_DIRTY) &&
+	       READ_ONCE(f->holds) == 2;
+}
+
+static void begin(struct frame *f)
+{
+	page_set(f, FR_CLEANING);
+	page_clear(f, FR_DIRTY | FR_ERROR);
+	if (f->swap_slot)
+		frame_slot_free(f);
+	vm_page_hold(f);
+}
+
+/* f is CLEANING and write-protected: it gets the next slot, or is zero and done. o locked. */
+static void write_one(struct vm_object *o, struct frame *f)
+{
+	if (page_is_zero(frame_va(f))) {
+		page_unclean(f);
+		vm_page_put(f);
+		return;
+	}
+	f->swap_slot = swap_word(run.next++);
+	__atomic_fetch_add(&swap_cached, 1, __ATOMIC_RELAXED);
+	anon_owns_slots(o);
+	run.io->frames[run.io->n++] = f;
+	run.started++;
+}
+
+/* From item `from` on, those of the same object, as many as the transfer takes: how many items that were. */
+static NO_TS u32 write_some(u32 from, u32 most)
+{
+	struct frame *f[SWAP_CLUSTER];
+	struct vm_object *o = frame_object_lock(run.items[from].f);
+	u32 k, n = 0;
+
+	if (!o)
+		return 1;
+	for (k = from; k < run.n && k - from < most; k++) {
+		struct frame *g = run.items[k].f;
+
+		if (g->object != o || (k > from && page_has(g, FR_ERROR)))
+			break;
+		if (object_is_anon(o) && ready(g)) {
+			begin(g);
+			f[n++] = g;
+		}
+	}
+	rmap_write_protect_all(f, n);
+	for (u32 i = 0; i < n; i++)
+		write_one(o, f[i]);
+	spin_unlock(o->lock);
+	return k - from;
+}
+
+static void release_items(u32 from, u32 n)
+{
+	for (u32 k = from; k < from + n; k++) {
+		page_clear(run.items[k].f, FR_LAUNDRY);
+		vm_page_put(run.items[k].f);
+	}
+}
+
+static void run_batch(void)
+{
+	take_batch();
+	sort_batch();
+	for (u32 i = 0, done; i < run.n; i += done) {
+		/* a write of several pages failed with this one among them: it goes alone, and its slot alone is to blame */
+		bool alone = page_has(run.items[i].f, FR_ERROR);
+
+		if (alone)
+			submit();
+		if (!prepare()) {
+			release_items(i, run.n - i);
+			break;
+		}
+		done = write_some(i, alone ? 1 : transfer_room());
+		release_items(i, done);
+		if (alone || !transfer_room())
+			submit();
+	}
+	submit();
+	give_back_slots();
+}
+
+size_t laundry_run(void)
+{
+	size_t n;
+
+	mutex_lock(&run_mutex);
+	run.started = 0;
+	while (laundry_waiting())
+		run_batch();
+	n = run.started;
+	mutex_unlock(&run_mutex);
+	return n;
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * When memory is given back: the pageout thread, the laundry's thread, and those who wait for them.
+ *
+ *	allocation below `low`		kicks the pageout thread, which works until `high` frames are free
+ *	allocation that finds nothing	vm_reclaim: kicks it and waits until frames came free or a round found nothing at all
+ *
+ * A round: the clock sweeps; clean pages come free at once, dirty ones go to the laundry; dirty file pages and caches of names and vnodes are the write-back
+ * thread's, which is kicked; empty slabs are given back.  A round that got nothing, with nothing under way that could give something, is
+ * hopeless: whoever waits is told, and the allocation fails.
+ *
+ * Progress is two counters: frames that came free, and hopeless rounds.  A waiter looks at both, so it sees whatever happened since it looked
+ * first.
+ *
+ * Locks: none; the counters are atomic.  Only the pageout thread sweeps (before it runs, and in host tests, the caller does).
+ */
+#include "kernel/boot/init.h"
+#include "kernel/vm/vm_internal.h"
+
+#define PATIENCE (NSEC_PER_SEC / 2) /* without progress, though something is under way */
+
+static struct waitq pageout_q, laundry_q, progress_q;
+static u32 kicked;   /* (a) */
+static u32 waiting;  /* (a) allocators that wait */
+static u64 freed;    /* (a) frames that came free by us */
+static u64 ended;    /* (a) transfers that ended */
+static u64 hopeless; /* (a) rounds that found nothing */
+static struct thread *pageout;
+static void (*kick_writeback)(void);
+
+void vm_set_writeback_kick(void (*fn)(void))
+{
+	kick_writeback = fn;
+}
+
+void pageout_progress(u64 frames)
+{
+	if (frames)
+		__atomic_fetch_add(&freed, frames, __ATOMIC_RELEASE);
+	else
+		__atomic_fetch_add(&ended, 1, __ATOMIC_RELEASE);
+	waitq_wake_all(&progress_q);
+}
+
+/* Any context. */
+static void kick(void)
+{
+	if (__atomic_load_n(&kicked, __ATOMIC_RELAXED))
+		return;
+	__atomic_store_n(&kicked, 1, __ATOMIC_RELEASE);
+	waitq_wake_one(&pageout_q);
+}
+
+/* One sweep for `want` frames; how many came free. */
+static u64 round_once(u64 want, struct clock_sweep *s)
+{
+	clock_sweep(s, want, swap_any_free() ? laundry_room() : 0);
+	if (s->taken)
+		pageout_progress(s->taken);
+	if (s->washed)
+		waitq_wake_one(&laundry_q);
+	if (s->dirty_files && kick_writeback)
+		kick_writeback();
+	return s->taken;
+}
+
+/* Something is under way that will free frames, or make pages clean. */
+static bool under_way(void)
+{
+	struct vm_totals t;
+
+	vm_totals(&t);
+	return laundry_waiting() || swap_writes() || t.writeback;
+}
+
+static u64 seen_ended;
+
+static bool more_ended(void)
+{
+	return __atomic_load_n(&ended, __ATOMIC_ACQUIRE) != seen_ended;
+}
+
+static void give_up(void)
+{
+	__atomic_fetch_add(&hopeless, 1, __ATOMIC_RELEASE);
+	waitq_wake_all(&progress_q);
+}
+
+/* Until enough is free, or nothing can be had. */
+static void balance(void)
+{
+	u64 deadline = 0, want;
+
+	while ((want = frames_wanted())) {
+		struct clock_sweep s;
+
+		seen_ended = __atomic_load_n(&ended, __ATOMIC_ACQUIRE);
+		if (round_once(want, &s) || slab_shrink()) {
+			pageout_progress(1);
+			deadline = 0;
+			continue;
+		}
+		if (!deadline)
+			deadline = time_now() + PATIENCE;
+		if (s.pending && !under_way())
+			continue; /* they ended while we looked */
+		if (!under_way() && !s.dirty_files) {
+			give_up();
+			return;
+		}
+		if (time_now() > deadline) {
+			give_up();
+			deadline = 0;
+			if (!__atomic_load_n(&waiting, __ATOMIC_RELAXED))
+				return;
+		}
+		(void)wait_event_until(&progress_q, more_ended(), WAIT_UNINTR,
+				       time_now() + NSEC_PER_SEC / 50);
+	}
+	pageout_progress(1); /* enough is there: who waits may try again */
+}
+
+static void pageout_thread(void *unused __unused)
+{
+	current()->pageout = true;
+	for (;;) {
+		wait_event(&pageout_q, __atomic_load_n(&kicked, __ATOMIC_ACQUIRE));
+		__atomic_store_n(&kicked, 0, __ATOMIC_RELEASE);
+		balance();
+	}
+}
+
+static void laundry_thread(void *unused __unused)
+{
+	current()->pageout = true;
+	for (;;) {
+		wait_event(&laundry_q, laundry_waiting());
+		laundry_run();
+		pageout_progress(0);
+	}
+}
+
+/* Without the thread: this one does it all. */
+static size_t reclaim_here(size_t want)
+{
+	struct clock_sweep s;
+	size_t got = 0;
+
+	for (unsigned i = 0; i < 3 && got < want; i++) {
+		got += round_once(want - got, &s);
+		laundry_run();
+	}
+	return got ? got : slab_shrink();
+}
+
+static bool changed(u64 f, u64 h)
+{
+	return __atomic_load_n(&freed, __ATOMIC_ACQUIRE) != f ||
+	       __atomic_load_n(&hopeless, __ATOMIC_ACQUIRE) != h;
+}
+
+size_t vm_reclaim(size_t want)
+{
+	u64 f = __atomic_load_n(&freed, __ATOMIC_ACQUIRE);
+	u64 h = __atomic_load_n(&hopeless, __ATOMIC_ACQUIRE);
+	int err;
+
+	if (!pageout)
+		return reclaim_here(want);
+	if (current()->pageout)
+		return 0;
+	__atomic_fetch_add(&waiting, 1, __ATOMIC_RELAXED);
+	kick();
+	err = wait_event_until(&progress_q, changed(f, h), WAIT_KILL, time_now() + NSEC_PER_SEC);
+	__atomic_fetch_sub(&waiting, 1, __ATOMIC_RELAXED);
+	if (err)
+		return 0;
+	return __atomic_load_n(&freed, __ATOMIC_ACQUIRE) - f;
+}
+
+void pageout_init(void)
+{
+	waitq_init(&pageout_q);
+	waitq_init(&laundry_q);
+	waitq_init(&progress_q);
+	clock_init();
+	laundry_init();
+	swap_init();
+	frames_set_reclaim(vm_reclaim, kick);
+}
+
+static void pageout_start(void)
+{
+	swap_io_init();
+	if (!kthread_run("laundry", laundry_thread, NULL))
+		panic("no memory for the laundry's thread");
+	pageout = kthread_run("pageout", pageout_thread, NULL);
+	if (!pageout)
+		panic("no memory for the pageout thread");
+}
+
+INITCALL(LATE, pageout_start);

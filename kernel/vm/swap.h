@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef GNOMON_VM_SWAP_H
+#define GNOMON_VM_SWAP_H
+
+/* Swap areas: the door for who opens devices and files for them (fs/vfs) and who shows them (fs/procfs). */
+
+#include "drivers/block/block.h"
+#include "kernel/lib/types.h"
+
+#define SWAP_AREAS 29 /* at most, as Linux; the number is part of a slot's word */
+
+/* Pages of the area that lie together on the device. */
+struct swap_extent {
+	u64 slot, n, sector; /* first page of the area, how many, first sector on dev */
+};
+
+struct swap_spec {
+	struct block_dev *dev; /* held; the caller's reference passes on success */
+	void *owner;	       /* what is claimed or held for it; given to `release` at swapoff */
+	void (*release)(struct block_dev *dev, void *owner);
+	const char *name;	     /* as /proc/swaps shows it; copied */
+	bool file;		     /* a file's extents, not a device */
+	struct swap_extent *extents; /* ascending by slot, kmalloc'ed; passes on success */
+	u32 nextents;
+	u64 pages; /* of the device or file */
+	s32 prio;  /* negative: the next one below all others */
+};
+
+/* Reads the header and takes the area into use. 0; -EINVAL (not a swap header: a message tells why), -EIO, -ENOMEM, -EBUSY (no more areas). Sleeps. */
+int swap_area_add(const struct swap_spec *spec);
+/* The area whose owner is this leaves: every page comes back. 0; -EINVAL: no such area; -ENOMEM: they would not fit, all is as it was; -EINTR. Sleeps. */
+int swap_area_remove(const void *owner);
+
+struct swap_info {
+	char name[128];
+	bool file;
+	u64 pages, used; /* pages that can be used; that are */
+	s32 prio;
+};
+bool swap_info(unsigned k, struct swap_info *out); /* the k-th area; false past the end */
+void swap_totals(u64 *pages, u64 *free);
+u64 swap_resident(void); /* pages in memory that have a clean copy in swap ("SwapCached") */
+
+#endif

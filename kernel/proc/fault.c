@@ -26,6 +26,17 @@ static int fault_without_memory(void)
 	return 0;
 }
 
+/* Out of the way of faults that are resolved. */
+static __attribute__((noinline)) int page_fault_failed(int err, u64 addr, bool user, int sig,
+						       int code)
+{
+	if (err == -ENOMEM)
+		err = fault_without_memory();
+	if (err && err != -EINTR && user)
+		signal_force(sig, code, addr);
+	return err;
+}
+
 static int page_fault(struct trapframe *tf, u64 addr, unsigned access, bool user)
 {
 	struct thread *th = current();
@@ -38,13 +49,7 @@ static int page_fault(struct trapframe *tf, u64 addr, unsigned access, bool user
 	t->minflt++;
 	if (addr < USER_END)
 		err = vm_fault(th->map, addr, access, &sig, &code);
-	if (likely(!err))
-		return 0;
-	if (err == -ENOMEM)
-		err = fault_without_memory();
-	if (err && err != -EINTR && user)
-		signal_force(sig, code, addr);
-	return err;
+	return likely(!err) ? 0 : page_fault_failed(err, addr, user, sig, code);
 }
 
 static bool signal_pending_hook(struct thread *t, enum wait_how how)

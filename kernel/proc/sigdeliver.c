@@ -94,12 +94,16 @@ static int write_frame(u64 frame, const struct trapframe *tf, const struct sigin
 		       sigset_t oldmask)
 {
 	const struct task *t = current_task();
-	struct user_frame_head head = {
-		.info = *info,
-		.stack = {t->altstack_sp, 0, 0, t->altstack_size},
-		.mask = oldmask,
-	};
+	struct user_frame_head head; /* each field by itself: a call of memset costs more */
 
+	head.info = *info;
+	for (size_t i = 0; i < ARRAY_LEN(head.info_rest); i++)
+		head.info_rest[i] = 0;
+	head.flags = head.link = 0;
+	head.stack.sp = t->altstack_sp;
+	head.stack.pad = 0;
+	head.stack.size = t->altstack_size;
+	head.mask = oldmask;
 	head.stack.flags = !t->altstack_size		   ? SS_DISABLE
 			   : on_altstack(t, tf->x[REG_SP]) ? SS_ONSTACK
 							   : 0;
@@ -151,17 +155,27 @@ static bool all_zero(const struct fpu_state *f)
 
 static int restore_fp(u64 frame)
 {
-	struct fpu_state fp;
+	struct fpu_state *fp, first;
+	u8 __user *from = (u8 __user *)(frame + FRAME_FP);
 	u32 reserved;
+	int err;
 
-	if (copy_from_user(&fp, (void __user *)(frame + FRAME_FP), sizeof(fp)) ||
-	    get_user_u32(&reserved, (u32 __user *)(frame + FRAME_FP + 516)))
+	if (get_user_u32(&reserved, (u32 __user *)(from + FP_TAIL)))
 		return -EFAULT;
 	if (reserved)
 		return -EINVAL;
-	if (!current()->fpu && all_zero(&fp))
-		return 0;
-	return fpu_set(&fp);
+	if (!current()->fpu) {
+		if (copy_from_user(&first, from, sizeof(first)))
+			return -EFAULT;
+		if (all_zero(&first))
+			return 0;
+	}
+	fp = fpu_set_begin();
+	if (!fp)
+		return -ENOMEM;
+	err = copy_from_user(fp, from, sizeof(*fp));
+	fpu_set_end();
+	return err;
 }
 
 static void restore_altstack(const struct user_stack *s, u64 sp)

@@ -111,22 +111,45 @@ struct fpu_state *fpu_sync(void)
 	return t->fpu;
 }
 
-int fpu_set(const struct fpu_state *f)
+struct fpu_state *fpu_set_begin(void)
 {
 	struct thread *t = current();
+	u64 flags;
 
 	if (!t->fpu) {
 		struct fpu_state *mine = kzalloc(sizeof(*mine));
 
 		if (!mine)
-			return -ENOMEM;
+			return NULL;
+		t->fpu_hart = NULL;
 		t->fpu = mine;
+		return mine;
 	}
+	flags = irq_save();
+	if ((csr_read(sstatus) & SSTATUS_FS) == SSTATUS_FS_DIRTY) {
+		csr_clear(sstatus, SSTATUS_FS_INITIAL); /* a switch must not save over what comes */
+		set_fs(t, SSTATUS_FS_CLEAN);
+	}
+	irq_restore(flags);
+	return t->fpu;
+}
+
+void fpu_set_end(void)
+{
 	u64 flags = irq_save();
 
-	memcpy(t->fpu, f, sizeof(*f));
-	load(t);
+	load(current());
 	irq_restore(flags);
+}
+
+int fpu_set(const struct fpu_state *f)
+{
+	struct fpu_state *mine = fpu_set_begin();
+
+	if (!mine)
+		return -ENOMEM;
+	memcpy(mine, f, sizeof(*f));
+	fpu_set_end();
 	return 0;
 }
 

@@ -184,6 +184,8 @@ void trap_notify(struct trapframe *tf)
 	u32 flags;
 
 	ASSERT(tf == thread_trapframe(t));
+	if ((READ_ONCE(t->flags) & TIF_NOTIFY) == TIF_RESTORE_ALL)
+		thread_flag_clear(t, TIF_RESTORE_ALL);
 	while ((flags = READ_ONCE(t->flags) & TIF_NOTIFY)) {
 		irq_enable();
 		if (flags & TIF_RESTORE_ALL)

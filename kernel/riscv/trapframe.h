@@ -65,9 +65,12 @@ void fpu_save(struct fpu_state *f);
 void fpu_load(const struct fpu_state *f);
 /* Makes current's FP state be in current->fpu (saves if live); NULL if it never used FP. For fork, signals. */
 struct fpu_state *fpu_sync(void);
-/* Replaces current's FP state (sigreturn). 0 or -ENOMEM. */
-int fpu_set(const struct fpu_state *f);
-void fpu_reset(void); /* exec: back to never used */
+/* Replaces current's FP state (sigreturn): the registers no longer count once fpu_set_begin has told where the new state is to be
+ * written (NULL: no memory), until fpu_set_end loads it.  Between them the thread may sleep. */
+struct fpu_state *fpu_set_begin(void);
+void fpu_set_end(void);
+int fpu_set(const struct fpu_state *f); /* both at once: 0 or -ENOMEM */
+void fpu_reset(void);			/* exec: back to never used */
 
 /* kernel/proc and kernel/syscall plug in here; called with interrupts on. */
 struct trap_hooks {

@@ -194,21 +194,6 @@ u64 area_find_gap(struct vm_map *m, u64 len, u64 low, u64 high)
 
 /* ---- objects ---- */
 
-NO_TS struct vm_object *area_lock_object(struct vm_area *a)
-{
-	for (;;) {
-		struct spinlock *l = __atomic_load_n(&a->objlock, __ATOMIC_ACQUIRE);
-
-		if (!l)
-			return NULL;
-		/* l stays valid: the family lives while an area's object is in it, and a vnode while the area holds its file */
-		spin_lock(l);
-		if (likely(l == READ_ONCE(a->objlock)))
-			return a->object;
-		spin_unlock(l);
-	}
-}
-
 void area_attach_locked(struct vm_area *a, struct vm_object *o, u64 index)
 {
 	a->object = o;

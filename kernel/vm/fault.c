@@ -24,7 +24,9 @@
 #define SEGV_ACCERR 2
 #define BUS_ADRERR  2
 
-static enum outcome fail(struct fault *ft, int err, int sig, int code)
+#define COLD __attribute__((noinline)) /* keeps the common way short */
+
+static COLD enum outcome fail(struct fault *ft, int err, int sig, int code)
 {
 	ft->err = err;
 	ft->sig = sig;
@@ -32,14 +34,16 @@ static enum outcome fail(struct fault *ft, int err, int sig, int code)
 	return FAIL;
 }
 
-static NO_TS void unlock_object(struct fault *ft)
+static inline NO_TS void unlock_object(struct fault *ft)
 {
-	if (ft->lower)
+	if (unlikely(ft->lower)) {
 		spin_unlock(ft->lower);
-	ft->lower = NULL;
-	if (ft->top)
+		ft->lower = NULL;
+	}
+	if (ft->top) {
 		spin_unlock(ft->top->lock);
-	ft->top = NULL;
+		ft->top = NULL;
+	}
 }
 
 static NO_TS void unlock_all(struct fault *ft)
@@ -77,7 +81,7 @@ static void teardown(struct fault *ft)
 
 /* ---- getting what is missing, spin locks dropped ---- */
 
-static enum outcome no_memory(struct fault *ft)
+static COLD enum outcome no_memory(struct fault *ft)
 {
 	unlock_all(ft);
 	if (vm_reclaim(32))
@@ -85,7 +89,7 @@ static enum outcome no_memory(struct fault *ft)
 	return fail(ft, -ENOMEM, SIGBUS, BUS_ADRERR);
 }
 
-static enum outcome get_tables(struct fault *ft)
+static COLD enum outcome get_tables(struct fault *ft)
 {
 	int err;
 
@@ -94,7 +98,7 @@ static enum outcome get_tables(struct fault *ft)
 	return err ? no_memory(ft) : AGAIN;
 }
 
-static enum outcome get_nodes(struct fault *ft)
+static COLD enum outcome get_nodes(struct fault *ft)
 {
 	unlock_object(ft);
 	return radix_reserve_fill(&ft->nodes, true) ? no_memory(ft) : AGAIN;
@@ -127,14 +131,14 @@ static enum outcome get_spare(struct fault *ft, struct frame *src)
 }
 
 /* A zeroed frame was at hand: the others that go with it. */
-static enum outcome get_window(struct fault *ft)
+static COLD enum outcome get_window(struct fault *ft)
 {
 	unlock_object(ft);
 	window_fill(ft);
 	return AGAIN;
 }
 
-static enum outcome get_fresh(struct fault *ft, struct vm_family *fam)
+static COLD enum outcome get_fresh(struct fault *ft, struct vm_family *fam)
 {
 	/* the family stays: our area's object is in it and the map is locked */
 	if (fam)
@@ -148,7 +152,7 @@ static enum outcome get_fresh(struct fault *ft, struct vm_family *fam)
 	return ft->fresh ? AGAIN : no_memory(ft);
 }
 
-static enum outcome wait_busy(struct fault *ft)
+static COLD enum outcome wait_busy(struct fault *ft)
 {
 	struct frame *f = ft->frame;
 	int err;
@@ -161,7 +165,7 @@ static enum outcome wait_busy(struct fault *ft)
 }
 
 /* The page is not in memory: read it, and its neighbours as the area's access pattern suggests. */
-static enum outcome read_in(struct fault *ft)
+static COLD enum outcome read_in(struct fault *ft)
 {
 	struct vm_object *o = ft->found;
 	struct vm_readahead *ra = &ft->area->ra;
@@ -212,7 +216,7 @@ static enum outcome swap_in(struct fault *ft)
 }
 
 /* A file page is about to be dirtied: its blocks must exist. */
-static enum outcome reserve_blocks(struct fault *ft)
+static COLD enum outcome reserve_blocks(struct fault *ft)
 {
 	struct vm_object *o = ft->found;
 	struct frame *f = ft->frame;
@@ -270,7 +274,7 @@ static enum outcome map_with_around(struct fault *ft, bool writable)
 	if (!(READ_ONCE(f->flags) & FR_REF))
 		page_set(f, FR_REF);
 	r = pmap_enter(&ft->map->pmap, ft->va, f, ft->area->prot, writable, &ft->batch);
-	if (r == 0 && !(ft->area->flags & AREA_RANDOM))
+	if (r == 0 && !(ft->area->flags & AREA_RANDOM) && area_pages(ft->area) > 1)
 		window_map_resident(ft, writable);
 	return entered(ft, r);
 }
@@ -344,7 +348,7 @@ static bool beyond_end(const struct vm_object *o, u64 index)
 }
 
 /* Private and needs-copy: after this the top object is ours to write. */
-static NO_TS enum outcome own_object(struct fault *ft)
+static COLD NO_TS enum outcome own_object(struct fault *ft)
 {
 	struct vm_object *o = ft->top;
 	struct vm_family *fam = object_is_anon(o) ? o->family : NULL;
@@ -460,7 +464,7 @@ static enum outcome resolve(struct fault *ft)
 /* ---- areas ---- */
 
 /* First touch of an anonymous area. */
-static enum outcome first_object(struct fault *ft)
+static COLD enum outcome first_object(struct fault *ft)
 {
 	struct vm_area *a = ft->area;
 
@@ -524,24 +528,21 @@ static bool access_allowed(const struct vm_area *a, unsigned access)
 	return a->prot & (PROT_READ | PROT_WRITE);
 }
 
-static NO_TS enum outcome one_pass(struct fault *ft)
+static COLD NO_TS enum outcome no_area(struct fault *ft, bool grows)
 {
-	struct vm_map *m = ft->map;
-	struct vm_area *a;
+	rw_unlock_read(&ft->map->lock);
+	ft->area = NULL;
+	if (grows && vm_grow_stack(ft->map, ft->va) == 0)
+		return AGAIN;
+	return fail(ft, -EFAULT, SIGSEGV, SEGV_MAPERR);
+}
 
-	rw_lock_read(&m->lock);
-	a = area_find(m, ft->va);
+/* The map is locked; a: what area_find found. */
+static enum outcome one_pass(struct fault *ft, struct vm_area *a)
+{
 	ft->area = a;
-	if (unlikely(!a || ft->va < a->start)) {
-		bool grows = a && (a->flags & AREA_GROWSDOWN);
-
-		if (!a)
-			rw_unlock_read(&m->lock);
-		unlock_all(ft);
-		if (grows && vm_grow_stack(m, ft->va) == 0)
-			return AGAIN;
-		return fail(ft, -EFAULT, SIGSEGV, SEGV_MAPERR);
-	}
+	if (unlikely(!a || ft->va < a->start))
+		return no_area(ft, a && (a->flags & AREA_GROWSDOWN));
 	if (unlikely(!access_allowed(a, ft->access)))
 		return fail(ft, -EFAULT, SIGSEGV, SEGV_ACCERR);
 	return in_area(ft);
@@ -567,22 +568,59 @@ static void fault_init(struct fault *ft, struct vm_map *m, u64 va, unsigned acce
 	tlb_begin(&ft->batch, &m->pmap);
 }
 
-int vm_fault(struct vm_map *m, u64 addr, unsigned access, int *sig, int *code)
+/* The map is locked for reading and a found in it. */
+static COLD NO_TS int fault_in(struct vm_map *m, u64 va, unsigned access, struct vm_area *a,
+			       int *sig, int *code)
 {
 	struct fault ft;
 	enum outcome r;
 
-	vm_count(VMEV_pgfault, 1);
-	fault_init(&ft, m, ALIGN_DOWN(addr, PAGE_SIZE), access);
-	do
-		r = addr < USER_END ? one_pass(&ft) : fail(&ft, -EFAULT, SIGSEGV, SEGV_MAPERR);
-	while (r == AGAIN);
+	fault_init(&ft, m, va, access);
+	while ((r = one_pass(&ft, a)) == AGAIN) {
+		rw_lock_read(&m->lock);
+		a = area_find(m, va);
+	}
 	teardown(&ft);
 	if (r == DONE)
 		return 0;
 	*sig = ft.sig;
 	*code = ft.code;
 	return ft.err;
+}
+
+/* A read where nobody has written yet needs nothing but the zero page; the lock keeps the area without an object meanwhile. */
+static bool read_untouched(struct vm_map *m, u64 va, const struct vm_area *a)
+{
+	u64 pages = (a->end - va) >> PAGE_SHIFT;
+	unsigned n = a->flags & AREA_RANDOM ? 1 : MIN(pages, (u64)WINDOW);
+	bool done;
+
+	spin_lock(&m->attach_lock);
+	done = !a->objlock && pmap_enter_zero(&m->pmap, va, n, a->prot) == 0;
+	spin_unlock(&m->attach_lock);
+	return done;
+}
+
+NO_TS int vm_fault(struct vm_map *m, u64 addr, unsigned access, int *sig, int *code)
+{
+	u64 va = ALIGN_DOWN(addr, PAGE_SIZE);
+	struct vm_area *a;
+
+	vm_count(VMEV_pgfault, 1);
+	if (unlikely(addr >= USER_END)) {
+		*sig = SIGSEGV;
+		*code = SEGV_MAPERR;
+		return -EFAULT;
+	}
+	rw_lock_read(&m->lock);
+	a = area_find(m, va);
+	if (access == VM_ACCESS_READ && a && va >= a->start && !READ_ONCE(a->objlock) &&
+	    (a->prot & (PROT_READ | PROT_WRITE)) && read_untouched(m, va, a)) {
+		rw_unlock_read(&m->lock);
+		vm_count(VMEV_zero_page_reads, 1);
+		return 0;
+	}
+	return fault_in(m, va, access, a, sig, code);
 }
 
 /* ---- faults made on purpose ---- */

@@ -25,10 +25,12 @@ static struct waitq queues[WAIT_QUEUES];
 
 void page_init(void)
 {
+	struct frame *zero = frame_alloc(FA_ZERO);
+
 	for (unsigned i = 0; i < WAIT_QUEUES; i++)
 		waitq_init(&queues[i]);
-	zero_frame = frame_alloc(FA_ZERO);
-	ASSERT(zero_frame);
+	ASSERT(zero);
+	pmap_set_zero(zero);
 	page_set(zero_frame, FR_VALID | FR_WIRED);
 }
 

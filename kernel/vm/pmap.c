@@ -22,6 +22,7 @@
 #include "sbi/sbi.h"
 
 struct frame *zero_frame;
+static pte_t zero_pte; /* (c) its page number */
 
 static pte_t *table_at(pte_t pte)
 {
@@ -117,6 +118,12 @@ static void forget_kernel(pte_t *root)
 		memset(&root[__builtin_ctzl(l) * 8], 0, 8 * sizeof(pte_t));
 }
 
+void pmap_set_zero(struct frame *f)
+{
+	zero_frame = f;
+	zero_pte = PA_PTE(frame_pa(f));
+}
+
 int pmap_init(struct pmap *p)
 {
 	struct frame *f = table_new(0);
@@ -171,7 +178,7 @@ void pmap_fini(struct pmap *p)
 }
 
 /* The leaf PTE of va, or NULL where a table is missing. */
-static pte_t *walk(struct pmap *p, u64 va)
+static inline pte_t *walk(struct pmap *p, u64 va)
 {
 	pte_t e = p->root[PT_INDEX(va, 2)];
 
@@ -184,7 +191,7 @@ static pte_t *walk(struct pmap *p, u64 va)
 }
 
 /* The same, making tables (without sleeping); p->lock held. NULL: no memory. */
-static pte_t *walk_make(struct pmap *p, u64 va)
+static __attribute__((noinline)) pte_t *make_tables(struct pmap *p, u64 va)
 {
 	pte_t *table = p->root;
 
@@ -206,6 +213,13 @@ static pte_t *walk_make(struct pmap *p, u64 va)
 	return &table[PT_INDEX(va, 0)];
 }
 
+static inline pte_t *walk_make(struct pmap *p, u64 va)
+{
+	pte_t *pte = walk(p, va);
+
+	return likely(pte) ? pte : make_tables(p, va);
+}
+
 int pmap_prepare(struct pmap *p, u64 va)
 {
 	struct frame *f = frame_alloc(0); /* proves there is memory, waiting for it */
@@ -221,15 +235,6 @@ int pmap_prepare(struct pmap *p, u64 va)
 }
 
 /* ---- flushing ---- */
-
-void tlb_begin(struct tlb_batch *b, struct pmap *p)
-{
-	b->pmap = p;
-	b->start = ~0UL;
-	b->end = 0;
-	b->pages = 0;
-	list_init(&b->tables);
-}
 
 static void tlb_note(struct tlb_batch *b, u64 va)
 {
@@ -501,7 +506,7 @@ void pmap_enter_run(struct pmap *p, u64 va, struct frame **frames, unsigned n, u
 }
 
 /* Entries without a frame: new at va, and in up to n - 1 empty ones after it if the one before it is in use. */
-static int enter_unmanaged(struct pmap *p, u64 va, unsigned n, pte_t new)
+static inline int enter_unmanaged(struct pmap *p, u64 va, unsigned n, pte_t new)
 {
 	unsigned first = PT_INDEX(va, 0), done = 0;
 	pte_t *pte;
@@ -526,8 +531,9 @@ static int enter_unmanaged(struct pmap *p, u64 va, unsigned n, pte_t new)
 
 int pmap_enter_zero(struct pmap *p, u64 va, unsigned n, u32 prot)
 {
-	return enter_unmanaged(p, va, n,
-			       PA_PTE(frame_pa(zero_frame)) | prot_bits(prot & ~PROT_WRITE));
+	pte_t bits = prot_bits(prot) & ~(PTE_W | PTE_D);
+
+	return enter_unmanaged(p, va, n, zero_pte | bits);
 }
 
 int pmap_enter_device(struct pmap *p, u64 va, paddr_t pa, u32 prot)
@@ -535,9 +541,10 @@ int pmap_enter_device(struct pmap *p, u64 va, paddr_t pa, u32 prot)
 	return enter_unmanaged(p, va, 1, PA_PTE(pa) | prot_bits(prot));
 }
 
-unsigned pmap_enter_around(struct pmap *p, u64 va, struct frame **frames, unsigned n, u32 prot)
+unsigned pmap_enter_around(struct pmap *p, u64 va, struct frame **frames, unsigned n, u32 prot,
+			   bool writable)
 {
-	pte_t bits = prot_bits(prot);
+	pte_t bits = prot_bits(prot) & (writable ? ~0UL : ~(PTE_W | PTE_D));
 	unsigned done = 0, added = 0;
 	struct frame *tf = NULL;
 	pte_t *pte;

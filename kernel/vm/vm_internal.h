@@ -43,7 +43,14 @@ struct tlb_batch {
 int pmap_init(struct pmap *p);
 void pmap_fini(struct pmap *p); /* all mappings must be gone */
 void pmap_activate(struct pmap *prev, struct pmap *next);
-void tlb_begin(struct tlb_batch *b, struct pmap *p);
+static inline void tlb_begin(struct tlb_batch *b, struct pmap *p)
+{
+	b->pmap = p;
+	b->start = ~0UL;
+	b->end = 0;
+	b->pages = 0;
+	list_init(&b->tables);
+}
 void tlb_finish(
 	struct tlb_batch *b); /* flushes on every hart that needs it, then frees the tables */
 
@@ -57,9 +64,10 @@ int pmap_enter(struct pmap *p, u64 va, struct frame *f, u32 prot, bool dirty, st
 /* The shared zero page, read-only; only where nothing is mapped. If the page before va is mapped, also where nothing is in the n - 1 pages
  * after va; all within one leaf table. */
 int pmap_enter_zero(struct pmap *p, u64 va, unsigned n, u32 prot);
-/* Maps frames[i] at va + i pages where nothing is mapped and frames[i] != NULL, and gives write access to those that are mapped already if prot
- * has it; all within one leaf table that exists. Returns how many entries changed. */
-unsigned pmap_enter_around(struct pmap *p, u64 va, struct frame **frames, unsigned n, u32 prot);
+/* Maps frames[i] at va + i pages where nothing is mapped and frames[i] != NULL, and gives those that are mapped already what they lack; without W
+ * unless `writable`; all within one leaf table that exists. Returns how many entries changed. */
+unsigned pmap_enter_around(struct pmap *p, u64 va, struct frame **frames, unsigned n, u32 prot,
+			   bool writable);
 /* Maps n new frames, which nothing maps yet and whose object is locked, at va and after it, writable; all within one leaf table. Nothing happens
  * where that is missing. */
 void pmap_enter_run(struct pmap *p, u64 va, struct frame **frames, unsigned n, u32 prot,
@@ -85,6 +93,7 @@ bool pte_allows(pte_t pte, unsigned access);
 /* Something is mapped at va: a guess without the lock. The map is held, so that no table goes away. */
 bool pmap_present(struct pmap *p, u64 va);
 extern struct frame *zero_frame;
+void pmap_set_zero(struct frame *f); /* start-up */
 
 /* ---- area.c ---- */
 
@@ -184,7 +193,20 @@ struct vm_area *area_split(struct vm_map *m, struct vm_area *a, u64 addr, struct
 /* Joins a with its neighbours where they match; returns the resulting area. */
 struct vm_area *area_merge(struct vm_map *m, struct vm_area *a);
 /* Locks the lock of the area's object (map held); returns NULL if there is no object. On return a->object and a->index are stable. */
-struct vm_object *area_lock_object(struct vm_area *a);
+static inline NO_TS struct vm_object *area_lock_object(struct vm_area *a)
+{
+	for (;;) {
+		struct spinlock *l = __atomic_load_n(&a->objlock, __ATOMIC_ACQUIRE);
+
+		if (!l)
+			return NULL;
+		/* l stays valid: the family lives while an area's object is in it, and a vnode while the area holds its file */
+		spin_lock(l);
+		if (likely(l == READ_ONCE(a->objlock)))
+			return a->object;
+		spin_unlock(l);
+	}
+}
 /* Attaches/detaches the object (reference is the caller's business); take the object's lock. */
 void area_attach(struct vm_area *a, struct vm_object *o, u64 index);
 void area_attach_locked(struct vm_area *a, struct vm_object *o, u64 index) REQUIRES(o->lock);

@@ -170,7 +170,7 @@ void window_map_resident(struct fault *ft, bool writable)
 	}
 	vm_count(VMEV_fault_around,
 		 pmap_enter_around(&ft->map->pmap, start, around, (end - start) >> PAGE_SHIFT,
-				   writable ? a->prot : a->prot & ~PROT_WRITE));
+				   a->prot, writable));
 }
 
 unsigned window_zero(struct fault *ft)

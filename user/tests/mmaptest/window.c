@@ -143,3 +143,16 @@ TEST(writes_in_order_do_not_run_away)
 		CHECK_EQ(munmap(p, N * PAGE), 0);
 	}
 }
+
+/* W implies R: the page reads as zero first, and then as written; neighbours too. */
+TEST(write_only_memory_reads)
+{
+	unsigned char *p = (unsigned char *)map_anon(40, PROT_WRITE, MAP_PRIVATE);
+
+	for (size_t i = 0; i < 40; i++)
+		check_stamp(p + i * PAGE, 0);
+	for (size_t i = 0; i < 40; i += 2)
+		memset(p + i * PAGE, stamp(i), PAGE);
+	for (size_t i = 0; i < 40; i++)
+		check_stamp(p + i * PAGE, i & 1 ? 0 : stamp(i));
+}

@@ -74,8 +74,12 @@ static void file_free(struct file *f)
 		file_epoll_release(f);
 	if (f->ops && f->ops->release)
 		f->ops->release(f);
-	if (f->lock_held)
+	if (f->lock_held) {
+		lease_file_released(f);
 		flock_file_released(f);
+	}
+	if (f->counted)
+		__atomic_fetch_sub(&f->vnode->opens, 1, __ATOMIC_RELAXED);
 	if (counts_as_writer(f) && f->path.name)
 		vnode_put_write(f->vnode);
 	vnode_drop(f->vnode);
@@ -134,6 +138,10 @@ int file_open_vnode(struct file *f)
 		if (counts_as_writer(f))
 			vnode_put_write(vn);
 		f->ops = NULL;
+	}
+	if (!err && is_type(vn, S_IFREG)) {
+		__atomic_fetch_add(&vn->opens, 1, __ATOMIC_SEQ_CST);
+		f->counted = true;
 	}
 	return err;
 }

@@ -94,6 +94,9 @@ static int open_vnode(const struct open *o, const struct path *p, struct file **
 	if (!f)
 		return -ENOMEM;
 	err = file_open_vnode(f);
+	if (!err)
+		err = lease_break(vn, f, f->may_write || (o->flags & O_TRUNC),
+				  o->flags & O_NONBLOCK);
 	if (!err && (o->flags & O_TRUNC) && !o->created && is_type(vn, S_IFREG))
 		err = vfs_truncate(vn, 0);
 	if (err) {

@@ -195,6 +195,8 @@ struct vnode {
 	struct name *fifo_or_mnt; /* (v) reserved for vfs */
 	void *pipe;		  /* (v) fifos: fs/vfs/pipe.c */
 	void *locks;		  /* (v) flock and record locks: fs/vfs/flock.c */
+	void *leases;		  /* (a) fs/vfs/lease.c */
+	u32 opens;		  /* (a) open files, of regular ones */
 	u32 write_opens;	  /* (a) descriptors open for writing (ETXTBSY) */
 	s32 deny_write;		  /* (a) running as a program */
 };
@@ -274,6 +276,7 @@ struct file {
 	struct cred *cred;	    /* (c) opener's */
 	bool may_read, may_write;   /* (c) */
 	bool created;		    /* (c) this open made the file */
+	bool counted;		    /* (c) in vnode->opens */
 	bool lock_held;		    /* (a) flock or record locks may exist */
 	bool accessed;		    /* (a) the access time was looked after since it was opened */
 	int owner_pid;		    /* (a) F_SETOWN */
@@ -433,6 +436,9 @@ struct flock_k { /* riscv64's struct flock */
 	u32 pad2;
 };
 int file_record_lock(struct file *f, int cmd, struct flock_k *l, void *owner, s32 pid);
+/* Leases: type F_RDLCK, F_WRLCK or F_UNLCK; pid is told when it is to be given up. -EAGAIN, -EACCES, -EINVAL, -ENOMEM */
+int file_lease_set(struct file *f, int type, s32 pid);
+int file_lease_get(struct file *f);
 int file_fallocate(struct file *f, int mode, u64 off,
 		   u64 len); /* arguments checked; -EOPNOTSUPP: a mode or file system that cannot */
 int file_mmap(struct file *f, struct vm_object **o, u32 *max_prot); /* o held */
@@ -547,6 +553,7 @@ void procfs_set_hooks(const struct procfs_hooks *h);
 struct vfs_hooks {
 	u64 (*fsize_limit)(void);	  /* RLIMIT_FSIZE */
 	void (*raise)(int sig);		  /* to current: SIGPIPE, SIGXFSZ */
+	void (*signal)(s32 pid, int sig); /* to a process, if there is one; sleeps */
 	const struct cred *(*cred)(void); /* current's, not held */
 };
 void vfs_set_hooks(const struct vfs_hooks *h);

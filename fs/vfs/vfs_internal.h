@@ -25,6 +25,7 @@
 #define CAP_FSETID_BIT		(1UL << 4)
 #define CAP_CHOWN_BIT		(1UL << 0)
 #define CAP_MKNOD_BIT		(1UL << 27)
+#define CAP_LEASE_BIT		(1UL << 28)
 #define CAP_SYS_ADMIN_BIT	(1UL << 21)
 #define CAP_SYS_RESOURCE_BIT	(1UL << 24)
 
@@ -215,5 +216,11 @@ void flock_vnode_free(struct vnode *vn);
 int vnode_get_write(struct vnode *vn);
 void vnode_put_write(struct vnode *vn);
 u64 vfs_coarse_tick(void); /* never 0 */
+
+/* ---- lease.c ---- */
+void leases_vnode_free(struct vnode *vn);
+void lease_file_released(struct file *f);
+/* Sees to it that no lease stands against this (f: the opener's own file, NULL): 0; -EAGAIN (nonblock), -ERESTARTSYS. Sleeps. */
+int lease_break(struct vnode *vn, const struct file *f, bool write, bool nonblock);
 
 #endif

@@ -57,6 +57,8 @@ void vnode_init(struct vnode *vn, struct mount *m, u64 ino, u32 mode, const stru
 	vn->fifo_or_mnt = NULL;
 	vn->pipe = vn->locks = NULL;
 	vn->write_opens = 0;
+	vn->opens = 0;
+	vn->leases = NULL;
 	vn->deny_write = 0;
 }
 
@@ -98,6 +100,7 @@ static void vnode_destroy(struct vnode *vn)
 		vn->ops->inactive(vn);
 	writeback_forget(vn);
 	flock_vnode_free(vn);
+	leases_vnode_free(vn);
 	ASSERT(!vn->pipe);
 	if (vn->object == &vn->obj)
 		vm_object_fini(&vn->obj, true);

@@ -86,6 +86,16 @@ static void raise_signal(int sig)
 	(void)signal_task(current_task(), sig, &info);
 }
 
+static void signal_process(s32 pid, int sig)
+{
+	struct process *p = proc_find(pid);
+
+	if (!p)
+		return;
+	(void)signal_proc(p, sig, NULL);
+	proc_drop(p);
+}
+
 static const struct cred *cred_hook(void)
 {
 	return current_proc() ? current_cred() : init_process->cred;
@@ -114,6 +124,7 @@ void trap_hooks_init(void)
 	static const struct vfs_hooks vfs = {
 		.fsize_limit = fsize_limit,
 		.raise = raise_signal,
+		.signal = signal_process,
 		.cred = cred_hook,
 	};
 

@@ -246,6 +246,75 @@ static s64 futex_wait(const struct futex_args *a, bool shared, u32 bitset)
 	return -ERESTART_RESTARTBLOCK;
 }
 
+/* ---- waiting for one of several ---- */
+
+/* Takes the first n out of their queues: the index of one that was woken, or -1. */
+static s32 unqueue_all(struct futex_waiter *w, u32 n)
+{
+	s32 woken = -1;
+
+	for (u32 i = 0; i < n; i++) {
+		if (!unqueue(&w[i]))
+			woken = (s32)i;
+		key_put(&w[i].key);
+	}
+	return woken;
+}
+
+static int queue_all(struct futex_waiter *w, const struct futex_one *v, u32 n, u32 *queued)
+{
+	for (u32 i = 0; i < n; i++) {
+		int err = key_get(v[i].uaddr, v[i].shared, false, &w[i].key);
+
+		if (err)
+			return err;
+		w[i].thread = current();
+		w[i].bitset = BITSET_ANY;
+		err = queue_if_equal(&w[i], v[i].uaddr, v[i].val);
+		if (err) {
+			key_put(&w[i].key);
+			return err;
+		}
+		*queued = i + 1;
+	}
+	return 0;
+}
+
+static bool any_woken(const struct futex_waiter *w, u32 n)
+{
+	for (u32 i = 0; i < n; i++)
+		if (!READ_ONCE(w[i].queued))
+			return true;
+	return false;
+}
+
+s64 futex_wait_any(const struct futex_one *v, u32 n, u64 deadline)
+{
+	struct futex_waiter *w = kzalloc(n * sizeof(*w));
+	struct waiter sleep = {0};
+	struct waitq q;
+	u32 queued = 0;
+	s32 woken;
+	int err;
+
+	if (!w)
+		return -ENOMEM;
+	waitq_init(&q);
+	err = queue_all(w, v, n, &queued);
+	while (!err) {
+		wait_prepare(&q, &sleep, WAIT_INTR);
+		if (any_woken(w, n))
+			break;
+		err = wait_block(WAIT_INTR, deadline);
+	}
+	wait_finish(&q, &sleep);
+	woken = unqueue_all(w, queued);
+	kfree(w);
+	if (woken >= 0)
+		return woken;
+	return err == -EINTR ? -ERESTARTSYS : err;
+}
+
 /* ---- waking ---- */
 
 /* Bucket locked.  The waiter's frame may be gone as soon as the lock is given up. */

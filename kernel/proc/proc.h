@@ -393,7 +393,14 @@ struct futex_args {
 	u32 val, val2, val3;
 	u64 deadline; /* time_now() nanoseconds; FUTEX_NO_TIMEOUT */
 };
-s64 futex(const struct futex_args *a);	/* sleeps */
+s64 futex(const struct futex_args *a); /* sleeps */
+/* Waits until one of n words is woken: its index, or as futex(). */
+struct futex_one {
+	u64 uaddr;
+	u32 val;
+	bool shared;
+};
+s64 futex_wait_any(const struct futex_one *v, u32 n, u64 deadline);
 void futex_exit_robust(struct task *t); /* current, exiting */
 int futex_wake_addr(u64 addr,
 		    int n); /* clear_child_tid: shared and private waiters of current's map */

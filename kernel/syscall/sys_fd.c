@@ -110,6 +110,7 @@ enum {
 	F_OFD_GETLK = 36,
 	F_OFD_SETLK = 37,
 	F_OFD_SETLKW = 38,
+	F_SETLEASE = 1024,
 	F_GETLEASE = 1025,
 	F_CREATED_QUERY = 1028,
 	F_DUPFD_CLOEXEC = 1030,
@@ -222,8 +223,10 @@ static long fcntl_file(struct file *f, u32 cmd, u64 arg)
 		return 0;
 	case F_GETOWN:
 		return READ_ONCE(f->owner_pid);
+	case F_SETLEASE:
+		return file_lease_set(f, (int)arg, current_proc()->pid);
 	case F_GETLEASE:
-		return F_UNLCK;
+		return file_lease_get(f);
 	case F_SETPIPE_SZ:
 		return (u32)arg ? pipe_size(f, (u32)arg) : -EINVAL;
 	case F_GETPIPE_SZ:

@@ -6,9 +6,10 @@
 
 #include "kernel/syscall/args.h"
 
-#define RWF_HIPRI 1u
-#define RWF_DSYNC 2u
-#define RWF_SYNC  4u
+#define RWF_HIPRI  1u
+#define RWF_DSYNC  2u
+#define RWF_SYNC   4u
+#define RWF_NOWAIT 8u
 
 typedef ssize_t (*rw_fn)(struct file *f, struct uio *u, u64 *pos);
 
@@ -114,16 +115,47 @@ SYSCALL4(pwritev, fd, vec, count, pos)
 	return (s64)pos < 0 ? -EINVAL : rw_vector_fd(fd, vec, count, &pos, file_write);
 }
 
+/* How many bytes from pos on are in the page cache now: -EAGAIN for none, 0 at the end, -EOPNOTSUPP for what has none. */
+static ssize_t cached_bytes(struct file *f, u64 pos, u64 len)
+{
+	struct vm_object *o = f->vnode->object;
+	u64 at = pos, end;
+	struct frame *fr;
+
+	if ((f->vnode->mode & S_IFMT) != S_IFREG || !o)
+		return -EOPNOTSUPP;
+	end = MIN(pos + len, READ_ONCE(o->size));
+	if (pos >= end)
+		return 0;
+	while (at < end && !vm_page_get(o, at >> PAGE_SHIFT, VMP_NOWAIT, NULL, &fr)) {
+		vm_page_put(fr);
+		at = (at | PAGE_MASK) + 1;
+	}
+	return at == pos ? -EAGAIN : (ssize_t)(MIN(at, end) - pos);
+}
+
+/* file_read of what needs no waiting. */
+static ssize_t read_nowait(struct file *f, struct uio *u, u64 *pos)
+{
+	ssize_t n = cached_bytes(f, pos ? *pos : READ_ONCE(f->pos), u->left);
+
+	if (n <= 0 && f->may_read)
+		return n;
+	u->left = MIN(u->left, (u64)n);
+	return file_read(f, u, pos);
+}
+
 /* The high half of the position (a4) is shifted out on 64-bit. */
 SYSCALL6(preadv2, fd, vec, count, pos, high __unused, flags)
 {
 	bool own = (s64)pos == -1;
 
-	if (flags & ~(u64)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC))
+	if (flags & ~(u64)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT))
 		return -EOPNOTSUPP;
 	if ((s64)pos < -1)
 		return -EINVAL;
-	return rw_vector_fd(fd, vec, count, own ? NULL : &pos, file_read);
+	return rw_vector_fd(fd, vec, count, own ? NULL : &pos,
+			    flags & RWF_NOWAIT ? read_nowait : file_read);
 }
 
 SYSCALL6(pwritev2, fd, vec, count, pos, high __unused, flags)
@@ -316,8 +348,12 @@ static ssize_t copy_range(struct file *in, struct file *out, u64 *ioff, u64 *oof
 	u64 to;
 	ssize_t n;
 
-	if (ipos < 0 || opos < 0 || (s64)((u64)ipos + len) < 0 || (s64)((u64)opos + len) < 0)
-		return ipos < 0 || opos < 0 ? -EINVAL : -EOVERFLOW;
+	if (ipos < 0 || opos < 0)
+		return -EINVAL;
+	if ((u64)ipos + len < len || (u64)opos + len < len)
+		return -EOVERFLOW;
+	if ((s64)((u64)opos + c.left) < 0)
+		return -EFBIG;
 	if (in->vnode == out->vnode && overlap((u64)ipos, (u64)opos, c.left))
 		return -EINVAL;
 	c.in_pos = (u64)ipos;

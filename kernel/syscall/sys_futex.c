@@ -48,3 +48,69 @@ SYSCALL6(futex, uaddr, op, val, arg4, uaddr2, val3)
 	}
 	return futex(&a);
 }
+
+/* ---- futex_waitv ---- */
+
+#define FUTEX2_SIZE_MASK 3u
+#define FUTEX2_SIZE_U32	 2u
+#define FUTEX2_PRIVATE	 128u
+#define FUTEX_WAITV_MAX	 128
+
+struct futex_waitv_k {
+	u64 val, uaddr;
+	u32 flags, reserved;
+};
+
+static int get_waitv(struct futex_one *v, u64 uvec, u32 n)
+{
+	struct futex_waitv_k k;
+
+	for (u32 i = 0; i < n; i++) {
+		if (copy_from_user(&k, (struct futex_waitv_k __user *)uvec + i, sizeof(k)))
+			return -EFAULT;
+		if ((k.flags & ~(FUTEX2_SIZE_MASK | FUTEX2_PRIVATE)) || k.reserved ||
+		    (k.flags & FUTEX2_SIZE_MASK) != FUTEX2_SIZE_U32 || k.val > UINT32_MAX)
+			return -EINVAL;
+		v[i] = (struct futex_one){k.uaddr, (u32)k.val, !(k.flags & FUTEX2_PRIVATE)};
+	}
+	return 0;
+}
+
+/* The timeout is absolute, on the clock given. */
+static int waitv_deadline(u64 utime, s32 clock, u64 *deadline)
+{
+	struct timespec_k ts;
+
+	*deadline = FUTEX_NO_TIMEOUT;
+	if (!utime)
+		return 0;
+	if (clock != 0 && clock != 1) /* CLOCK_REALTIME, CLOCK_MONOTONIC */
+		return -EINVAL;
+	if (copy_from_user(&ts, (void __user *)utime, sizeof(ts)))
+		return -EFAULT;
+	if (!timespec_valid(&ts))
+		return -EINVAL;
+	*deadline = clock ? MAX(timespec_ns(&ts), 1UL) : time_deadline_realtime(timespec_ns(&ts));
+	return 0;
+}
+
+SYSCALL5(futex_waitv, uvec, n, flags, utime, clock)
+{
+	struct futex_one *v;
+	u64 deadline;
+	long ret;
+
+	if (flags || !(u32)n || (u32)n > FUTEX_WAITV_MAX || !uvec)
+		return -EINVAL;
+	ret = waitv_deadline(utime, (s32)clock, &deadline);
+	if (ret)
+		return ret;
+	v = kmalloc((u32)n * sizeof(*v), 0);
+	if (!v)
+		return -ENOMEM;
+	ret = get_waitv(v, uvec, (u32)n);
+	if (!ret)
+		ret = futex_wait_any(v, (u32)n, deadline);
+	kfree(v);
+	return ret;
+}

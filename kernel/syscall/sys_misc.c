@@ -69,6 +69,24 @@ SYSCALL2(setdomainname, uname, len)
 	return set_name(domainname, uname, (s32)len);
 }
 
+static int show_name(struct seq *s, void *arg)
+{
+	char name[UTS_LEN + 1];
+
+	spin_lock(&names_lock);
+	memcpy(name, arg, sizeof(name));
+	spin_unlock(&names_lock);
+	seq_printf(s, "%s\n", name);
+	return 0;
+}
+
+static void names_init(void)
+{
+	(void)procfs_file("sys/kernel/hostname", 0444, show_name, NULL, nodename);
+	(void)procfs_file("sys/kernel/domainname", 0444, show_name, NULL, domainname);
+}
+INITCALL(LATE, names_init);
+
 /* ---- sysinfo ---- */
 
 struct sysinfo_k {

@@ -73,6 +73,8 @@ static long poll_sleep(struct poll_set *s, u64 deadline)
 	return err == -EINTR ? -ERESTARTNOHAND : err;
 }
 
+#define STICKY_TIMEOUTS 0x4000000u /* personality(2): what is left is not shown */
+
 struct timeout {
 	u64 deadline; /* time_now(); 0: none */
 	bool now;     /* do not wait */
@@ -99,6 +101,8 @@ static int timeout_get(struct timeout *t, u64 uts)
 /* Shows what is left of the time, as Linux does.  A timeout that cannot be written back just is not. */
 static long timeout_put(const struct timeout *t, u64 uts, long result)
 {
+	if (current_proc()->personality & STICKY_TIMEOUTS)
+		return result;
 	struct timespec_k ts;
 	u64 now = time_now(), left;
 

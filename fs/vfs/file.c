@@ -285,6 +285,8 @@ int file_fsync(struct file *f, bool datasync)
 		return -EBADF;
 	if (f->ops->fsync)
 		return f->ops->fsync(f, datasync);
+	if (!is_type(vn, S_IFREG) && !is_dir(vn))
+		return -EINVAL; /* pipes, character devices */
 	if (vn->ops->fsync)
 		return vn->ops->fsync(vn, datasync);
 	return is_type(vn, S_IFREG) || is_dir(vn) ? 0 : -EINVAL;

@@ -315,7 +315,7 @@ static int find_device(const struct lookup_ctx *c, const char *source, struct bl
 {
 	struct path p;
 	u64 rdev;
-	int err = path_lookup(c, source, LOOKUP_FOLLOW, &p);
+	int err = source && *source ? path_lookup(c, source, LOOKUP_FOLLOW, &p) : -EINVAL;
 
 	if (err)
 		return err;

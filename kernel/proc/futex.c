@@ -95,6 +95,8 @@ static int key_get(u64 uaddr, bool shared, bool write, struct futex_key *k)
 	if (!shared)
 		return 0;
 	err = vm_futex_key(current()->map, uaddr, write, &k->object, &k->where);
+	if (err && !write) /* a page never written has no object yet */
+		err = vm_futex_key(current()->map, uaddr, true, &k->object, &k->where);
 	if (!err && k->object)
 		k->space = k->object;
 	return err;

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,11 +21,13 @@
 #include "user/lib/syscall.h"
 
 enum {
+	NR_mount = 40,
 	NR_signalfd4 = 74,
 	NR_vmsplice = 75,
 	NR_splice = 76,
 	NR_tee = 77,
 	NR_waitid = 95,
+	NR_futex = 98,
 	NR_timer_create = 107,
 	NR_timer_getoverrun = 109,
 	NR_timer_settime = 110,
@@ -320,6 +323,20 @@ static void bounding(void)
 	CHECK(CALL(NR_prctl, 24, 22, 0, 0, 0, 0) == -EPERM);
 }
 
+/* Arguments that once went wrong. */
+static void odd_arguments(void)
+{
+	uint32_t *word =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = open("/dev/null", O_RDWR);
+
+	CHECK(CALL(NR_mount, 0, "/tmp", "ext2", 0, 0, 0) == -EINVAL);
+	CHECK(CALL(NR_mount, "", "/tmp", "ext2", 0, 0, 0) == -EINVAL);
+	CHECK(fdatasync(fd) < 0 && errno == EINVAL);
+	/* a shared futex in a page that was never touched */
+	CHECK(CALL(NR_futex, word, 0, 1, 0, 0, 0) == -EAGAIN);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -335,6 +352,7 @@ static const struct {
 	{"leases", leases},
 	{"waiting for several futexes", many_futexes},
 	{"bounding set", bounding},
+	{"odd arguments", odd_arguments},
 };
 
 int main(void)

@@ -5,8 +5,8 @@
  *
  * Invariants: the root is black; a red node has black children; each path from a node down to a NULL leaf has the same number of
  * black nodes.  With t->update set, every node's value agrees with its subtree whenever no call is under way:
- * structural changes first recompute the path to the root, then each rotation recomputes its two nodes (the set
- * of nodes below the upper one is unchanged by a rotation, so nothing above needs another look).
+ * structural changes first recompute the path upwards, as far as values change, then each rotation recomputes its two
+ * nodes (the set of nodes below the upper one is unchanged by a rotation, so nothing above needs another look).
  *
  * Locks: none, the caller's.
  */
@@ -86,12 +86,17 @@ static void rotate(struct rb_tree *t, struct rb_node *n, bool left)
 	}
 }
 
+/* Recomputes n, its parent, ...: what lies above a value that stays has seen no change. */
+static void settle(struct rb_tree *t, struct rb_node *n)
+{
+	while (n && t->update(n))
+		n = rb_parent(n);
+}
+
 void rb_update(struct rb_tree *t, struct rb_node *n)
 {
-	if (!t->update)
-		return;
-	for (; n; n = rb_parent(n))
-		t->update(n);
+	if (t->update)
+		settle(t, n);
 }
 
 static void insert_fixup(struct rb_tree *t, struct rb_node *n)
@@ -121,14 +126,64 @@ static void insert_fixup(struct rb_tree *t, struct rb_node *n)
 	set_black(t->root);
 }
 
-void rb_insert(struct rb_tree *t, struct rb_node *n, struct rb_node *parent, struct rb_node **link)
+static void link_leaf(struct rb_node *n, struct rb_node *parent, struct rb_node **link)
 {
 	ASSERT(!*link);
 	n->parent_color = (uintptr_t)parent | RB_RED;
 	n->left = n->right = NULL;
 	*link = n;
-	rb_update(t, n);
+}
+
+void rb_insert(struct rb_tree *t, struct rb_node *n, struct rb_node *parent, struct rb_node **link)
+{
+	link_leaf(n, parent, link);
+	if (t->update) {
+		t->update(n);
+		settle(t, parent);
+	}
 	insert_fixup(t, n);
+}
+
+/* n is linked, below at unless that is NULL; both are recomputed. */
+static void inserted(struct rb_tree *t, struct rb_node *n, struct rb_node *at)
+{
+	struct rb_node *up = rb_parent(n);
+
+	if (t->update) {
+		t->update(n);
+		while (up != at && t->update(up))
+			up = rb_parent(up);
+		settle(t, at);
+	}
+	insert_fixup(t, n);
+}
+
+void rb_insert_before(struct rb_tree *t, struct rb_node *n, struct rb_node *at)
+{
+	struct rb_node *parent = at ? at->left : t->root;
+
+	if (!parent) {
+		link_leaf(n, at, at ? &at->left : &t->root);
+	} else {
+		while (parent->right)
+			parent = parent->right;
+		link_leaf(n, parent, &parent->right);
+	}
+	inserted(t, n, at);
+}
+
+void rb_insert_after(struct rb_tree *t, struct rb_node *n, struct rb_node *at)
+{
+	struct rb_node *parent = at->right;
+
+	if (!parent) {
+		link_leaf(n, at, &at->right);
+	} else {
+		while (parent->left)
+			parent = parent->left;
+		link_leaf(n, parent, &parent->left);
+	}
+	inserted(t, n, at);
 }
 
 /* The path through n (maybe NULL, below parent) is one black node short. */
@@ -198,13 +253,27 @@ static struct rb_node *erase_inner(struct rb_tree *t, struct rb_node *n, struct 
 	return child;
 }
 
+/* A node went from below parent; moved (NULL: none) has taken another place above it, and with that another value than what lies over it knows. */
+static void settle_erased(struct rb_tree *t, struct rb_node *parent, struct rb_node *moved)
+{
+	if (!moved) {
+		settle(t, parent);
+		return;
+	}
+	while (parent != moved && t->update(parent))
+		parent = rb_parent(parent);
+	t->update(moved);
+	settle(t, rb_parent(moved));
+}
+
 void rb_erase(struct rb_tree *t, struct rb_node *n)
 {
-	struct rb_node *child, *parent;
+	struct rb_node *child, *parent, *moved = NULL;
 	bool short_black;
 
 	if (n->left && n->right) {
 		child = erase_inner(t, n, &parent, &short_black);
+		moved = rb_parent(n->left);
 	} else {
 		child = n->left ? n->left : n->right;
 		parent = rb_parent(n);
@@ -213,7 +282,8 @@ void rb_erase(struct rb_tree *t, struct rb_node *n)
 		if (child)
 			set_parent(child, parent);
 	}
-	rb_update(t, parent);
+	if (t->update)
+		settle_erased(t, parent, moved);
 	if (short_black)
 		erase_fixup(t, child, parent);
 }
@@ -226,7 +296,10 @@ void rb_replace(struct rb_tree *t, struct rb_node *old, struct rb_node *new)
 		set_parent(new->left, new);
 	if (new->right)
 		set_parent(new->right, new);
-	rb_update(t, new);
+	if (t->update) {
+		t->update(new);
+		settle(t, rb_parent(new));
+	}
 }
 
 struct rb_node *rb_first(const struct rb_tree *t)

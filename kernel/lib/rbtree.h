@@ -5,8 +5,9 @@
 /*
  * Intrusive red-black trees, optionally augmented: a tree whose nodes carry a value computed from
  * their subtree (largest gap, largest end) passes `update`, which recomputes one node's value from
- * its own fields and its two children.  The tree calls it for every node whose subtree changed,
- * bottom up, on insert, erase and rotation.  Callers lock.
+ * its own fields and its two children, and says whether it is another than before.  The tree calls it bottom up, on
+ * insert, erase and rotation, as far as values change: so a node whose own fields change must be told (rb_update) before
+ * anything else happens to the tree.  Callers lock.
  *
  * Insertion: the caller descends, remembering the link it fell off (struct rb_node **link and its
  * parent), then rb_insert(tree, node, parent, link).
@@ -21,7 +22,7 @@ struct rb_node {
 
 struct rb_tree {
 	struct rb_node *root;
-	void (*update)(struct rb_node *); /* NULL: not augmented */
+	bool (*update)(struct rb_node *); /* NULL: not augmented */
 };
 
 #define RB_TREE_INIT(upd)   \
@@ -30,10 +31,13 @@ struct rb_tree {
 	}
 
 void rb_insert(struct rb_tree *t, struct rb_node *n, struct rb_node *parent, struct rb_node **link);
+/* The place is known: n goes right before `at` (NULL: last). at's own fields may have changed as well: it is recomputed too. */
+void rb_insert_before(struct rb_tree *t, struct rb_node *n, struct rb_node *at);
+void rb_insert_after(struct rb_tree *t, struct rb_node *n, struct rb_node *at); /* not NULL */
 void rb_erase(struct rb_tree *t, struct rb_node *n);
 /* Makes an empty tree of n nodes in order, chained through `right` from first: O(n), and balanced. */
 void rb_build(struct rb_tree *t, struct rb_node *first, size_t n);
-/* n's own fields changed (its key order did not): recompute n and its ancestors. */
+/* n's own fields changed (its key order did not): recompute n, and its ancestors as far as they change. */
 void rb_update(struct rb_tree *t, struct rb_node *n);
 /* puts new in the place of old (same key); updates ancestors. */
 void rb_replace(struct rb_tree *t, struct rb_node *old, struct rb_node *new);

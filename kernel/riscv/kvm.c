@@ -40,7 +40,7 @@ struct extent {
 #define PURGE_PAGES 64u /* given back, before all harts are bothered */
 
 static struct spinlock kvm_lock = SPINLOCK_INIT(LOCK_KVM, "kvm");
-static void extent_update(struct rb_node *n);
+static bool extent_update(struct rb_node *n);
 static struct rb_tree extents = RB_TREE_INIT(extent_update);
 static struct extent whole;
 static struct list waiting = LIST_INIT(waiting);
@@ -49,15 +49,17 @@ u64 kvm_epoch;
 
 #define extent_of(n) container_of(n, struct extent, node)
 
-static void extent_update(struct rb_node *n)
+static bool extent_update(struct rb_node *n)
 {
 	struct extent *e = extent_of(n);
+	u64 old = e->largest;
 
 	e->largest = e->used ? 0 : e->pages;
 	if (n->left)
 		e->largest = MAX(e->largest, extent_of(n->left)->largest);
 	if (n->right)
 		e->largest = MAX(e->largest, extent_of(n->right)->largest);
+	return e->largest != old;
 }
 
 static void extent_insert(struct extent *e)
@@ -140,8 +142,8 @@ static vaddr_t range_alloc(size_t npages)
 static void extent_join(struct extent *a, struct extent *b)
 {
 	ASSERT(a->start + a->pages * PAGE_SIZE == b->start);
-	a->pages += b->pages;
 	rb_erase(&extents, &b->node);
+	a->pages += b->pages;
 	rb_update(&extents, &a->node);
 }
 

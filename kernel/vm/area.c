@@ -7,8 +7,9 @@
  *	[ a ]....[ b ][ bb ]....[ c ]........ mmap_base
  *
  * Each area knows the free bytes just before it (gap), each node the largest gap of its subtree (max_gap), so finding room costs
- * O(log n).  The last area found is remembered in map->hint.  Splitting takes a spare made beforehand and cannot fail; merging joins
- * neighbours whose protection, flags, object and offsets continue one another.
+ * O(log n), and gap says without a look at the tree whether the neighbour below touches.  The last area found is remembered in map->hint.
+ * Splitting takes a spare made beforehand and cannot fail; merging joins neighbours whose protection, flags, object and offsets
+ * continue one another.  Where only bounds change, no node is moved in either tree, and no gap changes but those beside the bounds.
  *
  * Everything here needs the map's lock: written to change, read to look.  Attaching an object also takes that object's lock.
  */
@@ -21,16 +22,17 @@ static struct vm_area *node_area(struct rb_node *n)
 	return n ? container_of(n, struct vm_area, node) : NULL;
 }
 
-static void update_max_gap(struct rb_node *n)
+static bool update_max_gap(struct rb_node *n)
 {
 	struct vm_area *a = node_area(n), *l = node_area(n->left), *r = node_area(n->right);
-	u64 max = a->gap;
+	u64 max = a->gap, old = a->max_gap;
 
 	if (l && l->max_gap > max)
 		max = l->max_gap;
 	if (r && r->max_gap > max)
 		max = r->max_gap;
 	a->max_gap = max;
+	return max != old;
 }
 
 const struct rb_tree area_tree_init = RB_TREE_INIT(update_max_gap);
@@ -85,17 +87,6 @@ struct vm_area *area_prev(struct vm_area *a)
 	return node_area(rb_prev(&a->node));
 }
 
-static void fix_gap(struct vm_map *m, struct vm_area *a)
-{
-	struct vm_area *prev;
-
-	if (!a)
-		return;
-	prev = area_prev(a);
-	a->gap = a->start - (prev ? prev->end : 0);
-	rb_update(&m->areas, &a->node);
-}
-
 /* Adds pages to the counters that follow the kind of area. */
 void area_count(struct vm_map *m, const struct vm_area *a, s64 pages)
 {
@@ -112,84 +103,137 @@ void area_count(struct vm_map *m, const struct vm_area *a, s64 pages)
 		m->locked += pages;
 }
 
-static void link_area(struct vm_map *m, struct vm_area *a)
+static struct vm_area *last_area(struct vm_map *m)
 {
-	struct rb_node **link = &m->areas.root, *parent = NULL;
+	return node_area(rb_last(&m->areas));
+}
 
-	while (*link) {
-		struct vm_area *b = node_area(*link);
+/* Makes room for a below next: takes over the lower part of next's gap. */
+static void split_gap(struct vm_map *m, struct vm_area *a, struct vm_area *next)
+{
+	struct vm_area *prev = next ? NULL : last_area(m);
+	u64 free_from = next ? next->start - next->gap : prev ? prev->end : 0;
 
-		parent = *link;
-		ASSERTF(a->end <= b->start || a->start >= b->end,
-			"[%#lx,%#lx) overlaps [%#lx,%#lx)", a->start, a->end, b->start, b->end);
-		link = a->start < b->start ? &parent->left : &parent->right;
-	}
+	ASSERTF(a->start < a->end && IS_ALIGNED(a->start | a->end, PAGE_SIZE) &&
+			a->start >= free_from && (!next || a->end <= next->start),
+		"[%#lx,%#lx) does not fit between %#lx and %#lx", a->start, a->end, free_from,
+		next ? next->start : ~0UL);
+	a->gap = a->start - free_from;
+	if (next)
+		next->gap = next->start - a->end;
+}
+
+void area_insert_before(struct vm_map *m, struct vm_area *a, struct vm_area *next)
+{
 	a->map = m;
-	a->gap = 0;
-	rb_insert(&m->areas, &a->node, parent, link);
+	split_gap(m, a, next);
+	rb_insert_before(&m->areas, &a->node, next ? &next->node : NULL);
 	m->nareas++;
+	area_count(m, a, area_pages(a));
 }
 
 void area_insert(struct vm_map *m, struct vm_area *a)
 {
-	ASSERTF(a->start < a->end && IS_ALIGNED(a->start | a->end, PAGE_SIZE), "[%#lx,%#lx)",
-		a->start, a->end);
-	link_area(m, a);
-	area_count(m, a, area_pages(a));
-	fix_gap(m, a);
-	fix_gap(m, area_next(a));
+	area_insert_before(m, a, area_find(m, a->start));
+}
+
+/* a goes, and leaves its place to next's gap unless `covered`: then the area below takes it over. */
+static void unlink_area(struct vm_map *m, struct vm_area *a, bool covered)
+{
+	struct vm_area *next = covered ? NULL : area_next(a);
+
+	if (next) {
+		next->gap += a->gap + (a->end - a->start);
+		rb_update(&m->areas, &next->node);
+	}
+	if (m->hint == a)
+		WRITE_ONCE(m->hint, NULL);
+	rb_erase(&m->areas, &a->node);
+	m->nareas--;
 }
 
 void area_erase(struct vm_map *m, struct vm_area *a)
 {
-	struct vm_area *next = area_next(a);
-
-	m->hint = NULL;
-	rb_erase(&m->areas, &a->node);
-	m->nareas--;
+	unlink_area(m, a, false);
 	area_count(m, a, -(s64)area_pages(a));
-	fix_gap(m, next);
 }
 
-void area_resized(struct vm_map *m, struct vm_area *a)
+/* The bytes at a's start belong to the page that they did before. */
+static void move_start(struct vm_area *a, const struct vm_object *o, u64 start)
 {
-	m->hint = NULL;
-	fix_gap(m, a);
-	fix_gap(m, area_next(a));
+	s64 pages = (s64)(start - a->start) >> PAGE_SHIFT;
+
+	a->start = start;
+	a->origin_index += pages;
+	/* without an object the first page may be any; but a stack keeps room to grow */
+	if (o || (a->flags & AREA_GROWSDOWN))
+		a->index += pages;
 }
 
-/* The highest gap of at least len bytes inside [low, high), looking right to left through subtrees whose max_gap is large enough. */
-static u64 gap_below(struct rb_node *n, u64 len, u64 low, u64 high)
+void area_set_bounds(struct vm_map *m, struct vm_area *a, struct vm_object *o, u64 start, u64 end)
 {
-	struct vm_area *a = node_area(n);
-	u64 start, found;
+	u64 index = a->index, old_pages = area_pages(a);
 
-	if (!a || a->max_gap < len)
-		return 0;
-	if (a->start < high) {
-		found = gap_below(n->right, len, low, high);
-		if (found)
-			return found;
+	ASSERTF(start < end && start >= a->start - a->gap, "[%#lx,%#lx) to [%#lx,%#lx)", a->start,
+		a->end, start, end);
+	if (start != a->start) {
+		a->gap += start - a->start;
+		move_start(a, o, start);
+		rb_update(&m->areas, &a->node);
 	}
-	start = a->start - a->gap;
-	if (a->gap >= len) {
-		u64 top = MIN(a->start, high), bottom = MAX(start, low);
+	if (end != a->end) {
+		struct vm_area *next = area_next(a);
 
-		if (top > bottom && top - bottom >= len)
-			return top - len;
+		a->end = end;
+		if (next) {
+			next->gap = next->start - end;
+			rb_update(&m->areas, &next->node);
+		}
 	}
-	return start > low ? gap_below(n->left, len, low, high) : 0;
+	area_count(m, a, area_pages(a) - old_pages);
+	if (o)
+		rmap_resized(o, a, index);
 }
 
-u64 area_find_gap(struct vm_map *m, u64 len, u64 low, u64 high)
+/*
+ * The highest gap of at least len bytes inside [low, high), looking right to left through subtrees whose max_gap is large enough. The area behind it,
+ * or NULL.
+ */
+static struct vm_area *gap_below(struct rb_node *n, u64 len, u64 low, u64 high)
 {
-	struct vm_area *last = node_area(rb_last(&m->areas));
+	while (n && node_area(n)->max_gap >= len) {
+		struct vm_area *a = node_area(n);
+		u64 bottom = a->start - a->gap;
+
+		if (a->start < high && n->right && node_area(n->right)->max_gap >= len) {
+			struct vm_area *found = gap_below(n->right, len, low, high);
+
+			if (found)
+				return found;
+		}
+		if (a->gap >= len) {
+			if (MIN(a->start, high) >= MAX(bottom, low) + len)
+				return a;
+		}
+		if (bottom <= low)
+			return NULL;
+		n = n->left;
+	}
+	return NULL;
+}
+
+u64 area_find_gap(struct vm_map *m, u64 len, u64 low, u64 high, struct vm_area **next)
+{
+	struct vm_area *last = last_area(m), *a;
 	u64 bottom = MAX(last ? last->end : 0, low);
 
-	/* a growing stack keeps its distance: that is the caller's `high`; the space above the last area counts as a gap too */
+	*next = NULL;
+	/* the space above the last area counts as a gap too */
 	if (high > bottom && high - bottom >= len)
 		return high - len;
-	return gap_below(m->areas.root, len, low, high);
+	a = gap_below(m->areas.root, len, low, high);
+	*next = a;
+	return a ? MIN(a->start, high) - len : 0;
 }
 
 /* ---- objects ---- */
@@ -237,33 +281,40 @@ NO_TS struct vm_area *area_split(struct vm_map *m, struct vm_area *a, u64 addr, 
 
 	ASSERTF(addr > a->start && addr < a->end && IS_ALIGNED(addr, PAGE_SIZE),
 		"%#lx in [%#lx,%#lx)", addr, a->start, a->end);
-	*hi = *a;
-	hi->start = addr;
-	hi->object = NULL;
-	hi->objlock = NULL;
-	hi->index = area_index(a, addr);
-	hi->origin_index += (addr - a->start) >> PAGE_SHIFT;
-	if (hi->file)
-		vm_area_file_hold(hi->file);
+	if (a->file)
+		vm_area_file_hold(a->file);
 	o = area_lock_object(a);
+	*hi = *a;
+	move_start(hi, o, addr);
+	hi->gap = 0;
+	a->end = addr;
 	if (o) {
-		vm_object_hold(o);
-		rmap_erase(o, a);
-		hi->index = area_index(a, addr);
-		hi->needs_copy = a->needs_copy;
-		a->end = addr;
-		rmap_insert(o, a);
-		area_attach_locked(hi, o, hi->index);
+		object_hold(o);
+		rmap_resized(o, a, a->index);
+		rmap_insert_after(o, hi, a);
 		spin_unlock(o->lock);
-	} else {
-		a->end = addr;
 	}
-	m->hint = NULL;
-	link_area(m, hi);
-	fix_gap(m, hi);
-	fix_gap(m, area_next(hi));
+	rb_insert_after(&m->areas, &hi->node, &a->node);
+	m->nareas++;
 	vm_count(VMEV_areas_split, 1);
 	return hi;
+}
+
+NO_TS void area_move_border(struct vm_map *m, struct vm_area *lo, struct vm_area *hi, u64 addr)
+{
+	struct vm_object *o = area_lock_object(lo);
+	s64 pages = (s64)(addr - lo->end) >> PAGE_SHIFT;
+	u64 index = hi->index;
+
+	area_count(m, pages > 0 ? hi : lo, pages > 0 ? -pages : pages);
+	area_count(m, pages > 0 ? lo : hi, pages > 0 ? pages : -pages);
+	lo->end = addr;
+	move_start(hi, o, addr);
+	if (!o)
+		return;
+	rmap_resized(o, lo, lo->index);
+	rmap_resized(o, hi, index);
+	spin_unlock(o->lock);
 }
 
 #define MERGE_FLAGS                                                                     \
@@ -283,35 +334,38 @@ static NO_TS bool objects_match(struct vm_area *a, struct vm_area *b)
 	return match;
 }
 
-static bool mergeable(struct vm_area *a, struct vm_area *b)
+bool area_continues(struct vm_area *a, struct vm_area *b)
 {
-	return a->end == b->start && a->prot == b->prot && a->max_prot == b->max_prot &&
+	return a->end == b->start && a->max_prot == b->max_prot &&
 	       ((a->flags ^ b->flags) & MERGE_FLAGS) == 0 && a->file == b->file &&
 	       a->label == b->label &&
 	       (!a->file || b->origin_index == a->origin_index + area_pages(a)) &&
 	       objects_match(a, b);
 }
 
+static inline bool mergeable(struct vm_area *a, struct vm_area *b)
+{
+	return a->prot == b->prot && area_continues(a, b);
+}
+
 /* a and b = its successor become a. */
 static NO_TS void join(struct vm_map *m, struct vm_area *a, struct vm_area *b)
 {
-	struct vm_object *o = area_detach(b);
+	struct vm_object *o = area_lock_object(a);
 
-	area_erase(m, b);
-	area_count(m, b, area_pages(b));
+	ASSERT(o == b->object && b->gap == 0);
+	if (o)
+		rmap_erase(o, b);
+	unlink_area(m, b, true);
+	a->end = b->end;
 	if (o) {
-		struct vm_object *mine = area_lock_object(a);
-
-		ASSERT(mine == o);
-		rmap_erase(o, a);
-		a->end = b->end;
-		rmap_insert(o, a);
+		rmap_resized(o, a, a->index);
+		if (!o->ops->drop) /* not the last one: a has its own, and still maps it */
+			__atomic_fetch_sub(&o->refs, 1, __ATOMIC_RELEASE);
 		spin_unlock(o->lock);
-		vm_object_drop(o);
-	} else {
-		a->end = b->end;
+		if (o->ops->drop)
+			o->ops->drop(o);
 	}
-	area_resized(m, a);
 	if (b->file)
 		vm_area_file_drop(b->file);
 	area_free(b);
@@ -320,9 +374,9 @@ static NO_TS void join(struct vm_map *m, struct vm_area *a, struct vm_area *b)
 
 struct vm_area *area_merge(struct vm_map *m, struct vm_area *a)
 {
-	struct vm_area *prev = area_prev(a), *next = area_next(a);
+	struct vm_area *next = area_next(a), *prev = a->gap ? NULL : area_prev(a);
 
-	if (next && mergeable(a, next))
+	if (next && !next->gap && mergeable(a, next))
 		join(m, a, next);
 	if (prev && mergeable(prev, a)) {
 		join(m, prev, a);

@@ -2,7 +2,8 @@
 /*
  * Mapping calls: mmap, munmap, mprotect, brk, and the growth of stacks.
  *
- * Each call checks its arguments and the areas, reserves what it will need (areas for splits), and then commits without failing.  What leaves the map is
+ * Each call takes the map's lock, checks the areas, allocates what it will need (areas for splits), and then commits without failing.
+ * Most need nothing: memory that is like its neighbour extends that, and what goes from the end of an area moves a bound.  What leaves the map is
  * collected in a struct leaving: PTEs are removed and flushed under the map's lock, objects and files are let go after it is dropped, since that may
  * sleep and take locks that come before the map's.
  */
@@ -32,12 +33,6 @@ const struct vm_file_hooks *vm_file_hooks(void)
 
 /* ---- what leaves ---- */
 
-void leaving_init(struct leaving *l)
-{
-	list_init(&l->areas);
-	l->spare[0] = l->spare[1] = NULL;
-}
-
 int leaving_reserve(struct leaving *l, unsigned splits)
 {
 	for (unsigned i = 0; i < splits; i++) {
@@ -60,8 +55,7 @@ static struct vm_area *spare_area(struct leaving *l)
 	return a;
 }
 
-/* Areas are chained through the links of their tree node, which nothing else uses any more. */
-void leaving_release(struct leaving *l)
+void leaving_release_slow(struct leaving *l)
 {
 	struct list *n;
 
@@ -98,27 +92,61 @@ void clip_range(struct vm_map *m, u64 start, u64 end, struct leaving *l)
 	clip(m, end, l);
 }
 
-/* Takes everything in [start, end) out of the map. Write-locked; spares reserved. Cannot fail. */
-void unmap_locked(struct vm_map *m, u64 start, u64 end, struct leaving *l)
+bool unmap_splits(struct vm_map *m, u64 start, u64 end)
 {
-	struct vm_area *a, *next, *prev;
-	struct tlb_batch b;
-	u64 floor, ceil;
+	struct vm_area *a = area_find(m, start);
 
-	a = area_find(m, start);
-	if (!a || a->start >= end)
+	return a && a->start < start && a->end > end;
+}
+
+/* The area, whose PTEs outside [start, end) are gone, ends there. */
+static NO_TS void cut_area(struct vm_map *m, struct vm_area *a, u64 start, u64 end)
+{
+	struct vm_object *o = area_lock_object(a);
+	u64 first = area_index(a, start > a->start ? a->start : end);
+	u64 pages = (a->end - a->start - (end - start)) >> PAGE_SHIFT;
+
+	area_set_bounds(m, a, o, start, end);
+	if (!o)
 		return;
-	clip_range(m, start, end, l);
-	a = area_find(m, start);
-	prev = area_prev(a);
-	floor = prev ? prev->end : 0;
-	for (next = a; next && next->start < end; next = area_next(next))
-		;
-	ceil = next ? next->start : USER_END + PAGE_SIZE;
+	object_unseen_locked(o, first, first + pages - 1);
+	spin_unlock(o->lock);
+}
+
+/* The PTEs of [start, end), and tables that no other area needs. a is the first area there. The first area that ends above end is returned. */
+static struct vm_area *remove_ptes(struct vm_map *m, struct vm_area *a, u64 start, u64 end)
+{
+	u64 floor = a->start < start ? start : a->start - a->gap, ceil = end;
+	struct vm_area *last = a;
+	struct tlb_batch b;
+
+	while (last && last->end <= end)
+		last = area_next(last);
+	if (!last)
+		ceil = USER_END + PAGE_SIZE;
+	else if (last->start >= end)
+		ceil = last->start;
 	tlb_begin(&b, &m->pmap);
 	pmap_remove(&m->pmap, MAX(start, a->start), end, floor, ceil, &b);
 	tlb_finish(&b);
-	for (; a && a->start < end; a = next) {
+	return last;
+}
+
+struct vm_area *unmap_locked(struct vm_map *m, u64 start, u64 end, struct leaving *l)
+{
+	struct vm_area *a = area_find(m, start), *last, *next;
+
+	if (!a || a->start >= end)
+		return a;
+	last = remove_ptes(m, a, start, end);
+	if (a->start < start) {
+		if (a == last)
+			last = area_split(m, a, end, spare_area(l));
+		next = area_next(a);
+		cut_area(m, a, a->start, start);
+		a = next;
+	}
+	for (; a != last; a = next) {
 		struct vm_object *o = area_detach(a);
 
 		next = area_next(a);
@@ -126,6 +154,9 @@ void unmap_locked(struct vm_map *m, u64 start, u64 end, struct leaving *l)
 		a->object = o; /* its reference */
 		list_add_tail(&l->areas, &a->leave_link);
 	}
+	if (last && last->start < end)
+		cut_area(m, last, end, last->end);
+	return last;
 }
 
 /* ---- checks ---- */
@@ -169,38 +200,34 @@ static u64 high_limit(struct vm_map *m)
 	return m->mmap_base;
 }
 
-/* Where the mapping goes: an address, or -errno. */
-static s64 place(struct vm_map *m, const struct vm_mmap_args *a, u64 len)
+/* Where the mapping goes: an address, or -errno. next: the first area that ends above it, or NULL. */
+static s64 place(struct vm_map *m, const struct vm_mmap_args *a, u64 len, struct vm_area **next)
 {
 	u64 addr = a->addr, found;
 
 	if (a->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
-		struct vm_area *hit;
-
 		if (!IS_ALIGNED(addr, PAGE_SIZE))
 			return -EINVAL;
 		if (!user_range_ok(addr, len))
 			return -ENOMEM;
 		if (addr < USER_START)
 			return -EPERM;
-		hit = area_find(m, addr);
-		if ((a->flags & MAP_FIXED_NOREPLACE) && hit && hit->start < addr + len)
+		*next = area_find(m, addr);
+		if ((a->flags & MAP_FIXED_NOREPLACE) && *next && (*next)->start < addr + len)
 			return -EEXIST;
 		return addr;
 	}
 	if (addr) {
-		struct vm_area *hit;
-
 		addr = MAX(ALIGN_DOWN(addr, PAGE_SIZE), USER_START);
 		if (user_range_ok(addr, len)) {
-			hit = area_find(m, addr);
-			if (!hit || hit->start >= addr + len)
+			*next = area_find(m, addr);
+			if (!*next || (*next)->start >= addr + len)
 				return addr;
 		}
 	}
-	found = area_find_gap(m, len, USER_START, high_limit(m));
+	found = area_find_gap(m, len, USER_START, high_limit(m), next);
 	if (!found)
-		found = area_find_gap(m, len, USER_START, USER_END);
+		found = area_find_gap(m, len, USER_START, USER_END, next);
 	return found ? (s64)found : -ENOMEM;
 }
 
@@ -232,59 +259,74 @@ static u32 area_flags_of(u32 flags)
 	return f;
 }
 
-/* Anonymous memory right behind an area just like it: that one grows. */
-static NO_TS struct vm_area *extend_previous(struct vm_map *m, u64 start, u64 len, u32 prot,
-					     u32 flags, const char *label)
+/* a may grow over new anonymous memory beside it that is to be like it. */
+static bool extensible(const struct vm_area *a, u32 prot, u32 flags, const char *label)
 {
-	struct vm_area *prev, *at = area_find(m, start);
-	struct vm_object *o;
+	return a->prot == prot && a->flags == flags && !a->file && a->label == label &&
+	       !(flags & (AREA_SHARED | AREA_GROWSDOWN)) &&
+	       a->max_prot == (PROT_READ | PROT_WRITE | PROT_EXEC);
+}
 
-	prev = at ? area_prev(at) : NULL;
-	if (!at) {
-		struct rb_node *last = rb_last(&m->areas);
+/* The free range [start, start + len), right above or below a, becomes part of it, if its object has room and nobody else refers to that. */
+static NO_TS bool extend_over(struct vm_map *m, struct vm_area *a, u64 start, u64 len)
+{
+	struct vm_object *o = area_lock_object(a);
+	u64 pages = len >> PAGE_SHIFT, first;
+	bool up = start == a->end;
 
-		prev = last ? container_of(last, struct vm_area, node) : NULL;
-	}
-	if (!prev || prev->end != start || prev->file || prev->prot != prot ||
-	    prev->flags != flags || prev->label != label ||
-	    (flags & (AREA_SHARED | AREA_GROWSDOWN)) ||
-	    prev->max_prot != (PROT_READ | PROT_WRITE | PROT_EXEC))
-		return NULL;
-	o = area_lock_object(prev);
 	if (o) {
-		u64 first = area_last(prev) + 1;
-
-		if (o->kind != OBJ_ANON || o->sized || o->backing || prev->needs_copy ||
-		    READ_ONCE(o->refs) != 1) {
+		if (o->kind != OBJ_ANON || o->sized || o->backing || a->needs_copy ||
+		    READ_ONCE(o->refs) != 1 || (!up && a->index < pages)) {
 			spin_unlock(o->lock);
-			return NULL;
+			return false;
 		}
-		/* nobody else refers to it: what an earlier area left beyond the end belongs to nobody */
-		object_purge_locked(o, first, first + (len >> PAGE_SHIFT) - 1);
-		rmap_erase(o, prev);
-		prev->end = start + len;
-		o->size += len;
-		rmap_insert(o, prev);
-		spin_unlock(o->lock);
-	} else {
-		prev->end = start + len;
+		/* what an earlier area left there belongs to nobody */
+		first = up ? area_last(a) + 1 : a->index - pages;
+		if (o->pages.count)
+			object_purge_locked(o, first, first + pages - 1);
+		if (up)
+			o->size += len;
 	}
-	area_count(m, prev, len >> PAGE_SHIFT);
-	area_resized(m, prev);
+	area_set_bounds(m, a, o, up ? a->start : start, up ? start + len : a->end);
+	if (o)
+		spin_unlock(o->lock);
 	vm_count(VMEV_areas_merged, 1);
-	return prev;
+	return true;
+}
+
+/* Anonymous memory right beside an area just like it: that one grows. next: the first area above. */
+static bool extend_neighbour(struct vm_map *m, struct vm_area *next, u64 start, u64 len, u32 prot,
+			     u32 flags, const char *label)
+{
+	struct vm_area *prev = NULL;
+
+	if (!next) {
+		struct rb_node *n = rb_last(&m->areas);
+
+		prev = n ? container_of(n, struct vm_area, node) : NULL;
+	} else if (next->start - next->gap == start) {
+		prev = area_prev(next);
+	}
+	if (prev && prev->end == start && extensible(prev, prot, flags, label) &&
+	    extend_over(m, prev, start, len)) {
+		area_merge(m, prev);
+		return true;
+	}
+	return next && next->start == start + len && extensible(next, prot, flags, label) &&
+	       extend_over(m, next, start, len);
 }
 
 #define STACK_INDEX \
 	(1UL << 18) /* one past the highest page of a grows-down area: room to grow down by 1 GiB */
 
-static void fill_area(struct vm_area *n, const struct vm_mmap_args *a, u64 start, u64 len)
+static void fill_area(struct vm_area *n, const struct vm_mmap_args *a, u64 start, u64 len, u32 prot,
+		      u32 flags)
 {
 	n->start = start;
 	n->end = start + len;
-	n->prot = a->prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
+	n->prot = prot;
 	n->max_prot = a->object ? a->max_prot : (PROT_READ | PROT_WRITE | PROT_EXEC);
-	n->flags = area_flags_of(a->flags);
+	n->flags = flags;
 	n->label = a->label;
 	n->index = a->offset >> PAGE_SHIFT;
 	if (n->flags & AREA_GROWSDOWN)
@@ -305,39 +347,73 @@ static int object_for(const struct vm_mmap_args *a, u64 len, struct vm_object **
 	return 0;
 }
 
-static s64 mmap_locked(struct vm_map *m, const struct vm_mmap_args *a, u64 len,
-		       struct vm_area **fresh, struct vm_object **o, struct leaving *l)
+static int check_limits(struct vm_map *m, const struct vm_mmap_args *a, u64 start, u64 len)
 {
-	struct vm_area *n = *fresh;
-	s64 start = place(m, a, len);
+	u64 more = len >> PAGE_SHIFT;
 
-	if (start < 0)
-		return start;
-	if (!within_as(m, (len >> PAGE_SHIFT) - pages_mapped(m, start, start + len)))
+	if (unlikely(!within_as(m, more)) &&
+	    !within_as(m, more - pages_mapped(m, start, start + len)))
 		return -ENOMEM;
 	if ((a->prot & PROT_WRITE) && (a->flags & MAP_TYPE) == MAP_PRIVATE &&
 	    (m->data << PAGE_SHIFT) + len > READ_ONCE(m->limit_data))
 		return -ENOMEM;
-	unmap_locked(m, start, start + len, l);
-	fill_area(n, a, start, len);
-	if (m->lock_future)
-		n->flags |= AREA_LOCKED;
-	if (!*o && extend_previous(m, start, len, n->prot, n->flags, n->label))
-		return start;
+	return 0;
+}
+
+/* The new area takes its place; *o goes with it. */
+static void enter_area(struct vm_map *m, const struct vm_mmap_args *a, struct vm_area *n,
+		       struct vm_area *next, struct vm_object **o)
+{
 	if (a->file) {
 		n->file = a->file;
 		n->origin = a->object;
 		n->origin_index = a->offset >> PAGE_SHIFT;
 		file_hooks->hold(a->file);
 	}
-	area_insert(m, n);
-	*fresh = NULL;
+	area_insert_before(m, n, next);
 	if (*o) {
 		n->needs_copy = !(n->flags & AREA_SHARED) && (*o)->kind != OBJ_DEVICE;
 		area_attach(n, *o, n->index);
 		*o = NULL;
 	}
 	area_merge(m, n);
+}
+
+static s64 mmap_locked(struct vm_map *m, const struct vm_mmap_args *a, u64 len,
+		       struct vm_object **o, struct leaving *l)
+{
+	u32 prot = a->prot & (PROT_READ | PROT_WRITE | PROT_EXEC), flags = area_flags_of(a->flags);
+	struct vm_area *n, *next;
+	s64 start = place(m, a, len, &next);
+	int err;
+
+	if (start < 0)
+		return start;
+	err = check_limits(m, a, start, len);
+	if (err)
+		return err;
+	if (m->lock_future)
+		flags |= AREA_LOCKED;
+	if (!next || next->start >= start + len) {
+		if (!*o && extend_neighbour(m, next, start, len, prot, flags, a->label))
+			return start;
+		n = area_alloc();
+		if (!n)
+			return -ENOMEM;
+	} else {
+		n = area_alloc();
+		if (!n || leaving_reserve(l, unmap_splits(m, start, start + len))) {
+			area_free(n);
+			return -ENOMEM;
+		}
+		next = unmap_locked(m, start, start + len, l);
+		if (!*o && extend_neighbour(m, next, start, len, prot, flags, a->label)) {
+			area_free(n);
+			return start;
+		}
+	}
+	fill_area(n, a, start, len, prot, flags);
+	enter_area(m, a, n, next, o);
 	return start;
 }
 
@@ -360,27 +436,20 @@ s64 vm_mmap(struct vm_map *m, const struct vm_mmap_args *a)
 {
 	u64 len = ALIGN_UP(a->len, PAGE_SIZE);
 	struct vm_object *o = NULL;
-	struct vm_area *fresh = NULL;
 	struct leaving l;
 	s64 ret = check_mmap(a);
 
 	if (ret)
 		return ret;
+	ret = object_for(a, len, &o);
+	if (ret)
+		return ret;
 	leaving_init(&l);
-	ret = a->flags & MAP_FIXED ? leaving_reserve(&l, 2) : 0;
-	if (!ret)
-		ret = object_for(a, len, &o);
-	fresh = area_alloc();
-	if (!ret && !fresh)
-		ret = -ENOMEM;
-	if (!ret) {
-		rw_lock_write(&m->lock);
-		ret = mmap_locked(m, a, len, &fresh, &o, &l);
-		rw_unlock_write(&m->lock);
-	}
+	rw_lock_write(&m->lock);
+	ret = mmap_locked(m, a, len, &o, &l);
+	rw_unlock_write(&m->lock);
 	leaving_release(&l);
-	area_free(fresh);
-	if (o)
+	if (unlikely(o))
 		vm_object_drop(o);
 	if (ret >= 0 && (a->flags & (MAP_POPULATE | MAP_LOCKED)) && !(a->flags & MAP_NONBLOCK))
 		(void)fault_populate(m, ret, ret + len);
@@ -397,73 +466,133 @@ int vm_munmap(struct vm_map *m, u64 addr, u64 len)
 	if (!IS_ALIGNED(addr, PAGE_SIZE) || !len || len > USER_END ||
 	    !user_range_ok(addr, ALIGN_UP(len, PAGE_SIZE)))
 		return -EINVAL;
+	len = ALIGN_UP(len, PAGE_SIZE);
 	leaving_init(&l);
-	err = leaving_reserve(&l, 2);
-	if (!err) {
-		rw_lock_write(&m->lock);
-		unmap_locked(m, addr, addr + ALIGN_UP(len, PAGE_SIZE), &l);
-		rw_unlock_write(&m->lock);
-	}
+	rw_lock_write(&m->lock);
+	err = leaving_reserve(&l, unmap_splits(m, addr, addr + len));
+	if (!err)
+		unmap_locked(m, addr, addr + len, &l);
+	rw_unlock_write(&m->lock);
 	leaving_release(&l);
 	return err;
 }
 
 /* ---- mprotect ---- */
 
-/* 0 if [start, end) is covered without holes and every area may have prot. */
-static int check_protect(struct vm_map *m, u64 start, u64 end, u32 prot)
+/* 0 if [start, end) is covered without holes and every area may have prot; then also how many splits it takes. */
+static int check_protect(struct vm_map *m, u64 start, u64 end, u32 prot, unsigned *splits)
 {
 	struct vm_area *a = area_find(m, start);
 
+	*splits = 0;
 	for (u64 at = start; at < end; at = a->end, a = area_next(a)) {
 		if (!a || a->start > at)
 			return -ENOMEM;
 		if (prot & ~a->max_prot)
 			return -EACCES;
+		if (a->prot != prot)
+			*splits += (a->start < at) + (a->end > end);
 		if (a->end >= end)
 			break;
 	}
 	return 0;
 }
 
-static void protect_area(struct vm_map *m, struct vm_area *a, u32 prot)
+#define AT_ONCE (16 * PAGE_SIZE) /* no more than this is mapped ahead of its use */
+
+/*
+ * Rights were given on [start, end) of a: the pages there that are a's own get PTEs with them now, which saves the faults that would do just this.
+ * Only W needs care: the page is dirty already, and nobody is cleaning it.
+ */
+static NO_TS void map_own(struct vm_map *m, struct vm_area *a, u64 start, u64 end)
 {
-	u32 lost = a->prot & ~prot;
+	struct vm_object *o =
+		end - start > AT_ONCE || (a->flags & AREA_SHARED) ? NULL : area_lock_object(a);
+
+	if (!o)
+		return;
+	if (object_is_anon(o) && !a->needs_copy && o->pages.count)
+		for (u64 va = start; va < end; va += PAGE_SIZE) {
+			struct frame *f = page_lookup(o, area_index(a, va));
+
+			if (f && (READ_ONCE(f->flags) & (FR_VALID | FR_DIRTY | FR_BUSY |
+							 FR_CLEANING)) == (FR_VALID | FR_DIRTY))
+				pmap_grant(&m->pmap, va, f, a->prot);
+		}
+	spin_unlock(o->lock);
+}
+
+static void protect_ptes(struct vm_map *m, struct vm_area *a, u64 start, u64 end, u32 old)
+{
+	u32 prot = a->prot;
 	struct tlb_batch b;
 
-	area_count(m, a, -(s64)area_pages(a));
-	a->prot = prot;
-	area_count(m, a, area_pages(a));
 	/* readable PTEs of a writable area: W implies R in hardware, so R is lost only when both are */
-	if (!lost && !(prot == PROT_EXEC))
-		return;
-	tlb_begin(&b, &m->pmap);
-	pmap_protect(&m->pmap, a->start, a->end, prot, &b);
-	tlb_finish(&b);
+	if ((old & ~prot) || prot == PROT_EXEC) {
+		tlb_begin(&b, &m->pmap);
+		pmap_protect(&m->pmap, start, end, prot, &b);
+		tlb_finish(&b);
+	}
+	if (prot & ~old)
+		map_own(m, a, start, end);
+}
+
+/*
+ * [start, end) of a gets prot:
+ *	[ a ]		all of it	changes, and may join its neighbours
+ *	[xx a ]		beside an area that has prot already and else matches: their border moves
+ *	[ a xx a ]	else		split off, then as the first case
+ * Returns the area that has the range now.
+ */
+static struct vm_area *protect_area(struct vm_map *m, struct vm_area *a, u64 start, u64 end,
+				    u32 prot, struct leaving *l)
+{
+	u32 old = a->prot;
+	struct vm_area *b;
+
+	if (start == a->start && end < a->end && !a->gap && (b = area_prev(a)) && b->prot == prot &&
+	    area_continues(b, a)) {
+		area_move_border(m, b, a, end);
+		a = b;
+	} else if (start > a->start && end == a->end && (b = area_next(a)) && b->prot == prot &&
+		   area_continues(a, b)) {
+		area_move_border(m, a, b, start);
+		a = b;
+	} else {
+		if (start > a->start)
+			a = area_split(m, a, start, spare_area(l));
+		if (end < a->end)
+			area_split(m, a, end, spare_area(l));
+		area_count(m, a, -(s64)area_pages(a));
+		a->prot = prot;
+		area_count(m, a, area_pages(a));
+		a = area_merge(m, a);
+	}
+	protect_ptes(m, a, start, end, old);
+	return a;
 }
 
 static void protect_locked(struct vm_map *m, u64 start, u64 end, u32 prot, struct leaving *l)
 {
-	struct vm_area *a, *last = NULL;
+	struct vm_area *a = area_find(m, start);
 
-	a = area_find(m, start);
-	if (a->start <= start && a->end >= end && a->prot == prot)
-		return;
-	clip_range(m, start, end, l);
-	for (a = area_find(m, start); a && a->start < end; a = area_next(a)) {
+	for (;;) {
+		u64 stop = MIN(a->end, end);
+
 		if (a->prot != prot)
-			protect_area(m, a, prot);
-		a = area_merge(m, a);
-		last = a;
-		if (a->end >= end)
-			break;
+			a = protect_area(m, a, MAX(a->start, start), stop, prot, l);
+		if (stop == end)
+			return;
+		start = stop;
+		if (a->end <= start)
+			a = area_next(a);
 	}
-	ASSERT(last);
 }
 
 int vm_mprotect(struct vm_map *m, u64 addr, u64 len, u32 prot)
 {
 	struct leaving l;
+	unsigned splits;
 	int err;
 
 	if (!IS_ALIGNED(addr, PAGE_SIZE))
@@ -474,14 +603,13 @@ int vm_mprotect(struct vm_map *m, u64 addr, u64 len, u32 prot)
 	if (!range_ok(addr, len))
 		return -ENOMEM;
 	leaving_init(&l);
-	err = leaving_reserve(&l, 2);
-	if (!err) {
-		rw_lock_write(&m->lock);
-		err = check_protect(m, addr, addr + len, prot);
-		if (!err)
-			protect_locked(m, addr, addr + len, prot, &l);
-		rw_unlock_write(&m->lock);
-	}
+	rw_lock_write(&m->lock);
+	err = check_protect(m, addr, addr + len, prot, &splits);
+	if (!err)
+		err = leaving_reserve(&l, splits);
+	if (!err)
+		protect_locked(m, addr, addr + len, prot, &l);
+	rw_unlock_write(&m->lock);
 	leaving_release(&l);
 	return err;
 }
@@ -606,16 +734,9 @@ NO_TS int vm_grow_stack(struct vm_map *m, u64 addr)
 		err = grow_below(m, a, addr);
 		goto out;
 	}
+	area_set_bounds(m, a, o, addr, a->end);
 	if (o)
-		rmap_erase(o, a);
-	a->start = addr;
-	a->index -= pages;
-	if (o) {
-		rmap_insert(o, a);
 		spin_unlock(o->lock);
-	}
-	area_count(m, a, pages);
-	area_resized(m, a);
 	err = 0;
 out:
 	rw_unlock_write(&m->lock);

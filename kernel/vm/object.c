@@ -104,10 +104,7 @@ struct vm_object *vm_object_create_device(paddr_t pa, u64 size)
 
 void vm_object_hold(struct vm_object *o)
 {
-	if (o->ops->hold)
-		o->ops->hold(o);
-	else
-		__atomic_fetch_add(&o->refs, 1, __ATOMIC_RELAXED);
+	object_hold(o);
 }
 
 /* ---- freeing pages in bulk ---- */
@@ -364,11 +361,42 @@ void object_purge_locked(struct vm_object *o, u64 first, u64 last)
 	frames_release(b.f, b.n);
 }
 
+/* Frees the pages of [first, last] that no area covers. Nobody but areas refers to o. */
+static void trim_locked(struct vm_object *o, u64 first, u64 last, struct batch *b) REQUIRES(o->lock)
+{
+	while (first <= last) {
+		struct vm_area *a = rmap_first(o, first, last);
+		u64 stop = last;
+
+		if (a && a->index <= first) {
+			first = area_last(a) + 1;
+			continue;
+		}
+		if (a)
+			stop = a->index - 1;
+		radix_remove_range(&o->pages, first, stop, detach_word, b);
+		first = stop + 1;
+	}
+}
+
+/* Mapped pages belong to areas; whoever mapped a sized object may come back to what it left there. */
+void object_unseen_locked(struct vm_object *o, u64 first, u64 last)
+{
+	struct batch b;
+
+	if (!o->pages.count || !object_is_anon(o) || o->sized || !list_empty(&o->shadows) ||
+	    READ_ONCE(o->refs) != o->nareas)
+		return;
+	b.o = o;
+	b.n = 0;
+	trim_locked(o, first, last, &b);
+	frames_release(b.f, b.n);
+}
+
 /* After areas over [first, last] went away: pages that no other area can see are freed, unless shadows may look through. */
 void object_trim(struct vm_object *o, u64 first, u64 last)
 {
 	struct batch b;
-	struct vm_area *a;
 
 	if (!object_is_anon(o))
 		return;
@@ -376,23 +404,8 @@ void object_trim(struct vm_object *o, u64 first, u64 last)
 	b.n = 0;
 	spin_lock(o->lock);
 	/* the caller's reference is the only one that is no area's: nobody else may look */
-	if (!list_empty(&o->shadows) || READ_ONCE(o->refs) != o->nareas + 1) {
-		spin_unlock(o->lock);
-		return;
-	}
-	while (first <= last) {
-		u64 stop = last;
-
-		a = rmap_first(o, first, last);
-		if (a && a->index <= first) {
-			first = area_last(a) + 1;
-			continue;
-		}
-		if (a)
-			stop = a->index - 1;
-		radix_remove_range(&o->pages, first, stop, detach_word, &b);
-		first = stop + 1;
-	}
+	if (list_empty(&o->shadows) && READ_ONCE(o->refs) == o->nareas + 1)
+		trim_locked(o, first, last, &b);
 	spin_unlock(o->lock);
 	frames_release(b.f, b.n);
 }

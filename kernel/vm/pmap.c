@@ -482,6 +482,24 @@ int pmap_enter(struct pmap *p, u64 va, struct frame *f, u32 prot, bool dirty, st
 	return 0;
 }
 
+void pmap_grant(struct pmap *p, u64 va, struct frame *f, u32 prot)
+{
+	pte_t new = PA_PTE(frame_pa(f)) | prot_bits(prot), *pte;
+
+	spin_lock(&p->lock);
+	pte = walk(p, va);
+	if (pte && !(*pte & PTE_V)) {
+		entry_made(table_of(pte), pte);
+		__atomic_fetch_add(&f->mapcount, 1, __ATOMIC_RELAXED);
+		count_map(p, f, 1);
+		__atomic_store_n(pte, new, __ATOMIC_RELAXED);
+	} else if (pte && is_managed(*pte) && PTE_PA(*pte) == PTE_PA(new)) {
+		__atomic_store_n(pte, *pte | new, __ATOMIC_RELAXED);
+		sfence_vma_page(va);
+	}
+	spin_unlock(&p->lock);
+}
+
 void pmap_enter_run(struct pmap *p, u64 va, struct frame **frames, unsigned n, u32 prot,
 		    struct tlb_batch *b)
 {

@@ -45,15 +45,9 @@ static NO_TS int grow_in_place(struct vm_map *m, struct vm_area *a, u64 extra)
 		spin_unlock(o->lock);
 		return -ENOMEM;
 	}
+	area_set_bounds(m, a, o, a->start, a->end + extra);
 	if (o)
-		rmap_erase(o, a);
-	a->end += extra;
-	if (o) {
-		rmap_insert(o, a);
 		spin_unlock(o->lock);
-	}
-	area_count(m, a, extra >> PAGE_SHIFT);
-	area_resized(m, a);
 	area_merge(m, a);
 	return 0;
 }
@@ -167,7 +161,9 @@ static s64 remap_locked(struct vm_map *m, struct move *mv, struct vm_area **n,
 	if (mv->flags & MREMAP_FIXED) {
 		unmap_locked(m, mv->to, mv->to + mv->new_len, l2);
 	} else {
-		mv->to = area_find_gap(m, mv->new_len, USER_START, m->mmap_base);
+		struct vm_area *next;
+
+		mv->to = area_find_gap(m, mv->new_len, USER_START, m->mmap_base, &next);
 		if (!mv->to)
 			return -ENOMEM;
 	}

@@ -19,16 +19,17 @@ static struct vm_area *obj_area(struct rb_node *n)
 	return n ? container_of(n, struct vm_area, obj_node) : NULL;
 }
 
-static void update_last(struct rb_node *n)
+static bool update_last(struct rb_node *n)
 {
 	struct vm_area *a = obj_area(n), *l = obj_area(n->left), *r = obj_area(n->right);
-	u64 last = area_last(a);
+	u64 last = area_last(a), old = a->obj_max_last;
 
 	if (l && l->obj_max_last > last)
 		last = l->obj_max_last;
 	if (r && r->obj_max_last > last)
 		last = r->obj_max_last;
 	a->obj_max_last = last;
+	return last != old;
 }
 
 const struct rb_tree rmap_tree_init = RB_TREE_INIT(update_last);
@@ -41,8 +42,19 @@ void rmap_insert(struct vm_object *o, struct vm_area *a)
 		parent = *link;
 		link = a->index < obj_area(parent)->index ? &parent->left : &parent->right;
 	}
-	a->obj_max_last = area_last(a);
 	rb_insert(&o->areas, &a->obj_node, parent, link);
+	o->nareas++;
+}
+
+void rmap_insert_after(struct vm_object *o, struct vm_area *a, struct vm_area *at)
+{
+	struct vm_area *next = obj_area(rb_next(&at->obj_node));
+
+	if (a->index < at->index || (next && next->index < a->index)) {
+		rmap_insert(o, a);
+		return;
+	}
+	rb_insert_after(&o->areas, &a->obj_node, &at->obj_node);
 	o->nareas++;
 }
 
@@ -50,6 +62,24 @@ void rmap_erase(struct vm_object *o, struct vm_area *a)
 {
 	rb_erase(&o->areas, &a->obj_node);
 	o->nareas--;
+}
+
+void rmap_resized(struct vm_object *o, struct vm_area *a, u64 old_index)
+{
+	struct vm_area *beside = NULL;
+
+	if (a->index > old_index)
+		beside = obj_area(rb_next(&a->obj_node));
+	else if (a->index < old_index)
+		beside = obj_area(rb_prev(&a->obj_node));
+	if (likely(!beside || (a->index > old_index ? beside->index >= a->index
+						    : beside->index <= a->index))) {
+		rb_update(&o->areas, &a->obj_node);
+		return;
+	}
+	rb_erase(&o->areas, &a->obj_node);
+	o->nareas--;
+	rmap_insert(o, a);
 }
 
 /* The leftmost area of the subtree that overlaps [first, last]. */

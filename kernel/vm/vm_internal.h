@@ -80,6 +80,8 @@ int pmap_prepare(struct pmap *p, u64 va);
 void pmap_remove(struct pmap *p, u64 start, u64 end, u64 floor, u64 ceil, struct tlb_batch *b);
 /* Takes rights away: PTEs keep at most prot. */
 void pmap_protect(struct pmap *p, u64 start, u64 end, u32 prot, struct tlb_batch *b);
+/* The PTE of va, where a table for it exists, maps f with prot; W too: f is dirty. This hart forgets what it knew of va. The object's lock is held. */
+void pmap_grant(struct pmap *p, u64 va, struct frame *f, u32 prot);
 /* rmap's tools, on the PTE of va if it maps f: */
 bool pmap_unmap_frame(struct pmap *p, u64 va, struct frame *f, struct tlb_batch *b);
 bool pmap_write_protect_frame(struct pmap *p, u64 va, struct frame *f, struct tlb_batch *b);
@@ -171,10 +173,13 @@ struct vm_area *area_prev(struct vm_area *a);
 struct vm_area *area_alloc(void);
 void area_free(struct vm_area *a); /* not linked; drops nothing */
 void area_insert(struct vm_map *m, struct vm_area *a);
+/* The same where the place is known: next is the first area above, or NULL. */
+void area_insert_before(struct vm_map *m, struct vm_area *a, struct vm_area *next);
 void area_erase(struct vm_map *m, struct vm_area *a);
-void area_resized(struct vm_map *m, struct vm_area *a); /* start or end changed, order did not */
-/* Highest free range of len bytes below mmap_base (then anywhere): its start, or 0. */
-u64 area_find_gap(struct vm_map *m, u64 len, u64 low, u64 high);
+/* a begins and ends elsewhere, its order among the areas unchanged; what it maps stays at its addresses. o is its object, locked, or NULL. */
+void area_set_bounds(struct vm_map *m, struct vm_area *a, struct vm_object *o, u64 start, u64 end);
+/* The highest free range of len bytes inside [low, high): its start, or 0. next: the first area above it, or NULL. */
+u64 area_find_gap(struct vm_map *m, u64 len, u64 low, u64 high, struct vm_area **next);
 void area_count(struct vm_map *m, const struct vm_area *a, s64 pages);
 static inline u64 area_pages(const struct vm_area *a)
 {
@@ -190,6 +195,10 @@ static inline u64 area_last(const struct vm_area *a) /* last index */
 }
 /* Splits at addr (strictly inside) with a spare from area_alloc; returns the upper part. Cannot fail. Map write-locked. */
 struct vm_area *area_split(struct vm_map *m, struct vm_area *a, u64 addr, struct vm_area *spare);
+/* The areas lo and hi, which match but for hi's prot, meet at addr instead of lo->end. */
+void area_move_border(struct vm_map *m, struct vm_area *lo, struct vm_area *hi, u64 addr);
+/* hi begins where lo ends and, were both protected alike, could be one area with it. */
+bool area_continues(struct vm_area *lo, struct vm_area *hi);
 /* Joins a with its neighbours where they match; returns the resulting area. */
 struct vm_area *area_merge(struct vm_map *m, struct vm_area *a);
 /* Locks the lock of the area's object (map held); returns NULL if there is no object. On return a->object and a->index are stable. */
@@ -221,7 +230,11 @@ void vm_area_file_drop(struct file *f);
 /* ---- rmap.c: who maps a page ---- */
 extern const struct rb_tree rmap_tree_init;
 void rmap_insert(struct vm_object *o, struct vm_area *a);
+void rmap_insert_after(struct vm_object *o, struct vm_area *a,
+		       struct vm_area *at); /* cheaper where a continues at */
 void rmap_erase(struct vm_object *o, struct vm_area *a);
+void rmap_resized(struct vm_object *o, struct vm_area *a,
+		  u64 old_index); /* index or pages changed */
 struct vm_area *rmap_first(struct vm_object *o, u64 first,
 			   u64 last); /* an area overlapping [first, last], lowest start first */
 struct vm_area *rmap_next(struct vm_area *a, u64 first, u64 last);
@@ -323,10 +336,19 @@ static inline bool object_is_anon(const struct vm_object *o)
 	return o->kind == OBJ_ANON || o->kind == OBJ_SHADOW;
 }
 extern const struct vm_pager_ops anon_pager_ops, device_pager_ops;
+static inline void object_hold(struct vm_object *o)
+{
+	if (o->ops->hold)
+		o->ops->hold(o);
+	else
+		__atomic_fetch_add(&o->refs, 1, __ATOMIC_RELAXED);
+}
 struct vm_object *object_alloc(struct vm_family *fam); /* fam NULL: a new one */
 void object_free(struct vm_object *o);		       /* empty and unlinked */
 /* Frees the pages [first, last], which nobody maps or can see. Locked. */
 void object_purge_locked(struct vm_object *o, u64 first, u64 last) REQUIRES(o->lock);
+/* The pages [first, last] are seen by no area any more: frees them where nobody else can see them. Locked. */
+void object_unseen_locked(struct vm_object *o, u64 first, u64 last) REQUIRES(o->lock);
 /* Frees the pages [first, last] that nobody can see any more (their areas are unlinked already). Unlocked. */
 void object_trim(struct vm_object *o, u64 first, u64 last);
 /* Makes a shadow of a's object and puts it in the area's place. `fresh` comes from object_alloc: of the same family when the object is anon. Locked (object's). */
@@ -360,10 +382,22 @@ struct leaving {
 	struct list areas; /* by leave_link; area->object and ->file are references to give up */
 	struct vm_area *spare[2];
 };
-void leaving_init(struct leaving *l);
+static inline void leaving_init(struct leaving *l)
+{
+	list_init(&l->areas);
+	l->spare[0] = l->spare[1] = NULL;
+}
 int leaving_reserve(struct leaving *l, unsigned splits); /* at most 2; -ENOMEM */
-void leaving_release(struct leaving *l);		 /* map unlocked; sleeps */
-void unmap_locked(struct vm_map *m, u64 start, u64 end, struct leaving *l);
+void leaving_release_slow(struct leaving *l);
+static inline void leaving_release(struct leaving *l) /* map unlocked; sleeps */
+{
+	if (!list_empty(&l->areas) || l->spare[0] || l->spare[1])
+		leaving_release_slow(l);
+}
+/* unmap_locked will need a spare: the range lies inside one area. */
+bool unmap_splits(struct vm_map *m, u64 start, u64 end);
+/* Takes everything in [start, end) out of the map. Write-locked; a spare reserved if unmap_splits. Cannot fail. The first area above, or NULL. */
+struct vm_area *unmap_locked(struct vm_map *m, u64 start, u64 end, struct leaving *l);
 void clip_range(struct vm_map *m, u64 start, u64 end,
 		struct leaving *l); /* no area crosses start or end */
 const struct vm_file_hooks *vm_file_hooks(void);

@@ -18,9 +18,10 @@ static unsigned updates;
 
 #define ITEM(n) container_of(n, struct item, node)
 
-static void item_update(struct rb_node *n)
+static bool item_update(struct rb_node *n)
 {
 	struct item *it = ITEM(n);
+	u64 sum = it->sum, max = it->max;
 
 	updates++;
 	it->sum = it->max = it->weight;
@@ -32,6 +33,7 @@ static void item_update(struct rb_node *n)
 		it->sum += ITEM(c)->sum;
 		it->max = MAX(it->max, ITEM(c)->max);
 	}
+	return it->sum != sum || it->max != max;
 }
 
 static void insert(struct rb_tree *t, struct item *it)
@@ -43,6 +45,27 @@ static void insert(struct rb_tree *t, struct item *it)
 		link = it->key < ITEM(parent)->key ? &parent->left : &parent->right;
 	}
 	rb_insert(t, &it->node, parent, link);
+	it->in = true;
+}
+
+/* The same by position. The neighbour changes its weight with it. */
+static void insert_beside(struct rb_tree *t, struct item *it, bool after)
+{
+	struct item *at = it;
+
+	do
+		at += after ? -1 : 1;
+	while (at >= items && at < items + N && !at->in);
+	if (at < items) {
+		insert(t, it);
+		return;
+	}
+	if (at < items + N)
+		at->weight = host_rand_below(1000);
+	if (after)
+		rb_insert_after(t, &it->node, &at->node);
+	else
+		rb_insert_before(t, &it->node, at < items + N ? &at->node : NULL);
 	it->in = true;
 }
 
@@ -116,7 +139,10 @@ static void random_ops(bool augmented)
 			it->in = false;
 		} else if (!it->in && grow) {
 			it->weight = host_rand_below(1000);
-			insert(&t, it);
+			if (step % 3)
+				insert_beside(&t, it, step % 3 == 1);
+			else
+				insert(&t, it);
 		} else if (it->in && augmented) {
 			it->weight = host_rand_below(1000);
 			rb_update(&t, &it->node);

@@ -127,18 +127,23 @@ static void set_entry(struct ext2_dirent *d, const struct ext2_fs *fs, const cha
 	memcpy(d->name, name, len);
 }
 
-/* The first place in the block for need bytes: its offset, bsize if none, or -EUCLEAN. */
-static int find_room(struct ext2_node *dir, const struct dir_block *b, u32 need)
+/* The first place in the block for need bytes: its offset, bsize if none, or -EUCLEAN. most: the largest room passed over. */
+static int find_room(struct ext2_node *dir, const struct dir_block *b, u32 need, u32 *most)
 {
 	u32 bsize = ext2_fs(&dir->vn)->bsize, off;
 	struct ext2_dirent *d;
 
+	*most = 0;
 	for (off = 0; off < bsize; off += d->rec_len) {
+		u32 space;
+
 		d = ext2_dirent_at(dir, b, off);
 		if (!d)
 			return -EUCLEAN;
-		if (ext2_dirent_space(d) >= need)
+		space = ext2_dirent_space(d);
+		if (space >= need)
 			break;
+		*most = MAX(*most, space);
 	}
 	return (int)off;
 }
@@ -167,8 +172,8 @@ static void changed(struct ext2_node *dir, const struct dir_block *b)
 	ext2_touch(dir, ATTR_MTIME | ATTR_CTIME);
 }
 
-/* A block with room for the entry, got for writing, and the offset. -ENOENT: none. */
-static int block_with_room(struct ext2_node *dir, u32 need, struct dir_block *b)
+/* A block with room for the entry, got for writing, and the offset. -ENOENT: none. most: the largest room before that. */
+static int block_with_room(struct ext2_node *dir, u32 need, struct dir_block *b, u32 *most)
 {
 	u64 n = nblocks(dir), blk = dir->index ? dir_index_room(dir, need) : 0;
 	int r;
@@ -177,10 +182,11 @@ static int block_with_room(struct ext2_node *dir, u32 need, struct dir_block *b)
 		r = ext2_dir_block(dir, blk, true, b);
 		if (r)
 			return r;
-		r = find_room(dir, b, need);
+		r = find_room(dir, b, need, most);
 		if (r < 0 || (u32)r < ext2_fs(&dir->vn)->bsize)
 			return r;
-		note_space(dir, b); /* what the index thought was too much */
+		if (dir->index) /* it thought of more */
+			dir_index_set_space(dir, blk, *most);
 		ext2_dir_block_put(b);
 	}
 	return -ENOENT;
@@ -240,14 +246,14 @@ static int grow(struct ext2_node *dir, struct dir_block *b)
 int ext2_dir_add(struct ext2_node *dir, const char *name, size_t len, u32 ino, u32 mode)
 {
 	struct ext2_fs *fs = ext2_fs(&dir->vn);
-	u32 need = EXT2_DIRENT_SIZE(len), used;
+	u32 need = EXT2_DIRENT_SIZE(len), used, most = 0;
 	struct ext2_dirent *d, *old;
 	struct dir_block b;
 	int off;
 
 	if (!ext2_writable(fs))
 		return -EROFS;
-	off = block_with_room(dir, need, &b);
+	off = block_with_room(dir, need, &b, &most);
 	if (off == -ENOENT)
 		off = grow(dir, &b);
 	else if (off == -EUCLEAN)
@@ -265,7 +271,10 @@ int ext2_dir_add(struct ext2_node *dir, const char *name, size_t len, u32 ino, u
 	set_entry(d, fs, name, len, ino, mode);
 	changed(dir, &b);
 	dir_index_insert(dir, name, len, (b.blk << fs->bshift) + (u32)off);
-	note_space(dir, &b);
+	if (dir->index && (u32)off + d->rec_len == fs->bsize)
+		dir_index_set_space(dir, b.blk, MAX(most, ext2_dirent_space(d)));
+	else
+		note_space(dir, &b); /* there may be more behind the place */
 	ext2_dir_block_put(&b);
 	return 0;
 }
@@ -300,7 +309,7 @@ int ext2_dir_remove(struct ext2_node *dir, const char *name, size_t len, u64 pos
 			prev->rec_len = (u16)(prev->rec_len + d->rec_len);
 		changed(dir, &b);
 		dir_index_remove(dir, name, len, pos);
-		note_space(dir, &b);
+		dir_index_more_space(dir, b.blk, ext2_dirent_space(prev ? prev : d));
 	}
 	ext2_dir_block_put(&b);
 	return err;

@@ -103,8 +103,13 @@ static int room_set(struct dir_index *x, u64 blk, u32 space)
 		return -ENOMEM;
 	k = x->cap + (u32)blk;
 	x->room[k] = (u16)space;
-	for (k /= 2; k; k /= 2)
-		x->room[k] = MAX(x->room[2 * k], x->room[2 * k + 1]);
+	for (k /= 2; k; k /= 2) {
+		u16 most = MAX(x->room[2 * k], x->room[2 * k + 1]);
+
+		if (x->room[k] == most)
+			break;
+		x->room[k] = most;
+	}
 	return 0;
 }
 
@@ -236,6 +241,14 @@ void dir_index_set_space(struct ext2_node *dir, u64 blk, u32 space)
 {
 	if (dir->index && room_set(dir->index, blk, space))
 		dir_index_free(dir);
+}
+
+void dir_index_more_space(struct ext2_node *dir, u64 blk, u32 space)
+{
+	struct dir_index *x = dir->index;
+
+	if (x && (blk >= x->cap || x->room[x->cap + blk] < space))
+		dir_index_set_space(dir, blk, space);
 }
 
 u64 dir_index_room(struct ext2_node *dir, u32 need)

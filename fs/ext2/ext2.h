@@ -309,6 +309,7 @@ int dir_index_find(struct ext2_node *dir, const char *name, size_t len, struct e
 void dir_index_insert(struct ext2_node *dir, const char *name, size_t len, u64 pos);
 void dir_index_remove(struct ext2_node *dir, const char *name, size_t len, u64 pos);
 void dir_index_set_space(struct ext2_node *dir, u64 blk, u32 space);
+void dir_index_more_space(struct ext2_node *dir, u64 blk, u32 space); /* at least that */
 /* The first block with room for need bytes, or the number of blocks. */
 u64 dir_index_room(struct ext2_node *dir, u32 need);
 

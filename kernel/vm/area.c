@@ -22,7 +22,7 @@ static struct vm_area *node_area(struct rb_node *n)
 	return n ? container_of(n, struct vm_area, node) : NULL;
 }
 
-static bool update_max_gap(struct rb_node *n)
+static inline bool update_max_gap(struct rb_node *n)
 {
 	struct vm_area *a = node_area(n), *l = node_area(n->left), *r = node_area(n->right);
 	u64 max = a->gap, old = a->max_gap;
@@ -33,6 +33,22 @@ static bool update_max_gap(struct rb_node *n)
 		max = r->max_gap;
 	a->max_gap = max;
 	return max != old;
+}
+
+/* a's gap is another now. */
+static void gap_changed(struct vm_area *a)
+{
+	struct rb_node *n = &a->node;
+
+	while (n && update_max_gap(n))
+		n = rb_parent(n);
+}
+
+/* The gap before a became larger: is that above the place where the search for room may begin? */
+static inline void gap_grew(struct vm_map *m, const struct vm_area *a)
+{
+	if (m->room && a != m->room && a->start > m->room->start)
+		m->room = NULL;
 }
 
 const struct rb_tree area_tree_init = RB_TREE_INIT(update_max_gap);
@@ -144,10 +160,13 @@ static void unlink_area(struct vm_map *m, struct vm_area *a, bool covered)
 
 	if (next) {
 		next->gap += a->gap + (a->end - a->start);
-		rb_update(&m->areas, &next->node);
+		gap_changed(next);
+		gap_grew(m, next);
 	}
 	if (m->hint == a)
 		WRITE_ONCE(m->hint, NULL);
+	if (m->room == a)
+		m->room = NULL;
 	rb_erase(&m->areas, &a->node);
 	m->nareas--;
 }
@@ -179,7 +198,8 @@ void area_set_bounds(struct vm_map *m, struct vm_area *a, struct vm_object *o, u
 	if (start != a->start) {
 		a->gap += start - a->start;
 		move_start(a, o, start);
-		rb_update(&m->areas, &a->node);
+		gap_changed(a);
+		gap_grew(m, a);
 	}
 	if (end != a->end) {
 		struct vm_area *next = area_next(a);
@@ -187,7 +207,8 @@ void area_set_bounds(struct vm_map *m, struct vm_area *a, struct vm_object *o, u
 		a->end = end;
 		if (next) {
 			next->gap = next->start - end;
-			rb_update(&m->areas, &next->node);
+			gap_changed(next);
+			gap_grew(m, next);
 		}
 	}
 	area_count(m, a, area_pages(a) - old_pages);
@@ -224,16 +245,28 @@ static struct vm_area *gap_below(struct rb_node *n, u64 len, u64 low, u64 high)
 
 u64 area_find_gap(struct vm_map *m, u64 len, u64 low, u64 high, struct vm_area **next)
 {
-	struct vm_area *last = last_area(m), *a;
-	u64 bottom = MAX(last ? last->end : 0, low);
+	struct vm_area *a = m->room;
+	u64 bottom;
 
+	*next = a;
+	if (a && high == m->mmap_base && len >= m->room_len && a->gap >= len &&
+	    a->start - len >= low)
+		return a->start - len;
+	a = last_area(m);
+	bottom = MAX(a ? a->end : 0, low);
 	*next = NULL;
 	/* the space above the last area counts as a gap too */
 	if (high > bottom && high - bottom >= len)
 		return high - len;
 	a = gap_below(m->areas.root, len, low, high);
 	*next = a;
-	return a ? MIN(a->start, high) - len : 0;
+	if (!a)
+		return 0;
+	if (high == m->mmap_base && a->start <= high) {
+		m->room = a;
+		m->room_len = len;
+	}
+	return MIN(a->start, high) - len;
 }
 
 /* ---- objects ---- */

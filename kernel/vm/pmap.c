@@ -156,6 +156,14 @@ static unsigned next_used(struct frame *tf, const pte_t *table, unsigned i, unsi
 	return end;
 }
 
+/* The same for ranges that are mostly one entry. */
+static inline unsigned first_used(struct frame *tf, const pte_t *table, unsigned i, unsigned end)
+{
+	if (likely(i + 1 >= end))
+		return i < end && (table[i] & PTE_V) ? i : end;
+	return next_used(tf, table, i, end);
+}
+
 static void free_level(pte_t *table, unsigned level)
 {
 	unsigned n = level == PT_LEVELS - 1 ? PT_ENTRIES / 2 : PT_ENTRIES, i = 0;
@@ -602,7 +610,7 @@ static void remove_leaf(struct pmap *p, pte_t *table, u64 start, u64 end, struct
 	unsigned first = PT_INDEX(start, 0), last = first + ((end - start) >> PAGE_SHIFT);
 	unsigned low = PT_ENTRIES, high = 0, gone = 0;
 
-	for (unsigned i = first; (i = next_used(tf, table, i, last)) < last;) {
+	for (unsigned i = first; (i = first_used(tf, table, i, last)) < last;) {
 		unsigned line = ALIGN_UP(i + 1, 8);
 
 		low = MIN(low, i);
@@ -642,7 +650,7 @@ static void remove_mid(struct pmap *p, pte_t *mid, u64 start, u64 end, u64 floor
 	unsigned last = (ALIGN_UP(end, PT_SPAN(1)) - base) / PT_SPAN(1);
 	struct frame *mf = va_frame(mid);
 
-	for (unsigned i = PT_INDEX(start, 1); (i = next_used(mf, mid, i, last)) < last; i++) {
+	for (unsigned i = PT_INDEX(start, 1); (i = first_used(mf, mid, i, last)) < last; i++) {
 		u64 span = base + i * PT_SPAN(1);
 		pte_t *leaf = table_at(mid[i]);
 
@@ -658,7 +666,7 @@ void pmap_remove(struct pmap *p, u64 start, u64 end, u64 floor, u64 ceil, struct
 	struct frame *rf = va_frame(p->root);
 
 	spin_lock(&p->lock);
-	for (unsigned i = PT_INDEX(start, 2); (i = next_used(rf, p->root, i, last)) < last; i++) {
+	for (unsigned i = PT_INDEX(start, 2); (i = first_used(rf, p->root, i, last)) < last; i++) {
 		u64 span = i * PT_SPAN(2);
 		pte_t *mid = table_at(p->root[i]);
 
@@ -675,7 +683,7 @@ static void protect_leaf(pte_t *table, u64 start, u64 end, pte_t keep, struct tl
 	struct frame *tf = va_frame(table);
 	u64 first = ~0UL, last = 0;
 
-	for (unsigned i = from; (i = next_used(tf, table, i, to)) < to; i++) {
+	for (unsigned i = from; (i = first_used(tf, table, i, to)) < to; i++) {
 		pte_t *pte = &table[i], old = *pte;
 		u64 va = start + ((u64)(i - from) << PAGE_SHIFT);
 

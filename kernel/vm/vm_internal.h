@@ -150,6 +150,8 @@ struct vm_map {
 	struct rb_tree areas;	     /* (m) */
 	struct spinlock attach_lock; /* (c) LOCK_AREA: an area gets its first object in a fault */
 	struct vm_area *hint;  /* (a) last hit; cleared under write lock before an area is freed */
+	struct vm_area *room;  /* (m) where room was found last: between its start and mmap_base ... */
+	u64 room_len;	       /* (m) ... no gap has that many bytes */
 	struct pmap pmap;      /* (c) has its own lock */
 	u32 refs;	       /* (a) */
 	u32 nareas;	       /* (m) */

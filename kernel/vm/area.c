@@ -44,10 +44,10 @@ static void gap_changed(struct vm_area *a)
 		n = rb_parent(n);
 }
 
-/* The gap before a became larger: is that above the place where the search for room may begin? */
+/* The gap before a (NULL: above all) became larger: is that above the place where the search for room may begin? */
 static inline void gap_grew(struct vm_map *m, const struct vm_area *a)
 {
-	if (m->room && a != m->room && a->start > m->room->start)
+	if (m->room && a != m->room && (!a || a->start > m->room->start))
 		m->room = NULL;
 }
 
@@ -161,8 +161,9 @@ static void unlink_area(struct vm_map *m, struct vm_area *a, bool covered)
 	if (next) {
 		next->gap += a->gap + (a->end - a->start);
 		gap_changed(next);
-		gap_grew(m, next);
 	}
+	if (!covered)
+		gap_grew(m, next);
 	if (m->hint == a)
 		WRITE_ONCE(m->hint, NULL);
 	if (m->room == a)
@@ -208,8 +209,8 @@ void area_set_bounds(struct vm_map *m, struct vm_area *a, struct vm_object *o, u
 		if (next) {
 			next->gap = next->start - end;
 			gap_changed(next);
-			gap_grew(m, next);
 		}
+		gap_grew(m, next);
 	}
 	area_count(m, a, area_pages(a) - old_pages);
 	if (o)

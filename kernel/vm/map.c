@@ -234,13 +234,14 @@ static s64 place(struct vm_map *m, const struct vm_mmap_args *a, u64 len, struct
 s64 vm_find_room(struct vm_map *m, u64 hint, u64 len)
 {
 	struct vm_mmap_args a = {.addr = hint};
+	struct vm_area *next;
 	s64 at;
 
 	if (len > USER_END)
 		return -ENOMEM;
-	rw_lock_read(&m->lock);
-	at = place(m, &a, ALIGN_UP(len, PAGE_SIZE));
-	rw_unlock_read(&m->lock);
+	rw_lock_write(&m->lock); /* it remembers what it found */
+	at = place(m, &a, ALIGN_UP(len, PAGE_SIZE), &next);
+	rw_unlock_write(&m->lock);
 	return at;
 }
 

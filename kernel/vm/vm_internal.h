@@ -149,15 +149,16 @@ struct vm_map {
 	struct rwlock lock;	     /* (c) LOCK_VM_MAP */
 	struct rb_tree areas;	     /* (m) */
 	struct spinlock attach_lock; /* (c) LOCK_AREA: an area gets its first object in a fault */
-	struct vm_area *hint;  /* (a) last hit; cleared under write lock before an area is freed */
-	struct vm_area *room;  /* (m) where room was found last: between its start and mmap_base ... */
-	u64 room_len;	       /* (m) ... no gap has that many bytes */
-	struct pmap pmap;      /* (c) has its own lock */
-	u32 refs;	       /* (a) */
-	u32 nareas;	       /* (m) */
-	u64 size;	       /* (m) pages in all areas */
-	u64 size_peak;	       /* (m) */
-	u64 rss_peak;	       /* (a) */
+	struct vm_area *hint; /* (a) last hit; cleared under write lock before an area is freed */
+	struct vm_area
+		*room;	  /* (m) where room was found last: between its start and mmap_base ... */
+	u64 room_len;	  /* (m) ... no gap has that many bytes */
+	struct pmap pmap; /* (c) has its own lock */
+	u32 refs;	  /* (a) */
+	u32 nareas;	  /* (m) */
+	u64 size;	  /* (m) pages in all areas */
+	u64 size_peak;	  /* (m) */
+	u64 rss_peak;	  /* (a) */
 	u64 data, stack, text; /* (m) pages of private writable, grows-down, executable areas */
 	u64 locked;	       /* (m) pages in AREA_LOCKED areas */
 	bool lock_future;      /* (m) mlockall(MCL_FUTURE): new areas are locked */
@@ -180,7 +181,7 @@ void area_insert_before(struct vm_map *m, struct vm_area *a, struct vm_area *nex
 void area_erase(struct vm_map *m, struct vm_area *a);
 /* a begins and ends elsewhere, its order among the areas unchanged; what it maps stays at its addresses. o is its object, locked, or NULL. */
 void area_set_bounds(struct vm_map *m, struct vm_area *a, struct vm_object *o, u64 start, u64 end);
-/* The highest free range of len bytes inside [low, high): its start, or 0. next: the first area above it, or NULL. */
+/* The highest free range of len bytes inside [low, high): its start, or 0. next: the first area above it, or NULL. Write-locked. */
 u64 area_find_gap(struct vm_map *m, u64 len, u64 low, u64 high, struct vm_area **next);
 void area_count(struct vm_map *m, const struct vm_area *a, s64 pages);
 static inline u64 area_pages(const struct vm_area *a)

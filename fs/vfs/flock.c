@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * flock(2) and record locks.  A vnode that was ever locked has a lock list: whole-file locks owned by open files, and ranges owned by descriptor
- * tables (POSIX) or open files (OFD).  Ranges of one owner never overlap and neighbours of one type are merged.
+ * tables (POSIX) or open files (OFD).  Ranges of one owner never overlap and neighbours of one type are merged.  Ranges are in a tree by start,
+ * each with the largest end below it: a request looks only at those that it overlaps or touches.
  *
  * A POSIX request that would wait for an owner who waits, directly or through others, for us is refused with EDEADLK: each waiting
  * owner is on a global list with what it waits for.
@@ -10,6 +11,7 @@
  * protection by compare-and-swap, and freed with the vnode.
  */
 #include "fs/vfs/vfs_internal.h"
+#include "kernel/lib/rbtree.h"
 
 #define LOCK_SH	     1
 #define LOCK_EX	     2
@@ -30,21 +32,25 @@
  * (l) the list's lock
  */
 struct range {
-	struct list link;  /* (l) by start within one owner, owners in no order */
+	union {
+		struct list link;    /* (l) in lock_list.whole */
+		struct rb_node node; /* (l) in lock_list.ranges, by start */
+	};
 	const void *owner; /* (l) */
 	s32 pid;	   /* (l) -1: an open file's */
 	s16 type;	   /* (l) F_RDLCK, F_WRLCK */
 	s64 start, end;	   /* (l) inclusive */
+	s64 max_end;	   /* (l) largest end in the subtree */
 };
 
 /* Field markings and the corresponding locks:
  * (c) constant   (l) lock
  */
 struct lock_list {
-	struct mutex lock;  /* (c) FS_MISC */
-	struct list ranges; /* (l) */
-	struct list whole;  /* (l) flock's: start and end unused */
-	struct waitq wait;  /* (c) woken when something is released */
+	struct mutex lock;     /* (c) FS_MISC */
+	struct rb_tree ranges; /* (l) */
+	struct list whole;     /* (l) flock's: start and end unused */
+	struct waitq wait;     /* (c) woken when something is released */
 };
 
 /* A waiting POSIX owner. */
@@ -55,6 +61,24 @@ struct waiting {
 
 static struct spinlock waits_lock = SPINLOCK_INIT(LOCK_LEAF_FS, "lock waits");
 static struct list waits = LIST_INIT(waits);
+
+static struct range *range_of(struct rb_node *n)
+{
+	return n ? container_of(n, struct range, node) : NULL;
+}
+
+static bool update_end(struct rb_node *n)
+{
+	struct range *r = range_of(n), *left = range_of(n->left), *right = range_of(n->right);
+	s64 old = r->max_end;
+
+	r->max_end = r->end;
+	if (left)
+		r->max_end = MAX(r->max_end, left->max_end);
+	if (right)
+		r->max_end = MAX(r->max_end, right->max_end);
+	return r->max_end != old;
+}
 
 static struct lock_list *list_get(struct vnode *vn)
 {
@@ -67,7 +91,7 @@ static struct lock_list *list_get(struct vnode *vn)
 	if (!l)
 		return NULL;
 	mutex_init(&l->lock, LOCK_FS_MISC, "file locks");
-	list_init(&l->ranges);
+	l->ranges = (struct rb_tree)RB_TREE_INIT(update_end);
 	list_init(&l->whole);
 	waitq_init(&l->wait);
 	if (__atomic_compare_exchange_n(&vn->locks, &none, l, false, __ATOMIC_ACQ_REL,
@@ -83,25 +107,17 @@ void flock_vnode_free(struct vnode *vn)
 
 	if (!l)
 		return;
-	ASSERT(list_empty(&l->ranges) && list_empty(&l->whole));
+	ASSERT(!l->ranges.root && list_empty(&l->whole));
 	kfree(l);
 	vn->locks = NULL;
-}
-
-static void range_free(struct range *r)
-{
-	list_del(&r->link);
-	kfree(r);
 }
 
 static struct range *range_new(const struct range *like)
 {
 	struct range *r = kmalloc(sizeof(*r), 0);
 
-	if (r) {
+	if (r)
 		*r = *like;
-		list_init(&r->link);
-	}
 	return r;
 }
 
@@ -135,7 +151,8 @@ static void whole_release(struct lock_list *l, const struct file *f)
 
 	if (!r)
 		return;
-	range_free(r);
+	list_del(&r->link);
+	kfree(r);
 	waitq_wake_all(&l->wait);
 }
 
@@ -192,69 +209,120 @@ int file_flock(struct file *f, int op)
 
 /* ---- ranges ---- */
 
-static bool overlaps(const struct range *a, const struct range *b)
+static void range_free(struct lock_list *l, struct range *r)
 {
-	return a->start <= b->end && b->start <= a->end;
+	rb_erase(&l->ranges, &r->node);
+	kfree(r);
 }
 
+/* The first range by start that overlaps [start, end]. */
+static struct range *first_over(struct lock_list *l, s64 start, s64 end)
+{
+	struct rb_node *n = l->ranges.root;
+
+	while (n) {
+		struct range *r = range_of(n), *left = range_of(n->left);
+
+		if (left && left->max_end >= start)
+			n = n->left;
+		else if (r->start > end)
+			return NULL;
+		else if (r->end >= start)
+			return r;
+		else
+			n = n->right;
+	}
+	return NULL;
+}
+
+/* The next one after r: below its right child, or on the way up. */
+static struct range *next_over(struct range *r, s64 start, s64 end)
+{
+	struct rb_node *n = &r->node, *up;
+
+	for (;;) {
+		struct range *right = range_of(n->right);
+
+		if (right && right->max_end >= start) {
+			n = n->right;
+			while (range_of(n->left) && range_of(n->left)->max_end >= start)
+				n = n->left;
+		} else {
+			while ((up = rb_parent(n)) && up->right == n)
+				n = up;
+			n = up;
+		}
+		r = range_of(n);
+		if (!r || r->start > end)
+			return NULL;
+		if (r->end >= start)
+			return r;
+	}
+}
+
+/* The first that conflicts, by start: F_GETLK shows it. */
 static struct range *conflict(struct lock_list *l, const struct range *want)
 {
 	struct range *r;
 
-	list_for_each(r, &l->ranges, link) {
-		if (r->owner != want->owner && overlaps(r, want) &&
-		    (r->type == F_WRLCK || want->type == F_WRLCK))
+	for (r = first_over(l, want->start, want->end); r;
+	     r = next_over(r, want->start, want->end)) {
+		if (r->owner != want->owner && (r->type == F_WRLCK || want->type == F_WRLCK))
 			return r;
 	}
 	return NULL;
 }
 
-/* Ranges are in order of their starts: F_GETLK shows the first that conflicts. */
 static void insert(struct lock_list *l, struct range *n)
 {
-	struct range *r;
+	struct rb_node **link = &l->ranges.root, *parent = NULL;
 
-	list_for_each(r, &l->ranges, link) {
-		if (r->start > n->start)
-			break;
+	while (*link) {
+		parent = *link;
+		link = n->start < range_of(parent)->start ? &parent->left : &parent->right;
 	}
-	list_add_tail(&r->link, &n->link); /* before r; at the end when r is the list's head */
+	rb_insert(&l->ranges, &n->node, parent, link);
 }
 
-/* Cuts [want->start, want->end] out of r, its owner's; spare serves when the middle is cut. True: spare was used. */
-static bool cut(struct range *r, const struct range *want, struct range *spare)
+/*
+ * Cuts [want->start, want->end] out of r, its owner's; spare serves when the middle is cut. True: spare was used. What remains of r begins where no
+ * other range of its owner does, but others' may lie between its old start and the new: it is put in again.
+ */
+static bool cut(struct lock_list *l, struct range *r, const struct range *want, struct range *spare)
 {
-	if (r->start < want->start && r->end > want->end) {
+	bool middle = r->start < want->start && r->end > want->end;
+
+	if (middle) {
 		*spare = *r;
-		list_init(&spare->link);
 		spare->start = want->end + 1;
-		r->end = want->start - 1;
-		return true;
+		insert(l, spare);
 	}
-	if (r->start >= want->start && r->end <= want->end)
-		range_free(r);
-	else if (r->start < want->start)
+	if (r->start < want->start) {
 		r->end = want->start - 1;
-	else
+		rb_update(&l->ranges, &r->node);
+	} else if (r->end > want->end) {
+		rb_erase(&l->ranges, &r->node);
 		r->start = want->end + 1;
-	return false;
+		insert(l, r);
+	} else {
+		range_free(l, r);
+	}
+	return middle;
 }
 
 /* The owner's ranges that touch the new one, which is in no list yet, become part of it. */
 static void merge(struct lock_list *l, struct range *n)
 {
-	struct range *r, *tmp;
+	s64 from = n->start ? n->start - 1 : 0, to = n->end == TO_END ? TO_END : n->end + 1;
+	struct range *r, *next;
 
-	list_for_each_safe(r, tmp, &l->ranges, link) {
+	for (r = first_over(l, from, to); r; r = next) {
+		next = next_over(r, from, to);
 		if (r->owner != n->owner || r->type != n->type)
 			continue;
-		if (r->end != TO_END && r->end + 1 == n->start)
-			n->start = r->start;
-		else if (n->end != TO_END && n->end + 1 == r->start)
-			n->end = r->end;
-		else
-			continue;
-		range_free(r);
+		n->start = MIN(n->start, r->start);
+		n->end = MAX(n->end, r->end);
+		range_free(l, r);
 	}
 }
 
@@ -262,13 +330,13 @@ static void merge(struct lock_list *l, struct range *n)
 static void apply(struct lock_list *l, const struct range *want, struct range **fresh,
 		  struct range **spare)
 {
-	struct range *r, *tmp;
+	struct range *r, *next;
 
-	list_for_each_safe(r, tmp, &l->ranges, link) {
-		if (r->owner != want->owner || !overlaps(r, want))
+	for (r = first_over(l, want->start, want->end); r; r = next) {
+		next = next_over(r, want->start, want->end);
+		if (r->owner != want->owner)
 			continue;
-		if (cut(r, want, *spare)) {
-			insert(l, *spare);
+		if (cut(l, r, want, *spare)) {
 			*spare = NULL;
 			break; /* no other of its own can overlap */
 		}
@@ -424,12 +492,13 @@ int file_record_lock(struct file *f, int cmd, struct flock_k *k, void *owner, s3
 
 static void drop_ranges(struct lock_list *l, const void *owner)
 {
-	struct range *r, *tmp;
+	struct rb_node *n, *next;
 
 	mutex_lock(&l->lock);
-	list_for_each_safe(r, tmp, &l->ranges, link) {
-		if (r->owner == owner)
-			range_free(r);
+	for (n = rb_first(&l->ranges); n; n = next) {
+		next = rb_next(n);
+		if (range_of(n)->owner == owner)
+			range_free(l, range_of(n));
 	}
 	waitq_wake_all(&l->wait);
 	mutex_unlock(&l->lock);

@@ -347,13 +347,27 @@ static bool beyond_end(const struct vm_object *o, u64 index)
 	return (o->kind == OBJ_VNODE || o->sized) && index >= DIV_ROUND_UP(o->size, PAGE_SIZE);
 }
 
+/*
+ * Nobody but a sees a's pages of o, its anonymous object: only areas refer to o, nothing looks through it, and where it was split no other
+ * area covers them.  Shadows made over the rest of o later do not reach them.
+ */
+static bool sole_viewer(struct vm_area *a, struct vm_object *o)
+{
+	u64 last = area_last(a);
+
+	if (READ_ONCE(o->refs) == 1)
+		return true;
+	return READ_ONCE(o->refs) == o->nareas && list_empty(&o->shadows) &&
+	       rmap_first(o, a->index, last) == a && !rmap_next(a, a->index, last);
+}
+
 /* Private and needs-copy: after this the top object is ours to write. */
 static COLD NO_TS enum outcome own_object(struct fault *ft)
 {
 	struct vm_object *o = ft->top;
 	struct vm_family *fam = object_is_anon(o) ? o->family : NULL;
 
-	if (object_is_anon(o) && READ_ONCE(o->refs) == 1) {
+	if (object_is_anon(o) && sole_viewer(ft->area, o)) {
 		ASSERT(list_empty(&o->shadows));
 		ft->area->needs_copy = false;
 		vm_count(VMEV_shadow_reused, 1);

@@ -294,37 +294,44 @@ static NO_TS void zap_shadow(struct vm_object *s, struct vm_object *vnode, u64 f
 		object_purge_locked(s, first, last);
 }
 
-/* The k-th shadow of o, held; NULL past the end. */
-static struct vm_object *nth_shadow(struct vm_object *o, u32 k)
+/* The shadow of o after s (NULL: the first), held. s, held too, cannot have left the list. NULL past the end. */
+static struct vm_object *next_shadow(struct vm_object *o, struct vm_object *s)
 {
-	struct vm_object *s, *found = NULL;
+	struct list *l;
 
 	spin_lock(o->lock);
-	list_for_each(s, &o->shadows, shadow_link)
-		if (k-- == 0) {
-			vm_object_hold(s);
-			found = s;
+	ASSERT(!s || s->backing == o);
+	for (l = s ? s->shadow_link.next : o->shadows.next; l != &o->shadows; l = l->next) {
+		u32 *refs = &list_entry(l, struct vm_object, shadow_link)->refs,
+		    n = READ_ONCE(*refs);
+
+		/* one that has lost its last reference is about to leave */
+		while (n && !__atomic_compare_exchange_n(refs, &n, n + 1, false, __ATOMIC_RELAXED,
+							 __ATOMIC_RELAXED))
+			;
+		if (n)
 			break;
-		}
+	}
 	spin_unlock(o->lock);
-	return found;
+	return l == &o->shadows ? NULL : list_entry(l, struct vm_object, shadow_link);
 }
 
 void rmap_unmap_shadows(struct vm_object *o, u64 first, u64 last, bool copies)
 {
-	struct vm_object *s;
+	struct vm_object *s, *next;
 
 	/* New shadows go to the tail, and a shadow made meanwhile maps only what the object still has. */
-	for (u32 k = 0; (s = nth_shadow(o, k)); k++) {
+	for (s = next_shadow(o, NULL); s; s = next) {
 		u64 off, end;
 
 		spin_lock(s->lock);
 		off = s->backing_index;
 		end = off + (s->size >> PAGE_SHIFT);
-		if (s->backing == o && last >= off && first < end)
+		if (last >= off && first < end)
 			zap_shadow(s, copies ? NULL : o, MAX(first, off) - off,
 				   MIN(last, end - 1) - off);
 		spin_unlock(s->lock);
+		next = next_shadow(o, s);
 		vm_object_drop(s);
 	}
 }

@@ -17,8 +17,8 @@
  * bypass: S has a page at every index of its range, so nothing can be seen through it: it lets go of O, if O is anonymous (a truncated file
  * takes the private copies beyond its end along, and finds them through its shadows).
  *
- * An object that is looked through by a shadow is never written by an area: its areas are needs-copy then.  needs-copy ends without a copy
- * when the object has no other reference than the area (own_object in fault.c).
+ * What a shadow can see of an object is never written by an area: areas that cover it are needs-copy.  needs-copy ends without a copy
+ * when nobody but the area can see its pages of the object (own_object in fault.c).
  */
 #include "kernel/vm/vm_internal.h"
 

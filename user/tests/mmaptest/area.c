@@ -307,6 +307,64 @@ TEST(random_areas)
 		model_touch(&m, i, 1);
 }
 
+/* ---- very many areas --------------------------------------------------------------- */
+
+#define MANY 100000UL
+
+/* Each number below MANY once, in no order that a tree would like. */
+static size_t scattered(size_t i)
+{
+	return i * 61803 % MANY;
+}
+
+static void check_stripes(char *p, size_t from, size_t step)
+{
+	for (size_t i = from; i < MANY; i += step) {
+		char *at = p + i * PAGE;
+
+		if (i & 1)
+			*at = (char)i;
+		else
+			CHECK_WRITE_FAULT(at, SIGSEGV, SEGV_ACCERR);
+		CHECK_EQ(*at, i & 1 ? (char)i : 0);
+	}
+}
+
+static void stripes_in_child(void *p)
+{
+	check_stripes(p, 0, 4999);
+	CHECK_EQ(munmap(p, MANY * PAGE), 0);
+}
+
+TEST(areas_100000)
+{
+	char *p = map_anon(MANY, PROT_NONE, MAP_PRIVATE | MAP_NORESERVE);
+
+	for (size_t i = 0; i < MANY; i++) {
+		size_t k = scattered(i);
+
+		if (mprotect(p + k * PAGE, PAGE, k & 1 ? RW : PROT_READ) && errno == ENOMEM)
+			skip("the system allows fewer areas");
+	}
+	check_stripes(p, 1, 997);
+	in_child(stripes_in_child, p);
+	for (size_t i = 0; i < MANY / 2; i++)
+		CHECK_EQ(munmap(p + 2 * scattered(i) % MANY * PAGE, PAGE), 0);
+	CHECK_UNMAPPED(p + 2 * PAGE);
+	for (size_t i = 1; i < MANY; i += 997)
+		if (i & 1)
+			CHECK_EQ(p[i * PAGE], (char)i);
+	/* the holes filled, all is one area again */
+	for (size_t i = 0; i < MANY; i += 2)
+		CHECK_EQ(mmap(p + i * PAGE, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+			      0),
+			 p + i * PAGE);
+	CHECK_EQ(mprotect(p, MANY * PAGE, PROT_READ), 0);
+	CHECK_EQ(p[PAGE], 1);
+	CHECK_EQ(munmap(p, MANY * PAGE), 0);
+	CHECK_UNMAPPED(p);
+}
+
 /* ---- brk --------------------------------------------------------------------------- */
 
 TEST(brk_grow_shrink)

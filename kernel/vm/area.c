@@ -103,22 +103,6 @@ struct vm_area *area_prev(struct vm_area *a)
 	return node_area(rb_prev(&a->node));
 }
 
-/* Adds pages to the counters that follow the kind of area. */
-void area_count(struct vm_map *m, const struct vm_area *a, s64 pages)
-{
-	m->size += pages;
-	if (m->size > m->size_peak)
-		m->size_peak = m->size;
-	if (a->flags & (AREA_GROWSDOWN | AREA_STACK))
-		m->stack += pages;
-	else if ((a->prot & PROT_WRITE) && !(a->flags & AREA_SHARED))
-		m->data += pages;
-	if (a->prot & PROT_EXEC)
-		m->text += pages;
-	if (a->flags & AREA_LOCKED)
-		m->locked += pages;
-}
-
 static struct vm_area *last_area(struct vm_map *m)
 {
 	return node_area(rb_last(&m->areas));

@@ -389,7 +389,10 @@ void object_unseen_locked(struct vm_object *o, u64 first, u64 last)
 		return;
 	b.o = o;
 	b.n = 0;
-	trim_locked(o, first, last, &b);
+	if (o->nareas == 1)
+		radix_remove_range(&o->pages, first, last, detach_word, &b);
+	else
+		trim_locked(o, first, last, &b);
 	frames_release(b.f, b.n);
 }
 

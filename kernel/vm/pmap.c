@@ -320,7 +320,7 @@ void tlb_finish(struct tlb_batch *b)
 		asid = __atomic_load_n(&p->asid, __ATOMIC_RELAXED) & ASID_BITS_MASK;
 		active = __atomic_load_n(&p->active, __ATOMIC_RELAXED);
 		self = 1UL << this_hart()->index;
-		if (asid) {
+		if (asid && nharts > 1) {
 			__atomic_fetch_or(&p->stale, ~(active | self), __ATOMIC_SEQ_CST);
 			active |= __atomic_load_n(&p->active, __ATOMIC_RELAXED);
 		}
@@ -660,12 +660,32 @@ static void remove_mid(struct pmap *p, pte_t *mid, u64 start, u64 end, u64 floor
 	}
 }
 
-void pmap_remove(struct pmap *p, u64 start, u64 end, u64 floor, u64 ceil, struct tlb_batch *b)
+/* The range lies under one leaf table. True: that is all; false: empty tables are left, which may have to go. p->lock held. */
+static inline bool remove_few(struct pmap *p, u64 start, u64 end, u64 floor, u64 ceil,
+			      struct tlb_batch *b)
+{
+	u64 span = ALIGN_DOWN(start, PT_SPAN(1));
+	pte_t *mid, *pte;
+
+	if (!(p->root[PT_INDEX(start, 2)] & PTE_V))
+		return true;
+	mid = table_at(p->root[PT_INDEX(start, 2)]);
+	if (!(mid[PT_INDEX(start, 1)] & PTE_V))
+		return va_frame(mid)->private;
+	pte = &table_at(mid[PT_INDEX(start, 1)])[PT_INDEX(start, 0)];
+	if (end - start > PAGE_SIZE)
+		remove_leaf(p, pte - PT_INDEX(start, 0), start, end, b);
+	else if (*pte & PTE_V)
+		clear_pte(p, pte, start, b);
+	return table_of(pte)->private || span < floor || span + PT_SPAN(1) > ceil;
+}
+
+static void remove_many(struct pmap *p, u64 start, u64 end, u64 floor, u64 ceil,
+			struct tlb_batch *b)
 {
 	unsigned last = MIN(DIV_ROUND_UP(end, PT_SPAN(2)), PT_ENTRIES / 2UL);
 	struct frame *rf = va_frame(p->root);
 
-	spin_lock(&p->lock);
 	for (unsigned i = PT_INDEX(start, 2); (i = first_used(rf, p->root, i, last)) < last; i++) {
 		u64 span = i * PT_SPAN(2);
 		pte_t *mid = table_at(p->root[i]);
@@ -674,6 +694,13 @@ void pmap_remove(struct pmap *p, u64 start, u64 end, u64 floor, u64 ceil, struct
 		if (va_frame(mid)->private == 0 && span >= floor && span + PT_SPAN(2) <= ceil)
 			unlink_table(p, p->root, i, b);
 	}
+}
+
+void pmap_remove(struct pmap *p, u64 start, u64 end, u64 floor, u64 ceil, struct tlb_batch *b)
+{
+	spin_lock(&p->lock);
+	if (((start ^ (end - 1)) & ~(PT_SPAN(1) - 1)) || !remove_few(p, start, end, floor, ceil, b))
+		remove_many(p, start, end, floor, ceil, b);
 	spin_unlock(&p->lock);
 }
 
@@ -720,11 +747,10 @@ void pmap_protect(struct pmap *p, u64 start, u64 end, u32 prot, struct tlb_batch
 		pte = walk(p, va);
 		if (pte && prot == PROT_EXEC)
 			/* execute-only PTEs must have been executable: others go */
-			for (u64 v = va; v < next; v += PAGE_SIZE, pte++) {
-				if ((*pte & PTE_V) && !(*pte & PTE_X))
-					clear_pte(p, pte, v, b);
+			for (u64 v = va, i = 0; v < next; v += PAGE_SIZE, i++) {
+				if ((pte[i] & PTE_V) && !(pte[i] & PTE_X))
+					clear_pte(p, &pte[i], v, b);
 			}
-		pte = walk(p, va);
 		if (pte)
 			protect_leaf((pte_t *)ALIGN_DOWN((u64)pte, PAGE_SIZE), va, next, keep, b);
 		else if (!(p->root[PT_INDEX(va, 2)] & PTE_V))

@@ -183,7 +183,21 @@ void area_erase(struct vm_map *m, struct vm_area *a);
 void area_set_bounds(struct vm_map *m, struct vm_area *a, struct vm_object *o, u64 start, u64 end);
 /* The highest free range of len bytes inside [low, high): its start, or 0. next: the first area above it, or NULL. Write-locked. */
 u64 area_find_gap(struct vm_map *m, u64 len, u64 low, u64 high, struct vm_area **next);
-void area_count(struct vm_map *m, const struct vm_area *a, s64 pages);
+/* Adds pages to the counters that follow the kind of area. */
+static inline void area_count(struct vm_map *m, const struct vm_area *a, s64 pages)
+{
+	m->size += pages;
+	if (m->size > m->size_peak)
+		m->size_peak = m->size;
+	if (a->flags & (AREA_GROWSDOWN | AREA_STACK))
+		m->stack += pages;
+	else if ((a->prot & PROT_WRITE) && !(a->flags & AREA_SHARED))
+		m->data += pages;
+	if (a->prot & PROT_EXEC)
+		m->text += pages;
+	if (a->flags & AREA_LOCKED)
+		m->locked += pages;
+}
 static inline u64 area_pages(const struct vm_area *a)
 {
 	return (a->end - a->start) >> PAGE_SHIFT;

@@ -430,8 +430,11 @@ int block_register(const struct block_disk *disk, struct block_dev **out)
 	if (!d)
 		return -ENOMEM;
 	a.disk = d;
-	a.number = count_disks(disk->prefix);
-	disk_name(d->name, sizeof(d->name), disk->prefix, a.number);
+	a.number = disk->numbered ? disk->number : count_disks(disk->prefix);
+	if (disk->numbered)
+		ksnprintf(d->name, sizeof(d->name), "%s%u", disk->prefix, a.number);
+	else
+		disk_name(d->name, sizeof(d->name), disk->prefix, a.number);
 	d->sectors = disk->sectors;
 	d->queue = queue_create(d->name, disk);
 	if (!d->queue) {

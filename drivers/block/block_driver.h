@@ -62,6 +62,8 @@ void block_request_done(struct block_request *r, int err);
 
 struct block_disk {
 	const char *prefix; /* "vd": the first is vda */
+	bool numbered;	    /* "mmcblk" with number 1: mmcblk1, partitions mmcblk1p1 */
+	u32 number;
 	u32 major;
 	u64 sectors; /* of 512 bytes */
 	const struct block_ops *ops;

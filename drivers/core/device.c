@@ -153,23 +153,3 @@ volatile void *device_map(struct device *d, unsigned k, u64 *size)
 		*size = len;
 	return ioremap(base, len);
 }
-
-u64 device_clock_rate(struct device *d, unsigned k)
-{
-	size_t len;
-	const u8 *p = fdt_prop(&boot_fdt, d->node, "clocks", &len);
-	u32 rate, cells;
-
-	while (p && len >= 4) {
-		fdt_node clock = fdt_phandle(&boot_fdt, fdt_cell(p));
-
-		if (clock < 0 || !fdt_prop_u32(&boot_fdt, clock, "#clock-cells", &cells) ||
-		    len / 4 < 1 + cells)
-			return 0;
-		if (k-- == 0)
-			return fdt_prop_u32(&boot_fdt, clock, "clock-frequency", &rate) ? rate : 0;
-		p += 4 * (1 + cells);
-		len -= 4 * (1 + cells);
-	}
-	return 0;
-}

@@ -28,6 +28,7 @@ struct device {
 	const char *name;	 /* (c) node name */
 	bool probed;		 /* (c) a driver has said yes or no */
 	struct irq_domain *irqs; /* (c) it is an interrupt controller */
+	struct clock_domain *clocks; /* (c) it controls clocks or resets */
 };
 
 enum driver_stage { STAGE_IRQ, STAGE_CLOCK, STAGE_CONSOLE, STAGE_DEVICE, STAGES };
@@ -68,7 +69,19 @@ int device_irq(struct device *d, unsigned k, irq_handler fn, void *arg);
 /* Iterates for /proc/interrupts. */
 bool irq_info(unsigned k, const char **name, u32 *hwirq, u64 *count);
 
-/* Clocks, for drivers that need a rate: the k-th of `clocks`, 0 if unknown. */
-u64 device_clock_rate(struct device *d, unsigned k);
+/*
+ * Clocks and resets (drivers/core/clock.c).  A controller registers what its ids mean; a consumer names its own by their place in `clocks` and
+ * `resets`.  Fixed clocks of the tree need no driver.  Any of the functions may be NULL.
+ */
+struct clock_ops {
+	u64 (*rate)(void *ctl, u32 id); /* Hz; 0: off or unknown */
+	int (*enable)(void *ctl, u32 id);
+	int (*release)(void *ctl, u32 id); /* out of reset; 0 or -ETIMEDOUT */
+};
+int clock_controller_register(struct device *d, const struct clock_ops *ops, void *ctl);
+u64 device_clock_rate(struct device *d, unsigned k); /* 0 if unknown */
+/* Enables all clocks of d, then takes it out of all its resets. 0, -EPROBE_DEFER while a controller has no driver yet, -ETIMEDOUT. */
+int device_power_up(struct device *d);
+int node_power_up(fdt_node n); /* the same for a node without a driver */
 
 #endif

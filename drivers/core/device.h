@@ -20,14 +20,14 @@ struct driver;
  * (c) constant after start-up   (d) the driver's
  */
 struct device {
-	fdt_node node;		 /* (c) */
-	struct device *parent;	 /* (c) */
-	struct driver *driver;	 /* (c) NULL: none bound */
-	void *data;		 /* (d) */
-	struct list link;	 /* (c) all devices */
-	const char *name;	 /* (c) node name */
-	bool probed;		 /* (c) a driver has said yes or no */
-	struct irq_domain *irqs; /* (c) it is an interrupt controller */
+	fdt_node node;		     /* (c) */
+	struct device *parent;	     /* (c) */
+	struct driver *driver;	     /* (c) NULL: none bound */
+	void *data;		     /* (d) */
+	struct list link;	     /* (c) all devices */
+	const char *name;	     /* (c) node name */
+	bool probed;		     /* (c) a driver has said yes or no */
+	struct irq_domain *irqs;     /* (c) it is an interrupt controller */
 	struct clock_domain *clocks; /* (c) it controls clocks or resets */
 };
 

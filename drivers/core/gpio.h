@@ -16,10 +16,10 @@ struct gpio_ops {
  * (c) constant after start-up
  */
 struct gpio_controller {
-	struct list link; /* (c) */
-	struct device *device; /* (c) */
+	struct list link;	    /* (c) */
+	struct device *device;	    /* (c) */
 	const struct gpio_ops *ops; /* (c) */
-	void *ctl; /* (c) */
+	void *ctl;		    /* (c) */
 };
 void gpio_controller_register(struct gpio_controller *g); /* the caller's memory, for good */
 

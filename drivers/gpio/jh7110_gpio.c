@@ -91,8 +91,7 @@ static bool gpio_interrupt(void *arg)
 		change(IRQ_CLR + word * 4, 0, pending);
 		spin_unlock_irq(&gpio.lock, irq);
 		for (; pending; pending &= pending - 1) {
-			struct watcher *w =
-				&gpio.watchers[word * 32 + (u32)__builtin_ctz(pending)];
+			struct watcher *w = &gpio.watchers[word * 32 + (u32)__builtin_ctz(pending)];
 
 			any = true;
 			if (w->fn)

@@ -80,8 +80,8 @@
 #define INT_DATA_ERRORS (INT_DCRC | INT_DRTO | INT_HTO | INT_FRUN | INT_SBE | INT_EBE)
 #define INT_ALL		(INT_CMD | INT_DTO | INT_CMD_ERRORS | INT_DATA_ERRORS)
 
-#define STATUS_FULL    (1u << 3)
-#define STATUS_BUSY    (1u << 9)
+#define STATUS_FULL	(1u << 3)
+#define STATUS_BUSY	(1u << 9)
 #define STATUS_WORDS(s) ((s) >> 17 & 0x1fff)
 
 #define BMOD_RESET 1u
@@ -305,7 +305,12 @@ static void set_desc(struct dw *d, u32 i, u32 ctrl, paddr_t buf, u32 len)
 		struct desc64 *e = (struct desc64 *)d->descs + i;
 		u64 next = base + (i + 1) * sizeof(*e);
 
-		*e = (struct desc64){ctrl, 0, len, 0, {(u32)buf, (u32)(buf >> 32)}, {(u32)next, (u32)(next >> 32)}};
+		*e = (struct desc64){ctrl,
+				     0,
+				     len,
+				     0,
+				     {(u32)buf, (u32)(buf >> 32)},
+				     {(u32)next, (u32)(next >> 32)}};
 	} else {
 		struct desc32 *e = (struct desc32 *)d->descs + i;
 
@@ -325,7 +330,9 @@ static bool build_descs(struct dw *d, const struct block_segment *segs, u32 nseg
 
 			if (n == NDESCS)
 				return false;
-			set_desc(d, n, DES_OWN | DES_CHAIN | DES_NO_IRQ | (n ? 0 : DES_FIRST) | (last ? DES_LAST : 0),
+			set_desc(d, n,
+				 DES_OWN | DES_CHAIN | DES_NO_IRQ | (n ? 0 : DES_FIRST) |
+					 (last ? DES_LAST : 0),
 				 segs[i].pa + at, len);
 			n++;
 		}
@@ -555,7 +562,8 @@ static struct frame *low_block(unsigned order)
 	struct frame *f;
 	struct list *l;
 
-	while ((f = frame_alloc_order(order, FA_NOWAIT)) && frame_pa(f) + (PAGE_SIZE << order) > DMA_LIMIT)
+	while ((f = frame_alloc_order(order, FA_NOWAIT)) &&
+	       frame_pa(f) + (PAGE_SIZE << order) > DMA_LIMIT)
 		list_add_tail(&high, &f->link);
 	while ((l = list_pop(&high)))
 		frame_free_order(list_entry(l, struct frame, link), order);

@@ -75,8 +75,9 @@ static int discard(struct mmc_host *h, struct block_request *r)
 
 static int attempt(struct mmc_host *h, struct block_request *r)
 {
-	return r->op == BIO_FLUSH ? h->ops->wait_ready(h) :
-	       r->op == BIO_DISCARD ? discard(h, r) : transfer(h, r);
+	return r->op == BIO_FLUSH     ? h->ops->wait_ready(h)
+	       : r->op == BIO_DISCARD ? discard(h, r)
+				      : transfer(h, r);
 }
 
 /* The card does not answer any more: from the start, if it is the same one. */

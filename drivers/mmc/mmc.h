@@ -39,7 +39,8 @@ struct mmc_host_ops {
 	bool (*card_in)(struct mmc_host *h);
 	/* To the state before any card: bus 1 bit wide, clock off. */
 	int (*reset)(struct mmc_host *h);
-	int (*set_clock)(struct mmc_host *h, u32 hz); /* the next possible below; 0: off. 0 or -ETIMEDOUT */
+	int (*set_clock)(struct mmc_host *h,
+			 u32 hz); /* the next possible below; 0: off. 0 or -ETIMEDOUT */
 	void (*set_width)(struct mmc_host *h, u32 bits);
 	/* One command with its data. 0; -ETIMEDOUT: no answer or no data in time; -EILSEQ: a checksum was wrong; -ENOMEDIUM; -EIO. */
 	int (*command)(struct mmc_host *h, struct mmc_command *c);
@@ -66,13 +67,13 @@ struct mmc_card {
  * (c) constant after mmc_host_add   (t) the host's thread   (l) lock   (a) atomic
  */
 struct mmc_host {
-	const struct mmc_host_ops *ops; /* (c) the driver's, as are the next four */
-	void *drv;			/* (c) */
-	const char *name;		/* (c) */
-	u32 number;			/* (c) of the disk: mmcblkN */
-	u32 max_hz;			/* (c) */
+	const struct mmc_host_ops *ops;		      /* (c) the driver's, as are the next four */
+	void *drv;				      /* (c) */
+	const char *name;			      /* (c) */
+	u32 number;				      /* (c) of the disk: mmcblkN */
+	u32 max_hz;				      /* (c) */
 	bool four_bits, high_speed, no_write_protect; /* (c) */
-	u32 settle_ms;			/* (c) wait after a card came */
+	u32 settle_ms;				      /* (c) wait after a card came */
 
 	struct spinlock lock;  /* (c) LOCK_DRIVER, interrupts off */
 	struct list requests;  /* (l) to do */
@@ -83,8 +84,9 @@ struct mmc_host {
 	struct block_dev *dev; /* (a) NULL until the first card's disk is registered */
 	bool known;	       /* (t) there was a first card: the disk is being registered, or is */
 	u32 known_cid[4];      /* (t) of that card */
-	bool looked;	       /* (a) the slot has been looked at once, and what was found is a disk */
-	struct work add_disk;  /* (c) registering reads the disk: not from the thread that does that */
+	bool looked; /* (a) the slot has been looked at once, and what was found is a disk */
+	struct work
+		add_disk; /* (c) registering reads the disk: not from the thread that does that */
 	struct block_segment segs[MMC_MAX_SEGMENTS]; /* (t) of the request in hand */
 };
 
@@ -100,11 +102,11 @@ int mmc_settle(struct mmc_host *h, struct mmc_card *card);
 /* Bits [low, low+n) of a 128-bit register, n <= 32. */
 u32 mmc_bits(const u32 r[4], unsigned low, unsigned n);
 
-#define R1_ERRORS      0xfdf90008u /* SD 4.10.1: what stops a command from doing its work */
-#define R1_STATE(r)    ((r) >> 9 & 15)
-#define R1_STATE_TRAN  4u
-#define R1_STATE_DATA  5u
-#define R1_STATE_RECV  6u
-#define R1_READY       (1u << 8)
+#define R1_ERRORS     0xfdf90008u /* SD 4.10.1: what stops a command from doing its work */
+#define R1_STATE(r)   ((r) >> 9 & 15)
+#define R1_STATE_TRAN 4u
+#define R1_STATE_DATA 5u
+#define R1_STATE_RECV 6u
+#define R1_READY      (1u << 8)
 
 #endif

@@ -36,8 +36,8 @@ struct watcher {
 static struct {
 	struct gpio_controller controller; /* (c) */
 	volatile u8 *regs;		   /* (l) for changes */
-	struct spinlock lock;
-	struct watcher watchers[NPINS]; /* (l) one a pin: the hardware's number */
+	struct spinlock lock;		   /* (c) */
+	struct watcher watchers[NPINS];	   /* (l) one a pin: the hardware's number */
 } gpio;
 
 static void change(u64 at, u32 clear, u32 set)

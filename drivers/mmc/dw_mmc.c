@@ -118,7 +118,7 @@ struct desc64 {
  * (c) constant   (l) lock   (t) the host's thread
  */
 struct dw {
-	struct mmc_host host;
+	struct mmc_host host;  /* (c) itself; its fields have their own letters */
 	struct device *device; /* (c) */
 	volatile u8 *regs;     /* (c) */
 	u64 data_at;	       /* (c) offset of the FIFO's port */

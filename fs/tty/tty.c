@@ -9,6 +9,7 @@
 #include "fs/tty/tty_internal.h"
 #include "kernel/boot/init.h"
 #include "kernel/lib/errno.h"
+#include "kernel/lib/ref.h"
 #include "kernel/lib/string.h"
 #include "kernel/mem/slab.h"
 
@@ -25,7 +26,7 @@ void tty_set_hooks(const struct tty_hooks *h)
 
 void tty_hold(struct tty *t)
 {
-	u32 old = __atomic_fetch_add(&t->refs, 1, __ATOMIC_RELAXED);
+	u32 old = ref_get(&t->refs);
 
 	ASSERTF(old > 0, "%s", t->dev.name);
 }

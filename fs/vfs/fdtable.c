@@ -8,6 +8,7 @@
  * Locks: `lock` (FILES), short sections; files are dropped and memory is allocated outside it.
  */
 #include "fs/vfs/vfs_internal.h"
+#include "kernel/lib/ref.h"
 
 #define FDS_MIN 64u
 #define FDS_MAX (1u << 20)
@@ -395,14 +396,14 @@ struct fdtable *fdtable_copy(struct fdtable *t)
 
 void fdtable_hold(struct fdtable *t)
 {
-	__atomic_fetch_add(&t->refs, 1, __ATOMIC_RELAXED);
+	ref_get(&t->refs);
 }
 
 void fdtable_drop(struct fdtable *t)
 {
 	struct file *f;
 
-	if (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL))
+	if (ref_put(&t->refs))
 		return;
 	for (int fd = 0; (fd = next_set(t, t->open, (u32)fd)) >= 0; fd++) {
 		f = remove(t, (u32)fd);

@@ -4,6 +4,7 @@
  * Locks: pos_lock guards the position while a call uses it.
  */
 #include "fs/vfs/vfs_internal.h"
+#include "kernel/lib/ref.h"
 #include "kernel/vm/vm.h"
 
 #define SEEK_SET  0
@@ -22,13 +23,13 @@ static struct cred *cred_ref(const struct cred *c)
 	struct cred *own = (struct cred *)c;
 
 	if (own)
-		__atomic_fetch_add(&own->refs, 1, __ATOMIC_RELAXED);
+		ref_get(&own->refs);
 	return own;
 }
 
 static void cred_unref(struct cred *c)
 {
-	if (!c || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL))
+	if (!c || ref_put(&c->refs))
 		return;
 	kfree(c->groups);
 	kfree(c);
@@ -56,7 +57,7 @@ struct file *file_alloc(struct vnode *vn, const struct file_ops *ops, u32 flags,
 
 void file_hold(struct file *f)
 {
-	u32 old = __atomic_fetch_add(&f->refs, 1, __ATOMIC_RELAXED);
+	u32 old = ref_get(&f->refs);
 
 	ASSERT(old > 0);
 }
@@ -90,7 +91,7 @@ static void file_free(struct file *f)
 
 void file_drop(struct file *f)
 {
-	u32 left = __atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL);
+	u32 left = ref_put(&f->refs);
 
 	ASSERT(left != UINT32_MAX);
 	if (!left)

@@ -4,6 +4,7 @@
  * cache.  No lock is held between steps; what a walk finds may have moved when it returns, as on every Unix.
  */
 #include "fs/vfs/vfs_internal.h"
+#include "kernel/lib/ref.h"
 
 /* ---- paths ---- */
 
@@ -426,7 +427,7 @@ struct fs_context *vfs_root_context(void)
 
 void fs_context_drop(struct fs_context *f)
 {
-	if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL))
+	if (ref_put(&f->refs))
 		return;
 	path_put(&f->cwd);
 	path_put(&f->root);

@@ -9,6 +9,7 @@
  * Locks: mount_lock (MOUNT) for the table; `covered` and `covers` are the name cache's.
  */
 #include "fs/vfs/vfs_internal.h"
+#include "kernel/lib/ref.h"
 
 #define MNT_FORCE	1
 #define MNT_DETACH	2
@@ -126,7 +127,7 @@ struct mount *mount_pseudo(const struct fs_type *type)
 
 void mount_hold(struct mount *m)
 {
-	__atomic_fetch_add(&m->refs, 1, __ATOMIC_RELAXED);
+	ref_get(&m->refs);
 }
 
 static int attach_device(struct mount *m, struct block_dev *dev)
@@ -183,7 +184,7 @@ static void mount_destroy(struct mount *m)
 
 void mount_put(struct mount *m)
 {
-	if (__atomic_sub_fetch(&m->refs, 1, __ATOMIC_ACQ_REL) == 0)
+	if (ref_put(&m->refs) == 0)
 		mount_destroy(m);
 }
 

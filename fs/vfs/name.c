@@ -13,6 +13,7 @@
  * Locks: NAMECACHE guards the table, the LRU, parents, texts and `covered`.
  */
 #include "fs/vfs/vfs_internal.h"
+#include "kernel/lib/ref.h"
 
 #define BUCKETS_MIN 1024u
 
@@ -111,8 +112,13 @@ static void name_free(struct name *n)
 {
 	ASSERTF(!n->hashed && list_empty(&n->lru) && !n->covered, "name %.*s", (int)n->len,
 		n->text);
-	if (n->vnode)
+	if (n->vnode) {
+		spin_lock(&lock);
+		if (n->vnode->dir_name == n)
+			n->vnode->dir_name = NULL;
+		spin_unlock(&lock);
 		vnode_drop(n->vnode);
+	}
 	if (n->text != n->small)
 		kfree(n->text);
 	kmem_cache_free(cache, n);
@@ -125,6 +131,8 @@ struct name *name_create_root(struct mount *m, struct vnode *vn, const char *tex
 	if (n) {
 		n->vnode = vn;
 		spin_lock(&lock);
+		if (vn && is_dir(vn))
+			vn->dir_name = n;
 		count++;
 		spin_unlock(&lock);
 	}
@@ -133,14 +141,14 @@ struct name *name_create_root(struct mount *m, struct vnode *vn, const char *tex
 
 void name_hold(struct name *n)
 {
-	u32 old = __atomic_fetch_add(&n->refs, 1, __ATOMIC_RELAXED);
+	u32 old = ref_get(&n->refs);
 
 	ASSERTF(old > 0, "name %.*s", (int)n->len, n->text);
 }
 
 static void hold_locked(struct name *n)
 {
-	__atomic_fetch_add(&n->refs, 1, __ATOMIC_RELAXED);
+	ref_get_first(&n->refs);
 }
 
 static void lru_del(struct name *n)
@@ -160,7 +168,7 @@ static void unhash_locked(struct name *n)
 /* The last reference goes: onto the LRU, or out (true: the caller frees it, and then drops *parent). */
 static bool release_locked(struct name *n, struct name **parent)
 {
-	if (__atomic_sub_fetch(&n->refs, 1, __ATOMIC_ACQ_REL) > 0)
+	if (ref_put(&n->refs) > 0)
 		return false;
 	lru_del(n);
 	if (n->hashed) {
@@ -222,11 +230,32 @@ static struct name *find_locked(struct name *dir, u32 hash, const char *text, si
 	return NULL;
 }
 
-/* Adds n (a fresh one) unless somebody was faster: what is in the cache afterwards, held. dir's v_lock is held. */
+/*
+ * A directory has one name: two entries for it, as a damaged file system may have, would make loops, and the order of
+ * locks from a directory to those in it would mean nothing.  False: it has another name already.
+ */
+static bool name_dir_locked(struct name *n)
+{
+	struct vnode *vn = n->vnode;
+	const struct name *old;
+
+	if (!vn || !is_dir(vn))
+		return true;
+	old = vn->dir_name;
+	if (old && (old->hashed || old->parent == old))
+		return false;
+	vn->dir_name = n;
+	return true;
+}
+
+/*
+ * Adds n (a fresh one) unless somebody was faster: what is in the cache afterwards, held. dir's v_lock is held. NULL: n is
+ * a second name of a directory, and gone.
+ */
 static struct name *add(struct name *dir, struct name *n)
 {
 	struct name *other = NULL;
-	bool crowded;
+	bool crowded, second = false;
 
 	n->hash = hash_of(dir, n->text, n->len);
 	spin_lock(&lock);
@@ -236,7 +265,8 @@ static struct name *add(struct name *dir, struct name *n)
 	count++;
 	if (!dir->vnode->dynamic) {
 		other = find_locked(dir, n->hash, n->text, n->len);
-		if (!other) {
+		second = !other && !name_dir_locked(n);
+		if (!other && !second) {
 			n->hashed = true;
 			list_add(bucket_of(n->hash), &n->hash_link);
 		}
@@ -245,7 +275,7 @@ static struct name *add(struct name *dir, struct name *n)
 	spin_unlock(&lock);
 	if (crowded)
 		grow();
-	if (!other)
+	if (!other && !second)
 		return n;
 	name_drop(n);
 	return other;
@@ -268,7 +298,11 @@ static int lookup_slow(struct name *dir, const char *text, size_t len, struct na
 	}
 	n->vnode = err ? NULL : vn;
 	*out = add(dir, n);
-	return 0;
+	if (*out)
+		return 0;
+	kprintf("vfs: %.*s: a directory with two names: the file system is damaged\n", (int)len,
+		text);
+	return -EUCLEAN;
 }
 
 int name_lookup(struct name *dir, const char *text, size_t len, bool locked,
@@ -304,6 +338,11 @@ int name_lookup(struct name *dir, const char *text, size_t len, bool locked,
 void name_instantiate(struct name *n, struct vnode *vn)
 {
 	ASSERT(!n->vnode);
+	if (is_dir(vn)) {
+		spin_lock(&lock);
+		vn->dir_name = n;
+		spin_unlock(&lock);
+	}
 	__atomic_store_n(&n->vnode, vn, __ATOMIC_RELEASE);
 }
 

@@ -169,7 +169,7 @@ struct file_ops {
 
 /* Field markings and the corresponding locks:
  * (c) constant after creation   (v) v_lock   (a) atomic   (h) vnode hash lock   (d) dirty list lock   (f) the file system's
- * (l) VNODE_LRU
+ * (l) VNODE_LRU   (n) the name cache's
  */
 struct vnode {
 	u32 refs;		     /* (a) */
@@ -193,6 +193,7 @@ struct vnode {
 	u64 time_tick;	      /* (v) coarse time that a write last stored as mtime; 0: unknown */
 	void *data;	      /* (f) */
 	struct name *fifo_or_mnt; /* (v) reserved for vfs */
+	struct name *dir_name;	  /* (n) a directory's name in the cache; NULL: none */
 	void *pipe;		  /* (v) fifos: fs/vfs/pipe.c */
 	void *locks;		  /* (v) flock and record locks: fs/vfs/flock.c */
 	void *leases;		  /* (a) fs/vfs/lease.c */

@@ -13,6 +13,7 @@
  * Locks: VNODE_HASH > VNODE_LRU > DIRTY_LIST.
  */
 #include "fs/vfs/vfs_internal.h"
+#include "kernel/lib/ref.h"
 
 static struct spinlock lru_lock; /* VNODE_LRU */
 static struct list lru;		 /* oldest first */
@@ -55,6 +56,7 @@ void vnode_init(struct vnode *vn, struct mount *m, u64 ino, u32 mode, const stru
 	vn->attr_dirty = vn->in_hash = vn->unlinked = vn->dynamic = false;
 	vn->dirty_since = vn->time_tick = 0;
 	vn->fifo_or_mnt = NULL;
+	vn->dir_name = NULL;
 	vn->pipe = vn->locks = NULL;
 	vn->write_opens = 0;
 	vn->opens = 0;
@@ -66,7 +68,7 @@ void vnode_init(struct vnode *vn, struct mount *m, u64 ino, u32 mode, const stru
 
 void vnode_hold(struct vnode *vn)
 {
-	u32 old = __atomic_fetch_add(&vn->refs, 1, __ATOMIC_RELAXED);
+	u32 old = ref_get(&vn->refs);
 
 	ASSERTF(old > 0, "vnode %lu", vn->ino);
 }
@@ -147,13 +149,13 @@ void vnode_drop(struct vnode *vn)
 	m = vn->mount;
 	keep = vn->in_hash && has_links(vn);
 	if (!m) {
-		if (__atomic_sub_fetch(&vn->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		if (ref_put(&vn->refs) == 0)
 			vnode_destroy(vn);
 		return;
 	}
 	spin_lock(&m->hash_lock);
 	spin_lock(&m->dirty_lock);
-	if (__atomic_sub_fetch(&vn->refs, 1, __ATOMIC_ACQ_REL) > 0) {
+	if (ref_put(&vn->refs) > 0) {
 		spin_unlock(&m->dirty_lock);
 		spin_unlock(&m->hash_lock);
 		return;
@@ -207,7 +209,7 @@ static struct vnode *find_locked(struct mount *m, u64 ino)
 	if (!*link)
 		return NULL;
 	vn = container_of(*link, struct vnode, hash_node);
-	__atomic_fetch_add(&vn->refs, 1, __ATOMIC_RELAXED);
+	ref_get_first(&vn->refs);
 	return vn;
 }
 
@@ -255,7 +257,7 @@ static struct vnode *find_from(struct mount *m, u64 ino)
 	}
 	if (best) {
 		vn = container_of(best, struct vnode, hash_node);
-		__atomic_fetch_add(&vn->refs, 1, __ATOMIC_RELAXED);
+		ref_get_first(&vn->refs);
 	}
 	spin_unlock(&m->hash_lock);
 	return vn;

@@ -11,6 +11,7 @@
  * Locks: dirty_lock (DIRTY_LIST) guards each list; wait_lock none: passes may run side by side.
  */
 #include "fs/vfs/vfs_internal.h"
+#include "kernel/lib/ref.h"
 
 #define PERIOD		(5 * NSEC_PER_SEC)
 #define AGE		(30 * NSEC_PER_SEC)
@@ -69,7 +70,7 @@ static struct vnode *take(struct mount *m, u64 until)
 		vn = NULL;
 	if (vn) {
 		list_del(&vn->dirty_link);
-		__atomic_fetch_add(&vn->refs, 1, __ATOMIC_RELAXED); /* from 0 too: see vnode.c */
+		ref_get_first(&vn->refs); /* from 0 too: see vnode.c */
 	}
 	spin_unlock(&m->dirty_lock);
 	return vn;
@@ -125,7 +126,7 @@ static void start_list(struct mount *m)
 		struct vnode *vn = list_entry(l, struct vnode, dirty_link);
 
 		list_add_tail(&m->dirty, l);
-		__atomic_fetch_add(&vn->refs, 1, __ATOMIC_RELAXED);
+		ref_get_first(&vn->refs);
 		spin_unlock(&m->dirty_lock);
 		start_one(vn);
 		vnode_drop(vn);

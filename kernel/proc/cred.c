@@ -6,6 +6,7 @@
  * Locks: p->sig_lock guards p->cred, refs is atomic.  Only threads of the process itself replace it.
  */
 #include "kernel/proc/proc_internal.h"
+#include "kernel/lib/ref.h"
 
 struct cred *cred_copy(const struct cred *c)
 {
@@ -28,14 +29,14 @@ struct cred *cred_copy(const struct cred *c)
 
 void cred_hold(struct cred *c)
 {
-	u32 old = __atomic_fetch_add(&c->refs, 1, __ATOMIC_RELAXED);
+	u32 old = ref_get(&c->refs);
 
 	ASSERT(old > 0);
 }
 
 void cred_drop(struct cred *c)
 {
-	if (__atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL))
+	if (ref_put(&c->refs))
 		return;
 	kfree(c->groups);
 	kfree(c);

@@ -9,6 +9,7 @@
  * the parent itself, which is here).
  */
 #include "kernel/proc/proc_internal.h"
+#include "kernel/lib/ref.h"
 
 /* A child in the making.
  *
@@ -80,7 +81,7 @@ static int copy_files(struct birth *b)
 		return -ENOMEM;
 	p->fs = b->parent->fs;
 	if (f & CLONE_FS)
-		__atomic_fetch_add(&p->fs->refs, 1, __ATOMIC_RELAXED);
+		ref_get(&p->fs->refs);
 	else
 		p->fs = fs_context_copy(p->fs);
 	return p->fs ? 0 : -ENOMEM;

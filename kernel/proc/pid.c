@@ -9,6 +9,7 @@
  * Locks: proc_tree_lock guards all of it, reference counts are atomic.
  */
 #include "kernel/proc/proc_internal.h"
+#include "kernel/lib/ref.h"
 
 /* Linux's default on small machines; ids above 300 are used again after the first round. */
 #define PID_LIMIT 32768
@@ -128,7 +129,7 @@ u64 proc_count(void)
 
 void proc_hold(struct process *p)
 {
-	u32 old = __atomic_fetch_add(&p->refs, 1, __ATOMIC_RELAXED);
+	u32 old = ref_get(&p->refs);
 
 	ASSERTF(old > 0, "process %d", p->pid);
 }
@@ -146,7 +147,7 @@ void process_free(struct process *p)
 
 void proc_drop(struct process *p)
 {
-	if (__atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL) == 0)
+	if (ref_put(&p->refs) == 0)
 		process_free(p);
 }
 
@@ -172,7 +173,7 @@ struct process *proc_find(s32 pid)
 
 void task_hold(struct task *t)
 {
-	u32 old = __atomic_fetch_add(&t->refs, 1, __ATOMIC_RELAXED);
+	u32 old = ref_get(&t->refs);
 
 	ASSERT(old > 0);
 }
@@ -181,7 +182,7 @@ void task_drop(struct task *t)
 {
 	struct process *p = t->proc;
 
-	if (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) != 0)
+	if (ref_put(&t->refs) != 0)
 		return;
 	__atomic_fetch_sub(&ntasks_alive, 1, __ATOMIC_RELAXED);
 	sigqueue_flush(&t->pending);

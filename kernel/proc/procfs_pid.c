@@ -8,6 +8,7 @@
 #include "kernel/proc/procfs_pid.h"
 
 #include "fs/tty/tty.h"
+#include "kernel/lib/ref.h"
 #include "kernel/mem/frame.h"
 
 #define TICK (NSEC_PER_SEC / 100)
@@ -447,7 +448,7 @@ static int show_mounts(struct seq *out, s32 id)
 	flags = spin_lock_irq(&s.p->sig_lock);
 	if (s.p->fs) {
 		fs = s.p->fs;
-		__atomic_fetch_add(&fs->refs, 1, __ATOMIC_RELAXED);
+		ref_get(&fs->refs);
 	}
 	spin_unlock_irq(&s.p->sig_lock, flags);
 	for (unsigned k = 0; fs && vfs_mount_info(k, &fs->root, line, 1024); k++)
@@ -557,7 +558,7 @@ static int link_of_fs(s32 id, bool cwd, char *buf, size_t size)
 	flags = spin_lock_irq(&s.p->sig_lock);
 	fs = s.p->fs;
 	if (fs)
-		__atomic_fetch_add(&fs->refs, 1, __ATOMIC_RELAXED);
+		ref_get(&fs->refs);
 	spin_unlock_irq(&s.p->sig_lock, flags);
 	n = -ENOENT;
 	if (fs) {

@@ -12,6 +12,7 @@
  * Locks: p->sig_lock (interrupts off) for all of it; see struct sighand for shared dispositions.
  */
 #include "kernel/proc/proc_internal.h"
+#include "kernel/lib/ref.h"
 
 BUILD_ASSERT(sizeof(struct siginfo_k) == 48);
 BUILD_ASSERT(sizeof(struct k_sigaction) == 24);
@@ -45,12 +46,12 @@ struct sighand *sighand_alloc(void)
 
 void sighand_hold(struct sighand *h)
 {
-	__atomic_fetch_add(&h->refs, 1, __ATOMIC_RELAXED);
+	ref_get(&h->refs);
 }
 
 void sighand_drop(struct sighand *h)
 {
-	if (__atomic_sub_fetch(&h->refs, 1, __ATOMIC_ACQ_REL) == 0)
+	if (ref_put(&h->refs) == 0)
 		kmem_cache_free(sighand_cache, h);
 }
 

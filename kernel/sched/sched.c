@@ -21,6 +21,7 @@
 #include "kernel/riscv/mmu.h"
 #include "kernel/sched/sched_internal.h"
 #include "kernel/sched/time.h"
+#include "kernel/sync/chaos.h"
 
 static struct sched_hooks hooks;
 static u64 idle_harts; /* (a) bitmap: harts whose idle thread runs */
@@ -291,7 +292,7 @@ static void requeue(struct runq *rq, struct thread *t, bool preempted)
 		t->hog += t->hog < HOG_MAX;
 	}
 	t->nivcsw += preempted;
-	if (unlikely(!(t->affinity & 1UL << t->hart->index))) {
+	if (unlikely(!(t->affinity & 1UL << t->hart->index)) || chaos_chance(8)) {
 		t->displaced = true;
 		t->state = THREAD_RUNNABLE; /* a waker must leave it alone on its way */
 	} else {
@@ -338,6 +339,7 @@ static void do_schedule(bool preempted)
 
 void schedule(void)
 {
+	chaos_point();
 	u64 flags = irq_save();
 
 	do_schedule(false);
@@ -398,6 +400,8 @@ static struct hart *choose_hart(struct thread *t)
 	u64 idle = __atomic_load_n(&idle_harts, __ATOMIC_RELAXED) & t->affinity;
 	u64 here = 1UL << t->hart->index;
 
+	if (chaos_chance(4) && (t->affinity & harts_online()))
+		return harts[chaos_bit(t->affinity & harts_online())];
 	if (likely(nharts == 1) || (idle & here))
 		return t->hart;
 	if (idle)
@@ -463,6 +467,7 @@ static void wake_locked(struct runq *rq, struct thread *t)
 
 bool sched_wake(struct thread *t)
 {
+	chaos_point();
 	u64 flags = irq_save();
 	struct runq *rq = rq_lock_thread(t);
 	bool asleep =

@@ -11,6 +11,7 @@
 #include "kernel/lib/errno.h"
 #include "kernel/riscv/hart.h"
 #include "kernel/sched/thread.h"
+#include "kernel/sync/chaos.h"
 #include "kernel/sync/lockdep.h"
 
 #define SPIN_TURNS 400
@@ -191,11 +192,13 @@ static int lock_at(struct mutex *m, bool same, enum wait_how how, void *pc)
 	int err = 0;
 
 	might_sleep();
+	chaos_point();
 	lockdep_check(m, m->rank, m->name, same, pc);
 	if (!try_take(m))
 		err = lock_slow(m, how);
 	if (!err)
 		lockdep_acquired(m, m->rank, pc);
+	chaos_point();
 	return err;
 }
 
@@ -230,6 +233,7 @@ NO_TS void mutex_unlock(struct mutex *m)
 	if (!__atomic_compare_exchange_n(&m->owner, &me, 0, false, __ATOMIC_RELEASE,
 					 __ATOMIC_RELAXED))
 		unlock_slow(m);
+	chaos_point();
 }
 
 #endif

@@ -7,6 +7,7 @@
 #include "kernel/lib/errno.h"
 #include "kernel/riscv/hart.h"
 #include "kernel/sched/thread.h"
+#include "kernel/sync/chaos.h"
 #include "kernel/sync/lockdep.h"
 #include "kernel/sync/mutex.h"
 
@@ -243,12 +244,14 @@ bool rw_trylock_write(struct rwlock *l)
 static void lock_at(struct rwlock *l, bool write, bool same, void *pc)
 {
 	might_sleep();
+	chaos_point();
 	lockdep_check(l, l->rank, l->name, same, pc);
 	if (!try_take(l, write))
 		lock_slow(l, write);
 	if (write)
 		l->writer = current();
 	lockdep_acquired(l, l->rank, pc);
+	chaos_point();
 }
 
 NO_TS void rw_lock_read(struct rwlock *l)
@@ -292,6 +295,7 @@ NO_TS void rw_unlock_read(struct rwlock *l)
 	ASSERTF(l->state >= RW_READER, "rwlock %s (%p) has no reader", l->name, l);
 	if (__atomic_fetch_sub(&l->state, RW_READER, __ATOMIC_RELEASE) == (RW_READER | RW_WAITERS))
 		unlock_read_slow(l);
+	chaos_point();
 }
 
 NO_TS void rw_unlock_write(struct rwlock *l)
@@ -305,6 +309,7 @@ NO_TS void rw_unlock_write(struct rwlock *l)
 	if (!__atomic_compare_exchange_n(&l->state, &held, 0, false, __ATOMIC_RELEASE,
 					 __ATOMIC_RELAXED))
 		unlock_write_slow(l);
+	chaos_point();
 }
 
 #endif

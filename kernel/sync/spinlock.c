@@ -7,6 +7,7 @@
 
 #include "kernel/riscv/hart.h"
 #include "kernel/sched/thread.h"
+#include "kernel/sync/chaos.h"
 #include "kernel/sync/lockdep.h"
 
 void spin_init(struct spinlock *l, enum lock_rank rank, const char *name)
@@ -51,6 +52,7 @@ bool spin_held(const struct spinlock *l)
 
 static void lock_at(struct spinlock *l, bool same, void *pc)
 {
+	chaos_point();
 	preempt_disable();
 	lockdep_check(l, l->rank, l->name, same, pc);
 	for (u64 spins = 0; !try_word(l); spins++)
@@ -94,8 +96,10 @@ static void unlock_word(struct spinlock *l)
 
 NO_TS void spin_unlock(struct spinlock *l)
 {
+	chaos_point();
 	unlock_word(l);
 	preempt_enable();
+	chaos_point();
 }
 
 NO_TS u64 spin_lock_irq(struct spinlock *l)
@@ -108,9 +112,11 @@ NO_TS u64 spin_lock_irq(struct spinlock *l)
 
 NO_TS void spin_unlock_irq(struct spinlock *l, u64 flags)
 {
+	chaos_point();
 	unlock_word(l);
 	irq_restore(flags);
 	preempt_enable();
+	chaos_point();
 }
 
 bool spin_held(const struct spinlock *l)

@@ -13,6 +13,7 @@
 #include "kernel/riscv/hart.h"
 #include "kernel/sched/thread.h"
 #include "kernel/sched/time.h"
+#include "kernel/sync/chaos.h"
 
 void waitq_init(struct waitq *q)
 {
@@ -97,6 +98,7 @@ void wait_prepare(struct waitq *q, struct waiter *w, enum wait_how how)
 	WRITE_ONCE(t->state, THREAD_BLOCKED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	spin_unlock_irq(&q->lock, flags);
+	chaos_point();
 }
 
 struct timeout {

@@ -11,9 +11,13 @@
 	 MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK |  \
 	 MAP_HUGETLB | MAP_FIXED_NOREPLACE)
 
+/* The caller's address space; audited now and then, as the last call and the faults since then left it. */
 static struct vm_map *map(void)
 {
-	return current()->map;
+	struct vm_map *m = current()->map;
+
+	vm_audit_sampled(m);
+	return m;
 }
 
 static int check_type(u32 flags)

@@ -16,6 +16,7 @@
  * Locks: map (read) -> object's lock (family; then the vnode at the bottom) -> PTE.  A fault that finds its PTE already good is spurious (another thread was
  * faster, or this hart remembered the invalid entry): it flushes that address on this hart.
  */
+#include "kernel/lib/ref.h"
 #include "kernel/vm/fault.h"
 
 #define SIGBUS	    7
@@ -142,13 +143,13 @@ static COLD enum outcome get_fresh(struct fault *ft, struct vm_family *fam)
 {
 	/* the family stays: our area's object is in it and the map is locked */
 	if (fam)
-		__atomic_fetch_add(&fam->refs, 1, __ATOMIC_RELAXED);
+		ref_get_first(&fam->refs);
 	unlock_object(ft);
 	if (ft->fresh)
 		object_free(ft->fresh);
 	ft->fresh = object_alloc(fam);
 	if (fam)
-		__atomic_fetch_sub(&fam->refs, 1, __ATOMIC_RELAXED);
+		ref_put(&fam->refs);
 	return ft->fresh ? AGAIN : no_memory(ft);
 }
 
@@ -279,11 +280,13 @@ static enum outcome map_with_around(struct fault *ft, bool writable)
 	return entered(ft, r);
 }
 
-/* Puts the spare into the top object and maps it writable. */
+/* Puts the spare into the top object and maps it, writable if that is the area's own. */
 static NO_TS enum outcome insert_spare(struct fault *ft)
 {
 	struct frame *f = ft->spare;
 	struct vm_object *top = ft->top;
+	/* a hole of a memfd or tmpfs file that was only read: the page is the file's */
+	bool mine = (ft->area->flags & AREA_SHARED) || !ft->area->needs_copy;
 	bool shared = ft->area->flags & AREA_SHARED;
 	int r;
 
@@ -293,7 +296,7 @@ static NO_TS enum outcome insert_spare(struct fault *ft)
 	__atomic_store_n(&f->flags, FR_VALID | FR_REF | FR_DIRTY, __ATOMIC_RELAXED);
 	page_insert_locked(top, f, ft->index);
 	ft->spare = NULL;
-	r = pmap_enter(&ft->map->pmap, ft->va, f, ft->area->prot, true, &ft->batch);
+	r = pmap_enter(&ft->map->pmap, ft->va, f, ft->area->prot, mine, &ft->batch);
 	if (r == 0 && ft->nextra)
 		window_insert(ft);
 	if (ft->lower)
@@ -559,6 +562,8 @@ static enum outcome one_pass(struct fault *ft, struct vm_area *a)
 		return no_area(ft, a && (a->flags & AREA_GROWSDOWN));
 	if (unlikely(!access_allowed(a, ft->access)))
 		return fail(ft, -EFAULT, SIGSEGV, SEGV_ACCERR);
+	if (unlikely(ft->planned)) /* the map was unlocked meanwhile: the area may be another */
+		window_drop(ft);
 	return in_area(ft);
 }
 

@@ -6,6 +6,7 @@
  * parent loses W on its private PTEs once (an area that is needs-copy already has none), the child starts with empty tables and faults.
  */
 #include "kernel/boot/init.h"
+#include "kernel/lib/ref.h"
 #include "kernel/vm/vm_internal.h"
 
 static struct kmem_cache *map_cache;
@@ -34,7 +35,7 @@ struct vm_map *vm_map_create(void)
 
 void vm_map_hold(struct vm_map *m)
 {
-	__atomic_fetch_add(&m->refs, 1, __ATOMIC_RELAXED);
+	ref_get(&m->refs);
 }
 
 /* Everything leaves at once: the tree is only walked, not kept in order. Write-locked, by the last who knows the map. */
@@ -61,7 +62,7 @@ void vm_map_drop(struct vm_map *m)
 {
 	struct leaving l;
 
-	if (__atomic_sub_fetch(&m->refs, 1, __ATOMIC_ACQ_REL) > 0)
+	if (ref_put(&m->refs) > 0)
 		return;
 	leaving_init(&l);
 	rw_lock_write(&m->lock);

@@ -10,6 +10,7 @@
  * somebody is waited for.  Held frames become orphans.
  */
 #include "kernel/vm/vm_internal.h"
+#include "kernel/lib/ref.h"
 
 static struct kmem_cache *object_cache, *family_cache;
 
@@ -57,7 +58,7 @@ struct vm_object *object_alloc(struct vm_family *fam)
 		spin_init(&fam->lock, LOCK_OBJECT_FAMILY, "family");
 		fam->refs = 0;
 	}
-	__atomic_fetch_add(&fam->refs, 1, __ATOMIC_RELAXED);
+	ref_get_first(&fam->refs);
 	o->family = fam;
 	o->lock = &fam->lock;
 	o->refs = 1;
@@ -73,7 +74,7 @@ void object_free(struct vm_object *o)
 		"object %p: %lu pages, backing %p", (void *)o, o->pages.count, (void *)o->backing);
 	anon_forget(o);
 	clock_quiesce();
-	if (fam && __atomic_sub_fetch(&fam->refs, 1, __ATOMIC_ACQ_REL) == 0)
+	if (fam && ref_put(&fam->refs) == 0)
 		kmem_cache_free(family_cache, fam);
 	kmem_cache_free(object_cache, o);
 	vm_count(VMEV_objects_freed, 1);
@@ -161,17 +162,17 @@ NO_TS void vm_object_drop(struct vm_object *o)
 		}
 		list_init(&dead);
 		spin_lock(o->lock);
-		if (__atomic_sub_fetch(&o->refs, 1, __ATOMIC_ACQ_REL) > 0) {
+		if (ref_put(&o->refs) > 0) {
 			struct spinlock *l = o->lock;
 
 			/* keep the family while its lock is held: o itself may be merged away */
 			struct vm_family *fam = o->family;
 			if (fam)
-				__atomic_fetch_add(&fam->refs, 1, __ATOMIC_RELAXED);
+				ref_get_first(&fam->refs);
 			if (object_is_anon(o))
 				shadow_simplify(o, &dead);
 			spin_unlock(l);
-			if (fam && __atomic_sub_fetch(&fam->refs, 1, __ATOMIC_ACQ_REL) == 0)
+			if (fam && ref_put(&fam->refs) == 0)
 				kmem_cache_free(family_cache, fam);
 			objects_reap(&dead);
 			return;

@@ -435,8 +435,11 @@ static inline void entries_made(pte_t *pte, unsigned n)
 /* Takes a valid leaf PTE away; A is folded. The caller counts the entry. p->lock held. */
 static inline void take_pte(struct pmap *p, pte_t *pte)
 {
-	pte_t old = __atomic_exchange_n(pte, 0, __ATOMIC_RELAXED);
+	pte_t old;
 	struct frame *f;
+
+	chaos_point();
+	old = __atomic_exchange_n(pte, 0, __ATOMIC_RELAXED);
 
 	if (!is_managed(old))
 		return;
@@ -485,6 +488,7 @@ int pmap_enter(struct pmap *p, u64 va, struct frame *f, u32 prot, bool dirty, st
 	entry_made(table_of(pte), pte);
 	__atomic_fetch_add(&f->mapcount, 1, __ATOMIC_RELAXED);
 	count_map(p, f, 1);
+	chaos_point();
 	__atomic_store_n(pte, new, __ATOMIC_RELAXED);
 	spin_unlock(&p->lock);
 	return 0;
@@ -538,6 +542,7 @@ static inline int enter_unmanaged(struct pmap *p, u64 va, unsigned n, pte_t new)
 	pte_t *pte;
 	int ret = 0;
 
+	ASSERTF(pte_leaf(new), "%#lx: entry %#lx would be a table", va, new);
 	spin_lock(&p->lock);
 	pte = walk_make(p, va);
 	if (unlikely(!pte)) {

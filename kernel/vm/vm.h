@@ -131,6 +131,15 @@ struct vm_map_stat {
 	u32 areas;
 }; /* pages, but areas */
 void vm_map_stat(struct vm_map *m, struct vm_map_stat *out);
+/* After a change: audits the map if its turn has come (audit=N, debug builds). Nothing is locked. */
+#if DEBUG && defined(__riscv)
+void vm_audit_sampled(struct vm_map *m);
+#else
+static inline void vm_audit_sampled(struct vm_map *m)
+{
+	(void)m;
+}
+#endif
 bool vm_map_audit(struct vm_map *m); /* debug: checks the whole structure; panics */
 
 #endif

@@ -13,6 +13,7 @@
 #include "kernel/riscv/uaccess.h"
 #include "kernel/sched/thread.h"
 #include "kernel/sched/time.h"
+#include "kernel/sync/chaos.h"
 #include "kernel/vm/swap.h"
 #include "kernel/vm/vm.h"
 
@@ -327,10 +328,12 @@ static inline bool page_has(const struct frame *f, u32 bits)
 }
 static inline u32 page_set(struct frame *f, u32 bits)
 {
+	chaos_point();
 	return __atomic_fetch_or(&f->flags, bits, __ATOMIC_ACQ_REL);
 }
 static inline u32 page_clear(struct frame *f, u32 bits)
 {
+	chaos_point();
 	return __atomic_fetch_and(&f->flags, ~bits, __ATOMIC_ACQ_REL);
 }
 void frames_release(struct frame **f, size_t n); /* ends n holds */

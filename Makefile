@@ -21,8 +21,8 @@ override AUTORUN := $(value AUTORUN)
 override QEMU_ARGS := $(value QEMU_ARGS)
 export BOARD MEM SMP DISK BOOT APPEND AUTORUN QEMU_ARGS
 
-ifneq ($(filter-out release debug,$(BUILD)),)
-$(error BUILD is release or debug, not $(BUILD))
+ifneq ($(filter-out release debug ubsan,$(BUILD)),)
+$(error BUILD is release, debug or ubsan, not $(BUILD))
 endif
 
 # ---- packages ------------------------------------------------------------------
@@ -49,8 +49,11 @@ WARN := -Wall -Wextra -Wstrict-prototypes -Wvla -Werror=implicit-function-declar
 	-Werror=return-type
 DEFS_debug := -DDEBUG=1
 DEFS_release := -DDEBUG=0
+# the debug build with every check of the compiler for undefined behaviour
+DEFS_ubsan := -DDEBUG=1 -DUBSAN=1
 OPT_debug := -Og
 OPT_release := -O2
+OPT_ubsan := -O1 -fsanitize=undefined
 ARCH := -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany
 LANG_C := -std=gnu17 -ffreestanding -fno-strict-aliasing -fno-common -fwrapv
 CPPFLAGS := -I. -D__KERNEL__=1 $(DEFS_$(BUILD)) -nostdinc -isystem $(shell $(CC) -print-file-name=include)
@@ -58,8 +61,10 @@ CFLAGS := $(LANG_C) $(ARCH) $(OPT_$(BUILD)) -g -fno-pic -fno-pie -fno-omit-frame
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns \
 	$(WARN) $(EXTRA_CFLAGS)
 # without the z extensions in the name, gcc finds its soft-float libgcc
-LDFLAGS := -nostdlib -static -no-pie -march=rv64imac -mabi=lp64 -Wl,--build-id=none -Wl,-z,noexecstack \
-	-Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -Wl,--fatal-warnings
+LDFLAGS = -nostdlib -static -no-pie -march=rv64imac -mabi=lp64 -Wl,--build-id=none -Wl,-z,noexecstack \
+	-Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -Wl,--fatal-warnings $(LINK_$(BUILD))
+# with so much data relaxing depends on where the data lies, so that text would move
+LINK_ubsan := -Wl,--no-relax
 
 .PHONY: all kernel image run test check check-locks debug help clean FORCE
 all: kernel image
@@ -150,9 +155,19 @@ debug: kernel image
 # ---- test ----------------------------------------------------------------------------
 
 include tests/host/host.mk
+include tests/fuzz/fuzz.mk
 
 test:
 	@exec $(PYTHON) scripts/test.py $(SUITES)
+
+# everything in a loop on a debug kernel with delay injection
+SEED ?= 1
+TIME ?= 3600
+.PHONY: soak
+soak:
+	@$(MAKE) --no-print-directory BUILD=debug kernel
+	@$(MAKE) --no-print-directory BUILD=ubsan kernel image
+	@exec $(PYTHON) scripts/soak.py $(SEED) $(TIME) $(SMP) $(MEM)
 
 CHECKS := check-format check-cppcheck check-locks check-includes check-lock-letters check-lock-order check-size
 .PHONY: $(CHECKS) format docs

@@ -6,6 +6,7 @@ Each suite counts what passed, failed and was skipped; what it printed is in
 build/test-logs/.  The last line has the sums.  A suite that counts nothing has
 failed: nothing is left out in silence.
 
+GNOMON_FUZZ_RUNS: inputs for each fuzzer of the host suite (5000).
 GNOMON_TESTS: arguments for the boot suite's pytest instead of tests/boot.
 """
 import glob
@@ -19,6 +20,7 @@ import time
 
 LOGS = pathlib.Path("build/test-logs")
 PYTHON = "/usr/bin/python3"
+FUZZ_RUNS = int(os.environ.get("GNOMON_FUZZ_RUNS", "5000"))
 TAP = re.compile(r"^(ok|not ok)\b(.*)$", re.M)
 
 
@@ -99,6 +101,15 @@ def suite_check(count):
             count.one(f"check {check}", status == 0)
 
 
+def fuzz(count):
+    """A short run of each fuzzer."""
+    for path in sorted(glob.glob("tests/fuzz/fuzz_*.c")):
+        name = path[len("tests/fuzz/fuzz_"):-2]
+        status, text = make(f"host/fuzz-{name}", "fuzz", f"TARGET={name}", f"RUNS={FUZZ_RUNS}")
+        done = re.search(r"number_of_executed_units: (\d+)", text)
+        count.one(f"fuzz {name}", status == 0 and done and int(done.group(1)) >= FUZZ_RUNS)
+
+
 def suite_host(count):
     status, text = make("host-build", "-k", "host-build")
     count.one("host tests build", status == 0)
@@ -113,6 +124,7 @@ def suite_host(count):
         count.tap(f"host {name}", text, status)
         if count.failed > before:
             tail(text, 30)
+    fuzz(count)
 
 
 def suite_user(count):

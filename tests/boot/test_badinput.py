@@ -3,6 +3,7 @@
 import random
 import re
 import struct
+import subprocess
 
 import pexpect
 import pytest
@@ -87,6 +88,20 @@ def test_noise_in_metadata(machine, tmp_path, seed):
                     "mkdir /mnt/new", "rm /mnt/sub/file3", "mv /mnt/sub/file4 /mnt/moved",
                     "rm -r /mnt/sub", "df", "sync", "cd /; umount /mnt"):
         one.run(command, timeout=300)
+    assert one.good("echo alive") == "alive"
+    one.power_off()
+
+
+def test_directory_with_two_names(machine, tmp_path):
+    """An entry that leads back to its own directory, or to one that has another name: no deadlock, no loop."""
+    image = make_second(tmp_path)
+    subprocess.run(["debugfs", "-w", "-f", "-", str(image)], check=True, text=True, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL, input="ln sub sub/itself\nln <2> sub/root\nmkdir other\nln sub other/sub\n")
+    one = boot_with(machine, image)
+    one.good(f"mount -t ext2 {second_name(one)} /mnt")
+    for command in ("ls -lR /mnt", "rmdir /mnt/sub/itself", "mv /mnt/sub/root /mnt/sub/new", "rm -r /mnt/other",
+                    "mv /mnt/sub /mnt/other/sub", "rmdir /mnt/sub/root", "mv /mnt/sub /mnt/sub/itself/x", "umount /mnt"):
+        one.run(command)
     assert one.good("echo alive") == "alive"
     one.power_off()
 

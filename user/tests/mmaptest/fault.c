@@ -31,6 +31,39 @@ TEST(segv_kernel_address)
 	CHECK_READ_FAULT((char *)0x4000000000000000, SIGSEGV, SEGV_MAPERR);
 }
 
+/* Writable implies readable. The entry of the zero page once had no right at all: the fault came again for ever. */
+TEST(write_only_reads)
+{
+	char *p = map_anon(4, PROT_WRITE, MAP_PRIVATE), *q = map_anon(2, PROT_WRITE, MAP_SHARED);
+	int fds[2];
+
+	CHECK_EQ(probe_read(p).sig, 0);
+	CHECK_EQ(probe_read(q).sig, 0);
+	CHECK_EQ(pipe(fds), 0);
+	CHECK_EQ(write(fds[1], p + PAGE, 10), 10);
+	CHECK_EQ(mprotect(p + 2 * PAGE, PAGE, PROT_WRITE), 0);
+	CHECK_EQ(probe_read(p + 2 * PAGE).sig, 0);
+	p[3 * PAGE] = 1;
+	CHECK_EQ(p[3 * PAGE], 1);
+}
+
+/* A hole of a memfd read through a private mapping became a page of the memfd, writable: the store went to the file. */
+TEST(private_hole_of_memfd)
+{
+	int fd = memfd_create("hole", 0);
+	char *p, byte = 1;
+
+	CHECK(fd >= 0);
+	CHECK_EQ(ftruncate(fd, 2 * PAGE), 0);
+	p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	CHECK(p != MAP_FAILED);
+	CHECK_EQ(*(volatile char *)p, 0);
+	*(volatile char *)p = 'x';
+	CHECK_EQ(pread(fd, &byte, 1, 0), 1);
+	CHECK_EQ(byte, 0);
+	CHECK_EQ(*(volatile char *)p, 'x');
+}
+
 /* ---- jumping into what is not code ------------------------------------------------- */
 
 static jmp_buf exec_point;

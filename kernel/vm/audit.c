@@ -71,7 +71,8 @@ NO_TS void vm_audit_sampled(struct vm_map *m)
 	if (likely(!every))
 		return;
 	turn = __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED);
-	if (turn % every)
+	if (turn %
+	    (every * (1 + READ_ONCE(m->nareas) / 32))) /* large ones seldomer: all are looked at */
 		return;
 	vm_map_audit(m);
 	rw_lock_read(&m->lock);

@@ -68,6 +68,16 @@ void hart_csr_init(void)
 	csr_set(sie, SIE_SSIE | SIE_STIE | SIE_SEIE);
 }
 
+/* Sleeps until the hart says it is there; the tick ends a wait in vain. */
+static void wait_for_hart(struct hart *h)
+{
+	u64 flags = irq_save();
+
+	if (!__atomic_load_n(&h->online, __ATOMIC_ACQUIRE))
+		__asm__ volatile("wfi"); /* a pending interrupt ends it, though off */
+	irq_restore(flags);
+}
+
 #define START_TIMEOUT (10 * NSEC_PER_SEC) /* the host of an emulated machine may be busy */
 
 /*
@@ -94,7 +104,7 @@ static bool start_one(struct hart *h)
 				h->id);
 			break;
 		}
-		__asm__ volatile("nop");
+		wait_for_hart(h);
 	}
 	return true;
 }
@@ -145,5 +155,6 @@ __noreturn void secondary_main(void)
 	slab_hart_init();
 	irq_hart_init();
 	hart_set_online(h);
+	ipi_send(harts_online() & ~(1UL << h->index), IPI_RESCHED); /* one of them waits for us */
 	sched_start_idle();
 }

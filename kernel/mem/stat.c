@@ -4,13 +4,25 @@
 #include "kernel/mem/stat.h"
 #include "kernel/lib/print.h"
 
-u64 vm_event_sum(enum vm_event e)
+static u64 sum_of(unsigned i)
 {
 	u64 sum = 0;
 
-	ASSERT(e < VM_EVENT_COUNT);
-	for (u32 i = 0; i < nharts; i++)
-		if (harts[i])
-			sum += __atomic_load_n(&harts[i]->stats[e], __ATOMIC_RELAXED);
+	for (u32 h = 0; h < nharts; h++)
+		if (harts[h])
+			sum += __atomic_load_n(&harts[h]->stats[i], __ATOMIC_RELAXED);
 	return sum;
+}
+
+u64 vm_event_sum(enum vm_event e)
+{
+	ASSERT(e < VM_EVENT_COUNT);
+	return sum_of(e);
+}
+
+u64 vm_gauge_sum(enum vm_gauge g)
+{
+	s64 sum = (s64)sum_of(g);
+
+	return sum > 0 ? (u64)sum : 0;
 }

@@ -27,17 +27,34 @@ enum vm_event {
 #undef E
 		VM_EVENT_COUNT,
 };
-BUILD_ASSERT(VM_EVENT_COUNT <= 64);
+
+/* How many pages there are of a kind: what the harts added and took away, in the same array. */
+enum vm_gauge {
+	VMG_file = VM_EVENT_COUNT,
+	VMG_anon,
+	VMG_dirty,
+	VMG_writeback,
+	VMG_tables,
+	VM_STAT_COUNT,
+};
+BUILD_ASSERT(VM_STAT_COUNT <= 64);
 
 /* A lost count under preemption between harts is prevented by the caller's hart staying fixed: one read-modify-write
  * of this hart's own slot with preemption off or as a single amoadd. */
 static inline void vm_count(enum vm_event e, u64 n);
 u64 vm_event_sum(enum vm_event e);
+static inline void vm_gauge_add(enum vm_gauge g, s64 n);
+u64 vm_gauge_sum(enum vm_gauge g); /* about: others may be adding */
 
 #include "kernel/sched/thread.h"
 static inline void vm_count(enum vm_event e, u64 n)
 {
 	__atomic_fetch_add(&current()->hart->stats[e], n, __ATOMIC_RELAXED);
+}
+
+static inline void vm_gauge_add(enum vm_gauge g, s64 n)
+{
+	__atomic_fetch_add(&current()->hart->stats[g], (u64)n, __ATOMIC_RELAXED);
 }
 
 #endif

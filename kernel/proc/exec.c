@@ -38,7 +38,11 @@ u64 random_u64(void)
 
 bool proc_randomize(void)
 {
-	return !kernel_flag("norandmaps");
+	static s8 fixed = -1; /* the command line does not change */
+
+	if (READ_ONCE(fixed) < 0)
+		WRITE_ONCE(fixed, kernel_flag("norandmaps"));
+	return !READ_ONCE(fixed);
 }
 
 /* ---- files that may be run ---- */

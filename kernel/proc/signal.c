@@ -56,7 +56,7 @@ void sighand_drop(struct sighand *h)
 }
 
 /* p->sig_lock held.  Returns what sighand_leave needs. */
-static NO_TS bool sighand_enter(struct sighand *h)
+static inline NO_TS bool sighand_enter(struct sighand *h)
 {
 	bool shared = __atomic_load_n(&h->refs, __ATOMIC_ACQUIRE) > 1;
 
@@ -65,7 +65,7 @@ static NO_TS bool sighand_enter(struct sighand *h)
 	return shared;
 }
 
-static NO_TS void sighand_leave(struct sighand *h, bool locked)
+static inline NO_TS void sighand_leave(struct sighand *h, bool locked)
 {
 	if (locked)
 		spin_unlock(&h->lock);

@@ -51,7 +51,7 @@ struct hart {
 	void *frame_cache; /* (c) kernel/mem's */
 	void *slab_cache;  /* (c) kernel/mem's */
 	u64 stats
-		[64]; /* (h) event counters, index enum vm_event (kernel/mem/stat.h); summed by readers */
+		[64]; /* (h) event counters, index enum vm_event and vm_gauge (kernel/mem/stat.h); summed by readers */
 };
 
 extern struct hart *harts[MAX_HARTS];

@@ -764,6 +764,7 @@ static void idle_once(struct hart *h)
 {
 	struct thread *t = current();
 
+	thread_reap_idle();
 	while (!(READ_ONCE(t->flags) & TIF_RESCHED) && frames_zero_one())
 		;
 	irq_disable();

@@ -81,6 +81,7 @@ void thread_reap_later(
 	struct thread *t); /* interrupts off, t has been switched away from for good */
 void sched_thread_free_hook(struct thread *t);
 void thread_init(void);
+void thread_reap_idle(void); /* by an idle hart: the dead need not wait longer */
 void thread_reaper_start(void);
 void thread_first(struct thread *prev); /* thread_trampoline comes here */
 void thread_trampoline(void);

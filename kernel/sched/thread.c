@@ -2,8 +2,9 @@
 /*
  * Threads: making them, their first and last steps, the reaper.
  *
- * A thread's memory is its struct (slab) and its kernel stack (KVM, guard pages around), both given up by the reaper, a kernel
- * thread, when another thread runs on the dead one's hart.  Each hart keeps a few stacks for the next threads, as
+ * A thread's memory is its struct (slab) and its kernel stack (KVM, guard pages around), both given up when another thread runs on
+ * the dead one's hart: by whoever makes the next thread, or by the reaper, a kernel thread that an idle hart wakes, or a number of
+ * dead ones.  Each hart keeps a few stacks for the next threads, as
  * mapping a new one costs more than all the rest.
  *
  * Locks: threads_lock guards the list of all threads.  hart->dead and hart->stacks are their hart's, interrupts off.
@@ -70,10 +71,18 @@ struct trapframe *thread_trapframe(struct thread *t)
 	return (struct trapframe *)t->kstack_top;
 }
 
+static struct thread *dead_threads; /* (a) pushed by any hart, taken whole */
+static u32 ndead;		    /* (a) about how many */
+
+static void reap_dead(void);
+
 static struct thread *thread_alloc(const char *name)
 {
-	struct thread *t = kmem_cache_alloc(thread_cache, 0);
+	struct thread *t;
 
+	if (READ_ONCE(dead_threads))
+		reap_dead(); /* its memory is what is wanted now */
+	t = kmem_cache_alloc(thread_cache, 0);
 	if (!t)
 		return NULL;
 	memset(t, 0, sizeof(*t));
@@ -191,33 +200,49 @@ __noreturn void thread_exit(void)
 
 /* ---- the reaper ---- */
 
+#define DEAD_MAX 8 /* so many wait no longer for an idle hart or a new thread */
+
 static struct waitq reaper_wait = WAITQ_INIT(reaper_wait);
-static struct thread *dead_threads; /* (a) pushed by any hart, taken whole by the reaper */
 
 void thread_reap_later(struct thread *t)
 {
 	struct thread *first = __atomic_load_n(&dead_threads, __ATOMIC_RELAXED);
+	u32 n;
 
 	do
 		t->reap_next = first;
 	while (!__atomic_compare_exchange_n(&dead_threads, &first, t, false, __ATOMIC_ACQ_REL,
 					    __ATOMIC_RELAXED));
-	waitq_wake_one(&reaper_wait);
+	n = __atomic_add_fetch(&ndead, 1, __ATOMIC_RELAXED);
+	if (n >= DEAD_MAX)
+		waitq_wake_one(&reaper_wait);
+}
+
+void thread_reap_idle(void)
+{
+	if (READ_ONCE(dead_threads))
+		waitq_wake_one(&reaper_wait);
+}
+
+static void reap_dead(void)
+{
+	struct thread *t = __atomic_exchange_n(&dead_threads, NULL, __ATOMIC_ACQUIRE), *next;
+	u32 n = 0;
+
+	for (; t; t = next, n++) {
+		next = t->reap_next;
+		sched_thread_free_hook(t);
+		thread_release(t);
+	}
+	__atomic_sub_fetch(&ndead, n, __ATOMIC_RELAXED);
 }
 
 static void reaper(void *arg)
 {
 	(void)arg;
 	for (;;) {
-		struct thread *t, *next;
-
 		wait_event(&reaper_wait, __atomic_load_n(&dead_threads, __ATOMIC_ACQUIRE));
-		t = __atomic_exchange_n(&dead_threads, NULL, __ATOMIC_ACQUIRE);
-		for (; t; t = next) {
-			next = t->reap_next;
-			sched_thread_free_hook(t);
-			thread_release(t);
-		}
+		reap_dead();
 	}
 }
 

@@ -18,8 +18,6 @@
  */
 #include "kernel/vm/vm_internal.h"
 
-struct vm_totals page_totals;
-
 #define WAIT_QUEUES 64
 static struct waitq queues[WAIT_QUEUES];
 
@@ -132,7 +130,7 @@ void vm_page_put(struct frame *f)
 		page_free(f);
 }
 
-#define FEW 8 /* frames that go to the hart's cache one by one: they are wanted again soon */
+#define FEW 16 /* frames that go to the hart's cache one by one: they are wanted again soon */
 
 void frames_release(struct frame **f, size_t n)
 {
@@ -174,9 +172,9 @@ void page_insert_locked(struct vm_object *o, struct frame *f, u64 index)
 	f->index = index;
 	o->resident++;
 	if (o->kind == OBJ_VNODE) {
-		totals_add(&page_totals.file, 1);
+		vm_gauge_add(VMG_file, 1);
 	} else {
-		totals_add(&page_totals.anon, 1);
+		vm_gauge_add(VMG_anon, 1);
 	}
 }
 
@@ -190,7 +188,7 @@ void page_insert_run_locked(struct vm_object *o, struct frame **f, u64 index, un
 		__atomic_store_n(&f[i]->flags, FR_VALID | FR_REF | FR_DIRTY, __ATOMIC_RELAXED);
 	}
 	o->resident += n;
-	totals_add(&page_totals.anon, n);
+	vm_gauge_add(VMG_anon, n);
 }
 
 int page_add_from(struct vm_object *o, struct frame *f, u64 index, struct radix_reserve *r)
@@ -229,14 +227,14 @@ void page_detach(struct frame *f)
 	ASSERTF(f->mapcount == 0, "frame %#lx of object %p index %lu: %u mappings", frame_pa(f),
 		(void *)o, f->index, f->mapcount);
 	if (o->kind == OBJ_VNODE) {
-		totals_add(&page_totals.file, -1);
+		vm_gauge_add(VMG_file, -1);
 		f->private = 0; /* a block device's pager kept something there */
 		if (page_clear(f, FR_DIRTY) & FR_DIRTY) {
 			o->ndirty--;
-			totals_add(&page_totals.dirty, -1);
+			vm_gauge_add(VMG_dirty, -1);
 		}
 	} else {
-		totals_add(&page_totals.anon, -1);
+		vm_gauge_add(VMG_anon, -1);
 	}
 	o->resident--;
 	f->object = NULL;
@@ -285,7 +283,7 @@ void page_set_dirty_locked(struct frame *f)
 		return;
 	}
 	radix_tag_set(&o->pages, f->index, TAG_DIRTY);
-	totals_add(&page_totals.dirty, 1);
+	vm_gauge_add(VMG_dirty, 1);
 	if (o->ndirty++ == 0 && o->ops->first_dirty)
 		o->ops->first_dirty(o);
 }
@@ -340,7 +338,7 @@ void vm_page_clean_end(struct frame *f, int err)
 		if (!READ_ONCE(o->wb_error))
 			WRITE_ONCE(o->wb_error, err);
 	}
-	totals_add(&page_totals.writeback, -1);
+	vm_gauge_add(VMG_writeback, -1);
 	__atomic_fetch_sub(&o->writeback, 1, __ATOMIC_RELEASE);
 	old = page_clear(f, FR_CLEANING);
 	if (old & FR_WAITERS)
@@ -416,5 +414,11 @@ NO_TS void vm_page_ready(struct frame *f, bool ok)
 
 void vm_totals(struct vm_totals *out)
 {
-	*out = page_totals;
+	*out = (struct vm_totals){
+		.file = vm_gauge_sum(VMG_file),
+		.anon = vm_gauge_sum(VMG_anon),
+		.dirty = vm_gauge_sum(VMG_dirty),
+		.writeback = vm_gauge_sum(VMG_writeback),
+		.tables = vm_gauge_sum(VMG_tables),
+	};
 }

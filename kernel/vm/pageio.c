@@ -388,8 +388,8 @@ static void begin_clean(struct vm_object *o, struct frame *f)
 	radix_tag_clear(&o->pages, f->index, TAG_DIRTY);
 	radix_tag_set(&o->pages, f->index, TAG_CLEANING);
 	o->ndirty--;
-	totals_add(&page_totals.dirty, -1);
-	totals_add(&page_totals.writeback, 1);
+	vm_gauge_add(VMG_dirty, -1);
+	vm_gauge_add(VMG_writeback, 1);
 	__atomic_fetch_add(&o->writeback, 1, __ATOMIC_RELAXED);
 	vm_page_hold(f);
 	if (READ_ONCE(f->mapcount))

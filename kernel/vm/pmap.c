@@ -67,7 +67,7 @@ static struct frame *table_new(unsigned flags)
 		return NULL;
 	f->private = 0;
 	__atomic_fetch_or(&f->flags, FR_TABLE | FR_WIRED, __ATOMIC_RELAXED);
-	totals_add(&page_totals.tables, 1);
+	vm_gauge_add(VMG_tables, 1);
 	vm_count(VMEV_pagetables_alloc, 1);
 	return f;
 }
@@ -84,7 +84,7 @@ static void table_free(struct frame *f)
 {
 	__atomic_fetch_and(&f->flags, ~(FR_TABLE | FR_WIRED), __ATOMIC_RELAXED);
 	f->private = f->index = 0;
-	totals_add(&page_totals.tables, -1);
+	vm_gauge_add(VMG_tables, -1);
 	vm_count(VMEV_pagetables_free, 1);
 	frame_free_zeroed(f);
 }
@@ -576,8 +576,8 @@ unsigned pmap_enter_around(struct pmap *p, u64 va, struct frame **frames, unsign
 			   bool writable)
 {
 	pte_t bits = prot_bits(prot) & (writable ? ~0UL : ~(PTE_W | PTE_D));
+	struct frame *tf = NULL, *one = NULL;
 	unsigned done = 0, added = 0;
-	struct frame *tf = NULL;
 	pte_t *pte;
 
 	spin_lock(&p->lock);
@@ -598,10 +598,12 @@ unsigned pmap_enter_around(struct pmap *p, u64 va, struct frame **frames, unsign
 		}
 		entry_made(tf, pte);
 		__atomic_fetch_add(&f->mapcount, 1, __ATOMIC_RELAXED);
-		count_map(p, f, 1);
 		__atomic_store_n(pte, PA_PTE(frame_pa(f)) | bits, __ATOMIC_RELAXED);
+		one = f;
 		added++;
 	}
+	if (added)
+		count_map(p, one, added);
 	spin_unlock(&p->lock);
 	return done + added;
 }

@@ -65,7 +65,7 @@ int pmap_enter(struct pmap *p, u64 va, struct frame *f, u32 prot, bool dirty, st
 /* The shared zero page, read-only; only where nothing is mapped. If the page before va is mapped, also where nothing is in the n - 1 pages
  * after va; all within one leaf table. */
 int pmap_enter_zero(struct pmap *p, u64 va, unsigned n, u32 prot);
-/* Maps frames[i] at va + i pages where nothing is mapped and frames[i] != NULL, and gives those that are mapped already what they lack; without W
+/* Maps frames[i], all of one object, at va + i pages where nothing is mapped and frames[i] != NULL, and gives those that are mapped already what they lack; without W
  * unless `writable`; all within one leaf table that exists. Returns how many entries changed. */
 unsigned pmap_enter_around(struct pmap *p, u64 va, struct frame **frames, unsigned n, u32 prot,
 			   bool writable);
@@ -337,11 +337,6 @@ static inline u32 page_clear(struct frame *f, u32 bits)
 	return __atomic_fetch_and(&f->flags, ~bits, __ATOMIC_ACQ_REL);
 }
 void frames_release(struct frame **f, size_t n); /* ends n holds */
-extern struct vm_totals page_totals;		 /* atomics */
-static inline void totals_add(u64 *c, s64 n)
-{
-	__atomic_fetch_add(c, n, __ATOMIC_RELAXED);
-}
 
 /* ---- object.c, shadow.c ---- */
 /* Field markings and the corresponding locks:

@@ -129,7 +129,7 @@ static void insert_fixup(struct rb_tree *t, struct rb_node *n)
 static void link_leaf(struct rb_node *n, struct rb_node *parent, struct rb_node **link)
 {
 	ASSERT(!*link);
-	n->parent_color = (uintptr_t)parent | RB_RED;
+	n->parent_color = (uintptr_t)parent | (parent ? RB_RED : RB_BLACK);
 	n->left = n->right = NULL;
 	*link = n;
 }
@@ -141,7 +141,8 @@ void rb_insert(struct rb_tree *t, struct rb_node *n, struct rb_node *parent, str
 		t->update(n);
 		settle(t, parent);
 	}
-	insert_fixup(t, n);
+	if (is_red(rb_parent(n)))
+		insert_fixup(t, n);
 }
 
 /* n is linked, below at unless that is NULL; both are recomputed. */
@@ -155,7 +156,8 @@ static void inserted(struct rb_tree *t, struct rb_node *n, struct rb_node *at)
 			up = rb_parent(up);
 		settle(t, at);
 	}
-	insert_fixup(t, n);
+	if (is_red(rb_parent(n)))
+		insert_fixup(t, n);
 }
 
 void rb_insert_before(struct rb_tree *t, struct rb_node *n, struct rb_node *at)

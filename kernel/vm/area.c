@@ -35,8 +35,8 @@ static inline bool update_max_gap(struct rb_node *n)
 	return max != old;
 }
 
-/* a's gap is another now. */
-static void gap_changed(struct vm_area *a)
+/* a's gap became smaller. */
+static void gap_shrank(struct vm_area *a)
 {
 	struct rb_node *n = &a->node;
 
@@ -44,9 +44,15 @@ static void gap_changed(struct vm_area *a)
 		n = rb_parent(n);
 }
 
-/* The gap before a (NULL: above all) became larger: is that above the place where the search for room may begin? */
-static inline void gap_grew(struct vm_map *m, const struct vm_area *a)
+/* a's gap (a NULL: what is above all areas) became larger. If that is above the place where the search for room may begin, it may not any more. */
+static inline void gap_grew(struct vm_map *m, struct vm_area *a)
 {
+	struct vm_area *up = a;
+
+	while (up && up->max_gap < a->gap) {
+		up->max_gap = a->gap;
+		up = node_area(rb_parent(&up->node));
+	}
 	if (m->room && a != m->room && (!a || a->start > m->room->start))
 		m->room = NULL;
 }
@@ -142,10 +148,8 @@ static void unlink_area(struct vm_map *m, struct vm_area *a, bool covered)
 {
 	struct vm_area *next = covered ? NULL : area_next(a);
 
-	if (next) {
+	if (next)
 		next->gap += a->gap + (a->end - a->start);
-		gap_changed(next);
-	}
 	if (!covered)
 		gap_grew(m, next);
 	if (m->hint == a)
@@ -181,20 +185,26 @@ void area_set_bounds(struct vm_map *m, struct vm_area *a, struct vm_object *o, u
 	ASSERTF(start < end && start >= a->start - a->gap, "[%#lx,%#lx) to [%#lx,%#lx)", a->start,
 		a->end, start, end);
 	if (start != a->start) {
+		bool grew = start > a->start;
+
 		a->gap += start - a->start;
 		move_start(a, o, start);
-		gap_changed(a);
-		gap_grew(m, a);
+		if (grew)
+			gap_grew(m, a);
+		else
+			gap_shrank(a);
 	}
 	if (end != a->end) {
 		struct vm_area *next = area_next(a);
+		bool grew = end < a->end;
 
 		a->end = end;
-		if (next) {
+		if (next)
 			next->gap = next->start - end;
-			gap_changed(next);
-		}
-		gap_grew(m, next);
+		if (grew)
+			gap_grew(m, next);
+		else if (next)
+			gap_shrank(next);
 	}
 	area_count(m, a, area_pages(a) - old_pages);
 	if (o)

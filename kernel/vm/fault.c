@@ -350,18 +350,26 @@ static bool beyond_end(const struct vm_object *o, u64 index)
 	return (o->kind == OBJ_VNODE || o->sized) && index >= DIV_ROUND_UP(o->size, PAGE_SIZE);
 }
 
+#define FEW_SHADOWS 8u
+
 /*
- * Nobody but a sees a's pages of o, its anonymous object: only areas refer to o, nothing looks through it, and where it was split no other
- * area covers them.  Shadows made over the rest of o later do not reach them.
+ * Nobody but a sees a's pages of o, its anonymous object: only areas and shadows refer to o, and where it was split none of the others covers them.
+ * Shadows made over the rest of o later do not reach them either.
  */
 static bool sole_viewer(struct vm_area *a, struct vm_object *o)
 {
-	u64 last = area_last(a);
+	u64 first = a->index, last = area_last(a);
+	struct vm_object *s;
 
 	if (READ_ONCE(o->refs) == 1)
 		return true;
-	return READ_ONCE(o->refs) == o->nareas && list_empty(&o->shadows) &&
-	       rmap_first(o, a->index, last) == a && !rmap_next(a, a->index, last);
+	if (READ_ONCE(o->refs) != o->nareas + o->nshadows || o->nshadows > FEW_SHADOWS ||
+	    rmap_first(o, first, last) != a || rmap_next(a, first, last))
+		return false;
+	list_for_each(s, &o->shadows, shadow_link)
+		if (s->backing_index <= last && s->backing_index + (s->size >> PAGE_SHIFT) > first)
+			return false;
+	return true;
 }
 
 /* Private and needs-copy: after this the top object is ours to write. */
@@ -371,7 +379,6 @@ static COLD NO_TS enum outcome own_object(struct fault *ft)
 	struct vm_family *fam = object_is_anon(o) ? o->family : NULL;
 
 	if (object_is_anon(o) && sole_viewer(ft->area, o)) {
-		ASSERT(list_empty(&o->shadows));
 		ft->area->needs_copy = false;
 		vm_count(VMEV_shadow_reused, 1);
 		return DONE;

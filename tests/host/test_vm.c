@@ -415,6 +415,45 @@ static void test_chain_depth(void **state __unused)
 	vm_object_fini(&file_object, true);
 }
 
+/* An area split before a fork: once the child is gone, its parts are written in place, each by itself. */
+static void test_split_then_fork(void **state __unused)
+{
+	struct vm_mmap_args a = {.addr = BASE,
+				 .len = 6 * PAGE_SIZE,
+				 .prot = RW,
+				 .flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS};
+	struct vm_map *m, *child;
+	struct vm_area_info info;
+	int sig, code;
+	u8 b;
+
+	start();
+	m = vm_map_create();
+	assert_int_equal(vm_mmap(m, &a), BASE);
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(vm_shim_store(m, BASE + i * PAGE_SIZE, i, &sig, &code), 0);
+	assert_int_equal(vm_mprotect(m, BASE + 2 * PAGE_SIZE, PAGE_SIZE, PROT_READ), 0);
+	child = vm_map_fork(m);
+	assert_non_null(child);
+	/* the child is there: the first part is copied, and only that */
+	assert_int_equal(vm_shim_store(m, BASE, 10, &sig, &code), 0);
+	assert_true(vm_area_next(m, BASE, false, &info));
+	assert_int_equal(info.chain_depth, 2);
+	assert_int_equal(vm_shim_load(child, BASE, &b, &sig, &code), 0);
+	assert_int_equal(b, 0);
+	vm_map_drop(child);
+	assert_int_equal(vm_shim_store(m, BASE + 3 * PAGE_SIZE, 13, &sig, &code), 0);
+	assert_true(vm_area_next(m, BASE + 3 * PAGE_SIZE, false, &info));
+	assert_int_equal(info.chain_depth, 1);
+	for (int i = 0; i < 6; i++) {
+		assert_int_equal(vm_shim_load(m, BASE + i * PAGE_SIZE, &b, &sig, &code), 0);
+		assert_int_equal(b, i % 3 ? i : i + 10);
+	}
+	vm_map_audit(m);
+	vm_map_drop(m);
+	vm_object_fini(&file_object, true);
+}
+
 /* A failed call changes nothing: every allocation inside mmap, munmap, mprotect, fork and mremap fails once. */
 static void test_no_memory(void **state __unused)
 {
@@ -470,6 +509,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_chain_depth),
+		cmocka_unit_test(test_split_then_fork),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_random),
 	};

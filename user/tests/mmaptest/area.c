@@ -307,6 +307,85 @@ TEST(random_areas)
 		model_touch(&m, i, 1);
 }
 
+/* What an area gives up at its ends and gets again later is new memory, though its object is the same. */
+TEST(regrown_is_zero)
+{
+	char *p = numbered(8);
+	const struct {
+		size_t from, n;
+	} part[] = {{0, 2}, {5, 3}, {3, 1}, {0, 3}, {2, 6}};
+
+	for (size_t k = 0; k < sizeof(part) / sizeof(*part); k++) {
+		char *at = p + part[k].from * PAGE;
+		size_t len = part[k].n * PAGE;
+
+		CHECK_EQ(munmap(at, len), 0);
+		CHECK_UNMAPPED(at);
+		CHECK_EQ(mmap(at, len, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), at);
+		CHECK(all_bytes(at, 0, len));
+		for (size_t i = 0; i < 8; i++)
+			if (i < part[k].from || i >= part[k].from + part[k].n)
+				CHECK(all_bytes(p + i * PAGE, (char)(i + 1), PAGE));
+		for (size_t i = part[k].from; i < part[k].from + part[k].n; i++)
+			memset(p + i * PAGE, (int)(i + 1), PAGE);
+	}
+}
+
+/* How many areas of the process lie in [from, to). */
+static int areas_between(char *from, char *to)
+{
+	static char text[1 << 16];
+	int fd = open("/proc/self/maps", O_RDONLY), n = 0;
+	size_t size = 0;
+	ssize_t got;
+
+	if (fd < 0)
+		skip("no /proc");
+	while ((got = read(fd, text + size, sizeof(text) - 1 - size)) > 0)
+		size += (size_t)got;
+	close(fd);
+	text[size] = 0;
+	for (char *line = text; line && *line;) {
+		uintptr_t start = strtoul(line, NULL, 16);
+
+		n += start >= (uintptr_t)from && start < (uintptr_t)to;
+		line = strchr(line, '\n');
+		line = line ? line + 1 : NULL;
+	}
+	return n;
+}
+
+TEST(like_areas_are_one)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+	char *p = map_anon(10, PROT_NONE, MAP_PRIVATE), *end = p + 10 * PAGE;
+
+	CHECK_EQ(mmap(p + 4 * PAGE, PAGE, RW, flags, -1, 0), p + 4 * PAGE);
+	CHECK_EQ(areas_between(p + PAGE, end), 2);
+	/* above it, below it, and what lay between */
+	CHECK_EQ(mmap(p + 5 * PAGE, PAGE, RW, flags, -1, 0), p + 5 * PAGE);
+	CHECK_EQ(mmap(p + 3 * PAGE, PAGE, RW, flags, -1, 0), p + 3 * PAGE);
+	CHECK_EQ(mmap(p + PAGE, PAGE, RW, flags, -1, 0), p + PAGE);
+	CHECK_EQ(areas_between(p + PAGE, end), 4);
+	CHECK_EQ(mmap(p + 2 * PAGE, PAGE, RW, flags, -1, 0), p + 2 * PAGE);
+	CHECK_EQ(areas_between(p + PAGE, end), 2);
+	memset(p + PAGE, 7, 5 * PAGE);
+	/* borders move over pages that are there, and back */
+	CHECK_EQ(mprotect(p + PAGE, 5 * PAGE, PROT_READ), 0);
+	for (int i = 1; i <= 5; i++) {
+		CHECK_EQ(mprotect(p + i * PAGE, PAGE, RW), 0);
+		CHECK_EQ(areas_between(p + PAGE, end), i < 5 ? 3 : 2);
+		p[i * PAGE] = (char)i;
+	}
+	for (int i = 5; i >= 1; i--) {
+		CHECK_EQ(mprotect(p + i * PAGE, PAGE, PROT_READ), 0);
+		CHECK_WRITE_FAULT(p + i * PAGE, SIGSEGV, SEGV_ACCERR);
+		CHECK_EQ(p[i * PAGE], i);
+		CHECK_EQ(areas_between(p + PAGE, end), i > 1 ? 3 : 2);
+	}
+	CHECK(all_bytes(p + 5 * PAGE + 1, 7, PAGE - 1));
+}
+
 /* ---- very many areas --------------------------------------------------------------- */
 
 #define MANY 100000UL

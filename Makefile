@@ -5,7 +5,8 @@ BOARD ?= qemu-virt
 BUILD ?= release
 MEM ?= 256M
 SMP ?= 4
-DISK ?= build/disk.img
+IMAGE := $(if $(filter visionfive2,$(BOARD)),build/card.img,build/disk.img)
+DISK ?= $(IMAGE)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -66,7 +67,7 @@ LDFLAGS = -nostdlib -static -no-pie -march=rv64imac -mabi=lp64 -Wl,--build-id=no
 # with so much data relaxing depends on where the data lies, so that text would move
 LINK_ubsan := -Wl,--no-relax
 
-.PHONY: all kernel image run test check check-locks debug help clean FORCE
+.PHONY: all kernel image board-qemu run test check check-locks debug help clean FORCE
 all: kernel image
 kernel: build/gnomon.elf build/gnomon.bin
 
@@ -137,16 +138,20 @@ build/root.list: user-root FORCE
 		find . -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum) >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
-image: build/disk.img
-build/disk.img: build/gnomon.bin build/root.list scripts/mkimage.sh $(wildcard boards/$(BOARD)/*)
+image: $(IMAGE)
+$(IMAGE): build/gnomon.bin build/root.list scripts/mkimage.sh $(wildcard boards/$(BOARD)/*)
 	@echo "  DISK  $@"
 	@scripts/mkimage.sh boards/$(BOARD) build/root build/gnomon.bin $@
+
+# QEMU with the machine of boards/visionfive2, built once into the user's cache
+board-qemu:
+	@boards/visionfive2/qemu/build.sh
 
 # ---- run -----------------------------------------------------------------------------
 
 # a disk of one's own starts as a copy of the built one, and is kept
 run: kernel image
-	@[ -e '$(DISK)' ] || cp --sparse=always build/disk.img '$(DISK)'
+	@[ -e '$(DISK)' ] || cp --sparse=always $(IMAGE) '$(DISK)'
 	@exec $(PYTHON) scripts/run.py
 
 debug: kernel image

@@ -16,7 +16,7 @@ LAYERS = [
     ["kernel/riscv", "kernel/sync", "kernel/sched"],
     ["kernel/mem"],
     ["drivers/core"],
-    ["drivers/irq", "drivers/clock", "drivers/reset", "drivers/gpio", "drivers/serial", "drivers/block",
+    ["drivers/irq", "drivers/clock", "drivers/reset", "drivers/gpio", "drivers/i2c", "drivers/serial", "drivers/block",
      "drivers/mmc"],
     ["kernel/vm"],
     ["fs/vfs"],

@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# deps.sh - install the packages of packages.txt that are missing.
+# deps.sh [LIST] - install the packages of LIST (packages.txt) that are missing.
 #
 # Says what it does, and does nothing (and asks nothing of apt) when everything
 # is there.  GNOMON_DEPS=no turns it off, GNOMON_DEPS=list prints what is missing.
 set -euo pipefail
 
-list=$(dirname "$0")/packages.txt
+list=${1:-$(dirname "$0")/packages.txt}
 
 say() { echo "deps: $*" >&2; }
 

@@ -102,7 +102,7 @@ def main():
     if autorun:
         words.append("autorun=" + quoted(autorun))
     env["CMDLINE"] = " ".join(word for word in words if word)
-    if env.get("BOOT") == "uboot":
+    if env.get("BOOT") == "uboot" or board.endswith("/visionfive2"):
         env["PATH"] += ":/usr/sbin:/sbin"
         set_extlinux(board, env.get("DISK") or "build/disk.img", env["CMDLINE"])
     if not autorun:

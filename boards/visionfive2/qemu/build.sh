@@ -79,6 +79,7 @@ configure() {
 		cannot "configure failed: $cache/configure.log"
 }
 
+"$top/scripts/deps.sh" "$here/packages.txt" >&2 || cannot "packages are missing"
 for tool in flock patch ninja pkg-config gcc python3; do
 	command -v $tool >/dev/null || cannot "no $tool"
 done

@@ -274,7 +274,7 @@ static void flush_local(u64 start, u64 end, u64 asid, bool tables)
 	}
 }
 
-static void flush_remote(struct tlb_batch *b, u64 mask, u64 asid)
+static __attribute__((noinline)) void flush_remote(struct tlb_batch *b, u64 mask, u64 asid)
 {
 	u64 size = (b->end - b->start) >> PAGE_SHIFT > TLB_FLUSH_MAX ? ~0UL : b->end - b->start;
 	u64 start = size == ~0UL ? 0 : b->start;
@@ -304,35 +304,33 @@ static void flush_remote(struct tlb_batch *b, u64 mask, u64 asid)
 	}
 }
 
-void tlb_finish(struct tlb_batch *b)
+void tlb_flush(struct tlb_batch *b)
 {
 	struct pmap *p = b->pmap;
+	bool tables = !list_empty(&b->tables);
+	u64 active, self, asid;
 	struct list *l;
 
-	if (b->start < b->end || !list_empty(&b->tables)) {
-		u64 active, self, asid;
-
-		if (b->start >= b->end)
-			b->start = 0, b->end = ~0UL & ~PAGE_MASK;
-		preempt_disable();
-		/* the PTE stores are seen before `active` is read; pmap_activate orders its side the other way */
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-		asid = __atomic_load_n(&p->asid, __ATOMIC_RELAXED) & ASID_BITS_MASK;
-		active = __atomic_load_n(&p->active, __ATOMIC_RELAXED);
-		self = 1UL << this_hart()->index;
-		if (asid && nharts > 1) {
-			__atomic_fetch_or(&p->stale, ~(active | self), __ATOMIC_SEQ_CST);
-			active |= __atomic_load_n(&p->active, __ATOMIC_RELAXED);
-		}
-		if (active & self)
-			flush_local(b->start, b->end, asid, !list_empty(&b->tables));
-		else if (asid)
-			__atomic_fetch_or(&p->stale, self, __ATOMIC_RELAXED);
-		if (active & ~self)
-			flush_remote(b, active & ~self, asid);
-		preempt_enable();
+	if (b->start >= b->end)
+		b->start = 0, b->end = ~0UL & ~PAGE_MASK;
+	preempt_disable();
+	/* the PTE stores are seen before `active` is read; pmap_activate orders its side the other way */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	asid = __atomic_load_n(&p->asid, __ATOMIC_RELAXED) & ASID_BITS_MASK;
+	active = __atomic_load_n(&p->active, __ATOMIC_RELAXED);
+	self = 1UL << this_hart()->index;
+	if (asid && nharts > 1) {
+		__atomic_fetch_or(&p->stale, ~(active | self), __ATOMIC_SEQ_CST);
+		active |= __atomic_load_n(&p->active, __ATOMIC_RELAXED);
 	}
-	while ((l = list_pop(&b->tables)))
+	if (likely(active & self))
+		flush_local(b->start, b->end, asid, tables);
+	else if (asid)
+		__atomic_fetch_or(&p->stale, self, __ATOMIC_RELAXED);
+	if (active & ~self)
+		flush_remote(b, active & ~self, asid);
+	preempt_enable();
+	while (tables && (l = list_pop(&b->tables)))
 		table_free(list_entry(l, struct frame, link));
 	b->start = ~0UL;
 	b->end = 0;

@@ -64,14 +64,10 @@ void rmap_erase(struct vm_object *o, struct vm_area *a)
 	o->nareas--;
 }
 
-void rmap_resized(struct vm_object *o, struct vm_area *a, u64 old_index)
+void rmap_reorder(struct vm_object *o, struct vm_area *a, u64 old_index)
 {
 	struct vm_area *beside = NULL;
 
-	if (likely(o->nareas == 1)) {
-		a->obj_max_last = area_last(a);
-		return;
-	}
 	if (a->index > old_index)
 		beside = obj_area(rb_next(&a->obj_node));
 	else if (a->index < old_index)

@@ -52,8 +52,13 @@ static inline void tlb_begin(struct tlb_batch *b, struct pmap *p)
 	b->pages = 0;
 	list_init(&b->tables);
 }
-void tlb_finish(
-	struct tlb_batch *b); /* flushes on every hart that needs it, then frees the tables */
+void tlb_flush(struct tlb_batch *b);
+/* Flushes on every hart that needs it, then frees the tables. */
+static inline void tlb_finish(struct tlb_batch *b)
+{
+	if (b->start < b->end || !list_empty(&b->tables))
+		tlb_flush(b);
+}
 
 #define PMAP_PRESENT 1 /* pmap_enter: the same mapping was there already */
 
@@ -251,8 +256,15 @@ void rmap_insert(struct vm_object *o, struct vm_area *a);
 void rmap_insert_after(struct vm_object *o, struct vm_area *a,
 		       struct vm_area *at); /* cheaper where a continues at */
 void rmap_erase(struct vm_object *o, struct vm_area *a);
-void rmap_resized(struct vm_object *o, struct vm_area *a,
-		  u64 old_index); /* index or pages changed */
+void rmap_reorder(struct vm_object *o, struct vm_area *a, u64 old_index);
+/* a's index or number of pages changed. */
+static inline void rmap_resized(struct vm_object *o, struct vm_area *a, u64 old_index)
+{
+	if (likely(o->nareas == 1)) /* the tree is a alone */
+		a->obj_max_last = area_last(a);
+	else
+		rmap_reorder(o, a, old_index);
+}
 struct vm_area *rmap_first(struct vm_object *o, u64 first,
 			   u64 last); /* an area overlapping [first, last], lowest start first */
 struct vm_area *rmap_next(struct vm_area *a, u64 first, u64 last);

@@ -65,7 +65,8 @@ bool window_plan(struct fault *ft, struct frame *src)
 	n = radix_run_before(&ft->top->pages, ft->index, WINDOW);
 	if (n < 2)
 		return false;
-	n = reach(ft, n);
+	/* the leaf of the tree that the first page makes or finds takes the others too */
+	n = MIN(reach(ft, n), RADIX_SLOTS - (unsigned)(ft->index % RADIX_SLOTS));
 	if (n < 2 || !frames_plenty())
 		return false;
 	n = room(ft, 1, src ? ft->found : NULL, n - 1);

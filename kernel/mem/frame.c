@@ -23,7 +23,7 @@
 #define CACHE_MAX     64u /* frames in a stack */
 #define CACHE_MIN     8u
 #define POISON	      0xf4eef4eef4eef4eeUL
-#define RECLAIM_TRIES 64
+#define RECLAIM_TRIES 1024
 
 /* flags that forbid freeing */
 #define FR_UNFIT \

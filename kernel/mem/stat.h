@@ -17,7 +17,7 @@
 	E(pagetables_alloc) E(pagetables_free) E(readahead_pages) E(writeback_clusters) \
 	E(writeback_pages) E(oom_kill) E(pgscan_kswapd) E(pgsteal_kswapd) \
 	E(pgsteal_anon) E(pgsteal_file) E(allocstall_normal) E(workingset_refault) \
-	E(workingset_activate) E(clock_second_chances) E(clock_promotions) \
+	E(workingset_activate) E(clock_second_chances) E(clock_promotions) E(clock_sweeps) E(clock_discover_steps) \
 	E(swap_write_clusters) E(swap_read_clusters) E(swap_zero_pages)
 /* clang-format on */
 

@@ -19,7 +19,8 @@ static int fault_without_memory(void)
 {
 	if (kmem_failed())
 		return 0; /* there is memory: the failure was asked for */
-	proc_oom_kill();
+	if (!signal_pending_task(current_task(), true))
+		proc_oom_kill();
 	if (signal_pending_task(current_task(), true))
 		return -EINTR;
 	sleep_ns(NSEC_PER_SEC / 100); /* its memory is on its way */

@@ -16,9 +16,11 @@
 #include "kernel/vm/vm_internal.h"
 
 #define FREE_BATCH 32
+#define DISCOVER   256 /* frames that came free */
 
 static struct clock_policy policy;
-static u64 guards[MAX_HARTS]; /* (a) odd: the hart is in a guard */
+static u64 since_discovery = DISCOVER; /* the sweeper's */
+static u64 guards[MAX_HARTS];	       /* (a) odd: the hart is in a guard */
 
 /* What one sweep gathers; the sweeper's. */
 static struct {
@@ -196,6 +198,13 @@ static void release_gone(void)
 	now.n = 0;
 }
 
+static void discover(void)
+{
+	vm_count(VMEV_clock_discover_steps, policy.other.n);
+	clock_policy_discover(&policy);
+	since_discovery = 0;
+}
+
 static void account(struct clock_sweep *s, enum clock_seen seen)
 {
 	s->steps++;
@@ -215,7 +224,9 @@ void clock_sweep(struct clock_sweep *s, u64 want, u64 room)
 	*s = (struct clock_sweep){0};
 	now.sweep = s;
 	now.room = room;
-	clock_policy_discover(&policy);
+	/* who is new is looked for when frames enough for that have come free since */
+	if (since_discovery >= DISCOVER || !policy.cold.n)
+		discover();
 	for (u32 left = policy.washed.n; left; left--) {
 		enum clock_seen seen = clock_policy_collect(&policy);
 
@@ -223,12 +234,16 @@ void clock_sweep(struct clock_sweep *s, u64 want, u64 room)
 			break;
 		account(s, seen);
 	}
-	for (u64 left = 2UL * clock_policy_pages(&policy) + 1;
+	for (u64 left = 4UL * clock_policy_pages(&policy) + 1;
 	     left && s->taken + policy.washed.n < want; left--)
 		account(s, clock_policy_step(&policy));
 	s->pending = policy.washed.n;
+	since_discovery += s->taken;
+	if (s->taken + s->pending < want)
+		since_discovery = DISCOVER; /* nothing more among those that are known */
 	release_gone();
 	vm_count(VMEV_pgscan_kswapd, policy.scanned - scanned);
+	vm_count(VMEV_clock_sweeps, 1);
 	vm_count(VMEV_clock_second_chances, policy.second_chances - chances);
 	vm_count(VMEV_workingset_refault, policy.refaults - refaults);
 	vm_count(VMEV_workingset_activate, policy.refaults_active - active);

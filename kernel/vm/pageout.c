@@ -17,11 +17,11 @@
 #include "kernel/boot/init.h"
 #include "kernel/vm/vm_internal.h"
 
-#define PATIENCE (NSEC_PER_SEC / 2) /* without progress, though something is under way */
+#define PATIENCE	(NSEC_PER_SEC / 2) /* for the write-back thread */
+#define HOPELESS_ROUNDS 2		   /* in a row that bring nothing, with nothing under way */
 
 static struct waitq pageout_q, laundry_q, progress_q;
 static u32 kicked;   /* (a) */
-static u32 waiting;  /* (a) allocators that wait */
 static u64 freed;    /* (a) frames that came free by us */
 static u64 ended;    /* (a) transfers that ended */
 static u64 hopeless; /* (a) rounds that found nothing */
@@ -45,9 +45,8 @@ void pageout_progress(u64 frames)
 /* Any context. */
 static void kick(void)
 {
-	if (__atomic_load_n(&kicked, __ATOMIC_RELAXED))
+	if (__atomic_exchange_n(&kicked, 1, __ATOMIC_ACQ_REL))
 		return;
-	__atomic_store_n(&kicked, 1, __ATOMIC_RELEASE);
 	waitq_wake_one(&pageout_q);
 }
 
@@ -86,10 +85,32 @@ static void give_up(void)
 	waitq_wake_all(&progress_q);
 }
 
+/*
+ * A round brought nothing: waits for what may change that. False: nothing will.  What was sent to swap ends by itself, sooner or later; dirty file pages
+ * are the write-back thread's, which may fail to write them, so they are worth PATIENCE only.
+ */
+static bool wait_for_more(const struct clock_sweep *s, u64 *deadline)
+{
+	if (s->pending && !under_way())
+		return true; /* they ended while we looked */
+	if (!under_way()) {
+		if (!s->dirty_files)
+			return false;
+		if (!*deadline)
+			*deadline = time_now() + PATIENCE;
+		if (time_now() > *deadline)
+			return false;
+	}
+	(void)wait_event_until(&progress_q, more_ended(), WAIT_UNINTR,
+			       time_now() + NSEC_PER_SEC / 50);
+	return true;
+}
+
 /* Until enough is free, or nothing can be had. */
 static void balance(void)
 {
 	u64 deadline = 0, want;
+	unsigned empty = 0;
 
 	while ((want = frames_wanted())) {
 		struct clock_sweep s;
@@ -97,25 +118,13 @@ static void balance(void)
 		seen_ended = __atomic_load_n(&ended, __ATOMIC_ACQUIRE);
 		if (round_once(want, &s) || slab_shrink()) {
 			pageout_progress(1);
-			deadline = 0;
-			continue;
-		}
-		if (!deadline)
-			deadline = time_now() + PATIENCE;
-		if (s.pending && !under_way())
-			continue; /* they ended while we looked */
-		if (!under_way() && !s.dirty_files) {
+			deadline = empty = 0;
+		} else if (wait_for_more(&s, &deadline)) {
+			empty = 0;
+		} else if (++empty == HOPELESS_ROUNDS) {
 			give_up();
 			return;
 		}
-		if (time_now() > deadline) {
-			give_up();
-			deadline = 0;
-			if (!__atomic_load_n(&waiting, __ATOMIC_RELAXED))
-				return;
-		}
-		(void)wait_event_until(&progress_q, more_ended(), WAIT_UNINTR,
-				       time_now() + NSEC_PER_SEC / 50);
 	}
 	pageout_progress(1); /* enough is there: who waits may try again */
 }
@@ -169,10 +178,9 @@ size_t vm_reclaim(size_t want)
 		return reclaim_here(want);
 	if (current()->pageout)
 		return 0;
-	__atomic_fetch_add(&waiting, 1, __ATOMIC_RELAXED);
 	kick();
-	err = wait_event_until(&progress_q, changed(f, h), WAIT_KILL, time_now() + NSEC_PER_SEC);
-	__atomic_fetch_sub(&waiting, 1, __ATOMIC_RELAXED);
+	vm_count(VMEV_allocstall_normal, 1);
+	err = wait_event_until(&progress_q, changed(f, h), WAIT_KILL, 0);
 	if (err)
 		return 0;
 	return __atomic_load_n(&freed, __ATOMIC_ACQUIRE) - f;

@@ -30,7 +30,15 @@ static void count_blocks(struct ext2_fs *fs, struct ext2_group *g, s32 n)
 	g->dirty = true;
 	fs->groups_dirty = true;
 	fs->super.free_blocks_count = (u32)((s32)fs->super.free_blocks_count + n);
-	fs->super_dirty = true;
+	fs->counts_dirty = true;
+}
+
+static void dirty_bitmap(struct ext2_fs *fs, struct ext2_group *g)
+{
+	if (g->dirty_txn == fs->txn)
+		return;
+	ext2_dirty_meta(fs, g->block_bitmap, EXT2_KIND_BITMAP);
+	g->dirty_txn = fs->txn;
 }
 
 /* The first free bit from *bit on that this file may take; the end of what it may take there. */
@@ -67,7 +75,7 @@ static u32 take_run(struct search *s, u32 k, struct meta *m, u32 bit, u32 end)
 		return 0;
 	}
 	bitmap_set(m->data, bit, s->got);
-	meta_dirty(m);
+	dirty_bitmap(s->fs, g);
 	count_blocks(s->fs, g, -(s32)s->got);
 	if (bit <= g->block_hint)
 		g->block_hint = MAX(g->block_hint, bit + s->got);
@@ -159,7 +167,7 @@ static void free_in_group(struct ext2_fs *fs, u32 k, u32 blk, u32 n)
 			   ext2_group_start(fs, k) + bitmap_next_zero(m.data, bit, bit + n));
 	} else {
 		bitmap_clear(m.data, bit, n);
-		meta_dirty(&m);
+		dirty_bitmap(fs, g);
 		count_blocks(fs, g, (s32)n);
 		g->block_hint = MIN(g->block_hint, bit);
 	}

@@ -4,13 +4,16 @@
  *
  *	| ino, rec_len, name_len, type, name.. | ... | last one reaches to the block's end |
  *
- * An entry never moves while it exists; one that is removed becomes part of its predecessor.  A hashed directory (dir_index) looks
+ * In blocks of our making no entry crosses a boundary of 512 bytes: what a power cut leaves of a block is well-formed all the same.
+ * An entry never moves while it exists; one that is removed becomes part of its predecessor in the same 512 bytes.  A hashed directory (dir_index) looks
  * linear to us; the first change takes its INDEX flag away, since its tree is then no longer right.  Small directories are searched
  * from the start, big ones through dirindex.c.  Every entry is checked when it is looked at.
  * Locks: v_lock, exclusive for changes.
  */
 
 #include "fs/ext2/ext2.h"
+
+#define CHUNK 512u /* what a disk writes wholly or not at all */
 
 static u64 nblocks(const struct ext2_node *dir)
 {
@@ -108,7 +111,7 @@ int ext2_dir_find(struct ext2_node *dir, const char *name, size_t len, struct ex
 
 /* ---- adding ---- */
 
-static u8 type_of_mode(const struct ext2_fs *fs, u32 mode)
+u8 ext2_dirent_type(const struct ext2_fs *fs, u32 mode)
 {
 	static const u8 types[16] = {
 		[S_IFREG >> 12] = 1, [S_IFDIR >> 12] = 2,  [S_IFCHR >> 12] = 3, [S_IFBLK >> 12] = 4,
@@ -123,7 +126,7 @@ static void set_entry(struct ext2_dirent *d, const struct ext2_fs *fs, const cha
 {
 	d->ino = ino;
 	d->name_len = (u8)len;
-	d->file_type = type_of_mode(fs, mode);
+	d->file_type = ext2_dirent_type(fs, mode);
 	memcpy(d->name, name, len);
 }
 
@@ -148,14 +151,15 @@ static int find_room(struct ext2_node *dir, const struct dir_block *b, u32 need,
 	return (int)off;
 }
 
-static void note_space(struct ext2_node *dir, const struct dir_block *b)
+/* Before the entry at off there is no more room than most. */
+static void note_space(struct ext2_node *dir, const struct dir_block *b, u32 off, u32 most)
 {
-	u32 bsize = ext2_fs(&dir->vn)->bsize, off, most = 0;
+	u32 bsize = ext2_fs(&dir->vn)->bsize;
 	struct ext2_dirent *d;
 
 	if (!dir->index)
 		return;
-	for (off = 0; off < bsize; off += d->rec_len) {
+	for (; off < bsize; off += d->rec_len) {
 		d = ext2_dirent_at(dir, b, off);
 		if (!d)
 			return;
@@ -164,10 +168,34 @@ static void note_space(struct ext2_node *dir, const struct dir_block *b)
 	dir_index_set_space(dir, b->blk, most);
 }
 
+/* A commit writes the block: pages of directories are never dirty in the eyes of kernel/vm. */
+void ext2_dir_dirty(struct ext2_node *dir, const struct dir_block *b, enum ext2_kind kind)
+{
+	struct ext2_fs *fs = ext2_fs(&dir->vn);
+	struct ext2_extent e;
+
+	if (dir->dirty_txn == fs->txn && dir->dirty_block == b->blk + 1)
+		return;
+	if (!ext2_map_cached(dir, b->blk, 1, &e)) {
+		mutex_lock(&dir->lock);
+		if (ext2_map(dir, b->blk, 1, &e))
+			e.pblk = 0;
+		mutex_unlock(&dir->lock);
+	}
+	if (!e.pblk) {
+		ext2_error(fs, "directory inode %u: a hole at block %lu", (u32)dir->vn.ino,
+			   (unsigned long)b->blk);
+		return;
+	}
+	ext2_dirty_page(dir, e.pblk, b->frame, b->data, kind);
+	dir->dirty_txn = fs->txn;
+	dir->dirty_block = b->blk + 1;
+}
+
 /* The contents changed: the hash tree, if the directory had one, is no longer to be trusted. */
 static void changed(struct ext2_node *dir, const struct dir_block *b)
 {
-	vm_page_dirty(b->frame);
+	ext2_dir_dirty(dir, b, EXT2_KIND_DIR);
 	dir->flags &= ~EXT2_FL_INDEX;
 	ext2_touch(dir, ATTR_MTIME | ATTR_CTIME);
 }
@@ -221,7 +249,6 @@ int ext2_append_block(struct ext2_node *n, u64 blk, u64 new_size, struct dir_blo
 	} else {
 		memset(out->data, 0, fs->bsize);
 	}
-	vm_page_dirty(out->frame);
 	ext2_mark_dirty(n);
 	return 0;
 }
@@ -231,6 +258,7 @@ static int grow(struct ext2_node *dir, struct dir_block *b)
 {
 	struct ext2_fs *fs = ext2_fs(&dir->vn);
 	u64 blk = nblocks(dir), size = ext2_size(dir) + fs->bsize;
+	u32 off;
 	int err;
 
 	if (size > INT32_MAX)
@@ -238,12 +266,13 @@ static int grow(struct ext2_node *dir, struct dir_block *b)
 	err = ext2_append_block(dir, blk, size, b);
 	if (err)
 		return err;
-	((struct ext2_dirent *)b->data)->rec_len = (u16)fs->bsize;
-	dir_index_set_space(dir, blk, fs->bsize);
+	for (off = 0; off < fs->bsize; off += CHUNK)
+		((struct ext2_dirent *)(b->data + off))->rec_len = CHUNK;
+	dir_index_set_space(dir, blk, CHUNK);
 	return 0;
 }
 
-int ext2_dir_add(struct ext2_node *dir, const char *name, size_t len, u32 ino, u32 mode)
+int ext2_dir_add(struct ext2_node *dir, const char *name, size_t len, u32 ino, u32 mode, u64 *pos)
 {
 	struct ext2_fs *fs = ext2_fs(&dir->vn);
 	u32 need = EXT2_DIRENT_SIZE(len), used, most = 0;
@@ -270,11 +299,9 @@ int ext2_dir_add(struct ext2_node *dir, const char *name, size_t len, u32 ino, u
 	}
 	set_entry(d, fs, name, len, ino, mode);
 	changed(dir, &b);
-	dir_index_insert(dir, name, len, (b.blk << fs->bshift) + (u32)off);
-	if (dir->index && (u32)off + d->rec_len == fs->bsize)
-		dir_index_set_space(dir, b.blk, MAX(most, ext2_dirent_space(d)));
-	else
-		note_space(dir, &b); /* there may be more behind the place */
+	*pos = (b.blk << fs->bshift) + (u32)off;
+	dir_index_insert(dir, name, len, *pos);
+	note_space(dir, &b, (u32)off, most); /* there may be more behind the place */
 	ext2_dir_block_put(&b);
 	return 0;
 }
@@ -305,11 +332,13 @@ int ext2_dir_remove(struct ext2_node *dir, const char *name, size_t len, u64 pos
 			: -EUCLEAN;
 	} else {
 		d->ino = 0;
-		if (prev)
+		if (prev && ((u8 *)prev - b.data) / CHUNK == target / CHUNK) {
 			prev->rec_len = (u16)(prev->rec_len + d->rec_len);
+			d = prev;
+		}
 		changed(dir, &b);
 		dir_index_remove(dir, name, len, pos);
-		dir_index_more_space(dir, b.blk, ext2_dirent_space(prev ? prev : d));
+		dir_index_more_space(dir, b.blk, ext2_dirent_space(d));
 	}
 	ext2_dir_block_put(&b);
 	return err;
@@ -330,11 +359,41 @@ int ext2_dir_replace(struct ext2_node *dir, u64 pos, u32 ino, u32 mode)
 	d = ext2_dirent_at(dir, &b, (u32)pos & (fs->bsize - 1));
 	if (d) {
 		d->ino = ino;
-		d->file_type = type_of_mode(fs, mode);
+		d->file_type = ext2_dirent_type(fs, mode);
 		changed(dir, &b);
 	}
 	ext2_dir_block_put(&b);
 	return d ? 0 : -EUCLEAN;
+}
+
+bool ext2_dir_same_chunk(u64 a, u64 b)
+{
+	return a / CHUNK == b / CHUNK;
+}
+
+bool ext2_dir_rename(struct ext2_node *dir, u64 pos, const char *old, size_t old_len,
+		     const char *name, size_t len)
+{
+	struct ext2_fs *fs = ext2_fs(&dir->vn);
+	u32 off = (u32)pos & (fs->bsize - 1), need = EXT2_DIRENT_SIZE(len);
+	struct ext2_dirent *d;
+	struct dir_block b;
+	bool fits;
+
+	if (off % CHUNK + need > CHUNK || ext2_dir_block(dir, pos >> fs->bshift, true, &b))
+		return false;
+	d = ext2_dirent_at(dir, &b, off);
+	fits = d && ext2_dirent_is(d, old, old_len) && d->rec_len >= need;
+	if (fits) {
+		d->name_len = (u8)len;
+		memcpy(d->name, name, len);
+		changed(dir, &b);
+		dir_index_remove(dir, old, old_len, pos);
+		dir_index_insert(dir, name, len, pos);
+		dir_index_more_space(dir, b.blk, ext2_dirent_space(d));
+	}
+	ext2_dir_block_put(&b);
+	return fits;
 }
 
 int ext2_dir_make_empty(struct ext2_node *dir, u32 parent)
@@ -352,8 +411,8 @@ int ext2_dir_make_empty(struct ext2_node *dir, u32 parent)
 	d->rec_len = EXT2_DIRENT_SIZE(1);
 	d = (struct ext2_dirent *)(b.data + d->rec_len);
 	set_entry(d, fs, "..", 2, parent, S_IFDIR);
-	d->rec_len = (u16)(fs->bsize - EXT2_DIRENT_SIZE(1));
-	vm_page_dirty(b.frame);
+	d->rec_len = CHUNK - EXT2_DIRENT_SIZE(1);
+	ext2_dir_dirty(dir, &b, EXT2_KIND_DIR);
 	ext2_dir_block_put(&b);
 	return 0;
 }

@@ -5,7 +5,7 @@
 /*
  * Second extended file system: what its files share.  Its door to the outside is fs_register(&ext2_fs_type).
  *
- * Lock order: v_lock (taken by the VFS) > node->lock > fs->alloc_lock > fs->orphan_lock > node->times_lock.
+ * Lock order: v_lock (taken by the VFS) > the gate (commit.c) > node->lock > fs->alloc_lock > node->times_lock, fs->dirty_lock.
  * Contents of files and directories live in the vnode's object and are read and written without node->lock, because filling
  * and cleaning pages takes it. Everything else on the disk goes through meta_*.
  */
@@ -22,6 +22,8 @@
 struct ext2_node;
 struct dir_index;
 
+#define EXT2_MAX_DISPLACED 64
+
 /* Field markings and the corresponding locks:
  * (c) constant while mounted   (b) alloc_lock
  */
@@ -29,37 +31,94 @@ struct ext2_group {
 	u32 block_bitmap, inode_bitmap, inode_table; /* (c) */
 	u32 free_blocks, free_inodes, used_dirs;     /* (b) */
 	u32 block_hint, inode_hint;		     /* (b) no free bit below */
-	bool dirty;				     /* (b) descriptor on disk is older */
+	u32 dirty_txn;	   /* (b) the block bitmap is dirty in this commit */
+	u32 dirty_ino_txn; /* (b) the other one */
+	bool dirty;	   /* (b) descriptor on disk is older */
+};
+
+/* An inode that loses its name to another in this commit. */
+struct ext2_displaced {
+	u32 ino;
+	u8 type; /* as in an entry */
+	bool dies;
 };
 
 /* Field markings and the corresponding locks:
- * (c) constant while mounted   (b) alloc_lock   (o) orphan_lock   (a) atomic
+ * (c) constant while mounted   (b) alloc_lock   (a) atomic   (d) dirty_lock   (k) commit_lock
+ * (g) changed inside the gate by one who holds v_locks that exclude others, or alone behind it
  */
 struct ext2_fs {
-	struct mount *mount;	   /* (c) */
-	struct vnode *bdev;	   /* (c) */
-	u32 bsize, bshift;	   /* (c) */
-	u32 bpp;		   /* (c) blocks per page */
-	u32 ptrs_shift;		   /* (c) log2 of block numbers per block */
-	u32 sectors_per_block;	   /* (c) */
-	u32 inode_size, first_ino; /* (c) */
-	u32 ngroups, gdt_blocks;   /* (c) */
-	u64 max_size;		   /* (c) largest file */
-	bool filetype, dir_nlink;  /* (c) features */
-	bool features_rw;	   /* (c) every RO_COMPAT feature is known */
-	bool writable;		   /* (a) mounted read-write now */
-	bool super_dirty;	   /* (b) */
-	bool groups_dirty;	   /* (b) some group's */
-	u32 generation;		   /* (a) next inode's */
-	u16 mounted_state;	   /* (c) s_state as found */
-	struct ext2_super super;   /* (b) as on disk; last_orphan (o); geometry constant */
-	struct ext2_group *groups; /* (b) array of ngroups */
-	struct mutex alloc_lock;   /* (c) FS_ALLOC */
-	struct rb_tree windows;	   /* (b) reservation windows by start, disjoint */
-	struct list window_lru;	   /* (b) oldest first */
-	u32 nwindows;		   /* (b) */
-	struct mutex orphan_lock;  /* (c) FS_MISC */
-	struct list orphans;	   /* (o) newest first, as the chain on disk */
+	struct mount *mount;		/* (c) */
+	struct vnode *bdev;		/* (c) */
+	u32 bsize, bshift;		/* (c) */
+	u32 bpp;			/* (c) blocks per page */
+	u32 ptrs_shift;			/* (c) log2 of block numbers per block */
+	u32 sectors_per_block;		/* (c) */
+	u32 inode_size, first_ino;	/* (c) */
+	u32 ngroups, gdt_blocks;	/* (c) */
+	u64 max_size;			/* (c) largest file */
+	bool filetype, dir_nlink;	/* (c) features */
+	bool features_rw;		/* (c) every RO_COMPAT feature is known */
+	bool writable;			/* (a) mounted read-write now */
+	bool super_dirty;		/* (b) more than its counts */
+	bool counts_dirty;		/* (b) those of the superblock */
+	bool write_super;		/* (a) a commit writes them too */
+	bool groups_dirty;		/* (b) some group's */
+	u32 generation;			/* (a) next inode's */
+	u16 mounted_state;		/* (c) s_state as found */
+	struct ext2_super super;	/* (b) as on disk; geometry constant */
+	struct ext2_group *groups;	/* (b) array of ngroups */
+	struct mutex alloc_lock;	/* (c) FS_ALLOC */
+	struct rb_tree windows;		/* (b) reservation windows by start, disjoint */
+	struct list window_lru;		/* (b) oldest first */
+	u32 nwindows;			/* (b) */
+	struct list freed;		/* (b) not to be given out yet: dirty.c */
+	u32 freed_blocks, freed_inodes; /* (b) in that list */
+	u32 open_dead;			/* (a) inodes without names that are open */
+	u32 lost_found;			/* (c) inode of the root's lost+found; 0: none */
+	/* commit.c, dirty.c: */
+	u32 gate;			/* (a) operations inside, and whether it is shut */
+	bool closing;			/* (a) a commit waits for it to be empty */
+	struct waitq gate_q, drained_q; /* (c) */
+	struct mutex commit_lock;	/* (c) FS_COMMIT */
+	u32 txn;			/* (g) changes made now belong to this one */
+	u32 committed;			/* (k) the last one on the disk */
+	u32 io_left;			/* (a) */
+	int io_err;			/* (a) */
+	struct waitq io_q;		/* (c) */
+	struct spinlock dirty_lock;	/* (c) LEAF_FS */
+	struct rb_tree dirty_blocks;	/* (d) by number */
+	u32 ndirty;			/* (d) */
+	struct list dirty_nodes;	/* (d) */
+	struct list dying;		/* (d) directories to die, by height: commit.c */
+	u32 dying_height;		/* (d) the greatest */
+	u32 lost_blk;	/* (g) a block of lost+found with names that only the disk has; 0: none */
+	u32 ndisplaced; /* (d) */
+	struct ext2_displaced displaced[EXT2_MAX_DISPLACED]; /* (d) */
+};
+
+/* What a dirty block is, which says when a commit writes it. */
+enum ext2_kind {
+	EXT2_KIND_BITMAP, /* bitmaps, descriptors, superblock */
+	EXT2_KIND_NEW, /* what nothing on the disk leads to yet: indirect blocks, text of symbolic links */
+	EXT2_KIND_INDIRECT, /* of an inode that the disk knows */
+	EXT2_KIND_DIR,
+	EXT2_KIND_INODES,
+};
+
+/* Field markings and the corresponding locks:
+ * (c) constant   (d) dirty_lock, or alone behind the gate   (k) commit_lock
+ */
+struct ext2_dirty {
+	struct rb_node node;	 /* (d) */
+	struct list link;	 /* (k) while it is being written */
+	u32 blk;		 /* (c) */
+	enum ext2_kind kind;	 /* (c) */
+	bool written;		 /* (d) by the commit under way, and not changed since */
+	struct ext2_node *owner; /* (c) whose page it is; NULL: the device's, held by m */
+	struct meta m;		 /* (c) */
+	struct frame *frame;	 /* (c) */
+	void *data;		 /* (c) */
 };
 
 struct ext2_extent {
@@ -75,11 +134,10 @@ struct ext2_window {
 	bool used;	     /* (b) since the last write_attr */
 };
 
-#define EXT2_CACHED_EXTENTS   4
-#define EXT2_TRACKED_INDIRECT 8
+#define EXT2_CACHED_EXTENTS 4
 
 /* Field markings and the corresponding locks:
- * (c) constant   (v) v_lock   (i) lock   (t) times_lock   (o) fs->orphan_lock   (b) fs->alloc_lock   (a) atomic
+ * (c) constant   (v) v_lock   (i) lock   (t) times_lock   (b) fs->alloc_lock   (a) atomic   (g) the gate   (d) fs->dirty_lock
  */
 struct ext2_node {
 	struct vnode vn;			       /* (v) first; it has letters of its own */
@@ -94,17 +152,22 @@ struct ext2_node {
 	u32 generation, file_acl;		       /* (c) until freed */
 	u32 dtime;				       /* (i) when deleted */
 	u16 extra_isize;			       /* (c) */
-	bool fresh;		  /* (i) never written: what the table holds is some older inode */
+	bool fresh;   /* (g) never committed: what the table holds is some older, dead inode */
+	u32 depth;    /* (g) of a new directory: generations of new ones above it, and itself */
+	u32 name_txn; /* (g) the commit that the last name given to it belongs to */
+	struct list dirty_link; /* (d) */
+	u64 dirty_block;	/* (v) of a directory: the block marked dirty last, plus 1 */
+	u32 dirty_txn;		/* (v) in this commit */
+	u32 gone_txn,
+		gone_height; /* (v) of a directory: in this commit inodes died in it, and how long a chain of them */
+	u32 moved_txn; /* (v) of a directory: in this commit a directory was moved out of it */
 	u32 goal_lblk, goal_pblk; /* (i) last allocation */
 	u32 past_end;		  /* (i) blocks below this one may exist beyond the end of file */
-	struct radix_tree unwritten;	      /* (i) allocated, never written: unwritten.c */
-	u32 dirty_ind[EXT2_TRACKED_INDIRECT]; /* (i) indirect blocks changed since the last fsync */
-	u32 ndirty_ind;			      /* (i) more than fit: all of them */
-	struct ext2_window window;	      /* (b) */
-	struct list orphan_link;	      /* (o) */
-	bool orphan;			      /* (o) */
-	bool dying;			      /* (a) in `inactive` or later */
-	struct dir_index *index;	      /* (v) made under shared v_lock by compare-and-swap */
+	struct radix_tree unwritten; /* (i) allocated, never written: unwritten.c */
+	struct ext2_window window;   /* (b) */
+	bool counted;		     /* (g) in fs->open_dead */
+	bool dying;		     /* (a) in `inactive` or later */
+	struct dir_index *index;     /* (v) made under shared v_lock by compare-and-swap */
 };
 
 static inline struct ext2_node *ext2_node(struct vnode *vn)
@@ -134,6 +197,8 @@ extern const struct fs_type ext2_fs_type;
 /* Something on the disk is damaged: says what, stops all writing, gives -EUCLEAN. Any sleeping context. */
 int ext2_error(struct ext2_fs *fs, const char *fmt, ...) __printf(2, 3);
 void ext2_warn(const struct ext2_fs *fs, const char *fmt, ...) __printf(2, 3);
+/* Descriptors that changed, and the superblock if it did, into dirty blocks. Takes alloc_lock. */
+int ext2_write_counts(struct ext2_fs *fs);
 /* A file beyond 2 GiB is about to exist. Takes alloc_lock. */
 void ext2_need_large_file(struct ext2_fs *fs);
 
@@ -207,20 +272,80 @@ int ext2_iget(struct mount *m, u32 ino, bool want_orphan, struct vnode **out);
 int ext2_new_node(struct ext2_node *dir, u32 mode, u64 rdev, const struct cred *cred,
 		  struct ext2_node **out);
 bool ext2_is_fast_link(const struct ext2_node *n); /* its text is in the inode */
-int ext2_write_node(struct ext2_node *n,
-		    bool wait);		 /* into the inode table's cached block; takes lock */
-int ext2_sync_node(struct ext2_node *n); /* that block to the disk */
+/* Into the inode table's cached block; it is no longer fresh. By a commit, alone behind the gate. Takes lock. */
+int ext2_put_node(struct ext2_node *n);
+int ext2_kill_ino(struct ext2_fs *fs,
+		  u32 ino); /* in the table it has no links any more; inside the gate */
+/* It lost its last name to nobody, or to another inode, in dir; inside the gate. */
+void ext2_died(struct ext2_node *n, struct ext2_node *dir, bool displaced);
 void ext2_inactive(struct vnode *vn);
 void ext2_free_vnode(struct vnode *vn);
-void ext2_mark_dirty(struct ext2_node *n); /* vnode_mark_attr_dirty, unless it is going away */
 void ext2_touch(struct ext2_node *n, u32 which); /* ATTR_* times := now, marks dirty */
+/* Frees blocks reserved beyond the end for a write that did not happen, unless a writer may be at it. */
+void ext2_trim_if_quiet(struct ext2_node *n);
 
-/* ---- orphan.c: takes orphan_lock ---- */
-void ext2_orphan_add(struct ext2_node *n);
-void ext2_orphan_del(struct ext2_node *n);
-u32 ext2_orphan_next(
-	struct ext2_node *n); /* what its dtime field holds on disk while an orphan; 0 else */
-int ext2_orphans_recover(struct ext2_fs *fs); /* frees what a crash left; at rw mount */
+/* ---- commit.c ---- */
+void ext2_gate_init(struct ext2_fs *fs);
+/* Around every change of metadata. v_lock may be held, node->lock not; no user memory in between. Nests. */
+void ext2_begin(struct ext2_fs *fs);
+void ext2_end(struct ext2_fs *fs);
+/* The same for calls that start there: lets a waiting commit go first, and makes one when very much is dirty. Never inside. */
+void ext2_begin_change(struct ext2_fs *fs);
+/* Everything that was changed before is on stable storage; not inside the gate. 0, -EIO, -EROFS: nothing can be dirty. */
+int ext2_commit(struct ext2_fs *fs);
+/* For an inode that is dead but not yet so on the disk: a directory out of which inodes died that the disk has to know first (height:
+ * generations of such directories below, at least 1), or one that is displaced (dies), or is to be named while it changes names. */
+void ext2_die_later(struct ext2_fs *fs, u32 ino, u32 height);
+bool ext2_displace(struct ext2_fs *fs, const struct ext2_node *n, bool dies); /* false: too many */
+int ext2_kill_dying(struct ext2_fs *fs, u32 height); /* for commits: in the table */
+void ext2_forget_dying(struct ext2_fs *fs);
+/* Is one being written? */
+static inline bool ext2_committing(const struct ext2_fs *fs)
+{
+	return READ_ONCE(fs->committed) + 1 != fs->txn;
+}
+/* True: there was no room, but what was freed has become free now. Not inside the gate. */
+bool ext2_retry(struct ext2_fs *fs, int err);
+/* The last name it got is not on the disk yet: one that is must not go away before a commit. Inside the gate. */
+static inline bool ext2_name_is_new(const struct ext2_fs *fs, const struct ext2_node *n)
+{
+	return !n->fresh && n->name_txn == fs->txn;
+}
+
+/* ---- dirty.c: inside the gate ---- */
+int ext2_dirty_init(struct ext2_fs *fs); /* -ENOMEM */
+void ext2_mark_dirty(
+	struct ext2_node *n); /* anywhere: its inode is to be written, unless it is going away */
+void ext2_dirty_list(
+	struct ext2_node *
+		n); /* the next commit looks at it: the VFS marks vnodes dirty itself when they grow */
+void ext2_dirty_unlist(struct ext2_node *n);
+void ext2_dirty_meta(struct ext2_fs *fs, u32 blk,
+		     enum ext2_kind kind); /* the caller holds the block */
+void ext2_dirty_page(struct ext2_node *n, u32 blk, struct frame *f, void *data,
+		     enum ext2_kind kind);
+void ext2_dirty_forget(struct ext2_fs *fs, u32 blk); /* it was freed */
+void *ext2_must_alloc(size_t n);		     /* zeroed; waits for memory */
+/* For commits, alone behind the gate: is it; it was (not) written; nothing was. */
+bool ext2_is_dirty(struct ext2_fs *fs, u32 blk);
+void ext2_dirty_written(struct ext2_fs *fs, u32 blk, bool yes);
+void ext2_dirty_take(struct ext2_fs *fs, struct list *to); /* those that were written */
+void ext2_dirty_done(struct ext2_fs *fs, struct list *blocks,
+		     bool failed); /* those taken: dirty again if failed */
+void ext2_dirty_rewrite(struct ext2_fs *fs);
+void ext2_dirty_discard(struct ext2_fs *fs, const struct ext2_node *owner); /* NULL: everything */
+/* Still named by the disk: free, but not given out before the commit is over. Takes alloc_lock. */
+void ext2_free_blocks_later(struct ext2_fs *fs, u32 blk, u32 count);
+void ext2_free_ino_later(struct ext2_fs *fs, u32 ino, bool is_dir);
+void ext2_freed_take(struct ext2_fs *fs, struct list *to); /* for commits: all of them */
+void ext2_freed_forget(struct list *freed);
+void ext2_freed_done(struct ext2_fs *fs, struct list *freed,
+		     bool failed); /* they are free now, or wait for the next one */
+bool ext2_has_freed(const struct ext2_fs *fs);
+
+/* ---- orphan.c ---- */
+int ext2_orphans_recover(
+	struct ext2_fs *fs); /* frees what other systems' crashes left; at rw mount */
 
 /* ---- map.c: node->lock held unless said ---- */
 #define EXT2_DEPTH_MAX 4
@@ -234,8 +359,6 @@ void ext2_map_forget(struct ext2_node *n); /* empties that cache */
 bool ext2_map_remember(struct ext2_node *n, const struct ext2_extent *e);
 /* The block number at a level of the map, checked: 0 hole; -EUCLEAN through *err. */
 u32 ext2_checked_ptr(struct ext2_node *n, u32 blk, unsigned depth_left, u64 lblk, int *err);
-void ext2_note_indirect(struct ext2_node *n, u32 blk);
-int ext2_sync_indirect(struct ext2_node *n); /* takes lock */
 
 /* ---- mapalloc.c: node->lock held ---- */
 #define EXT2_ALLOC_PRIVILEGED 1u /* may use the blocks reserved for root */
@@ -268,12 +391,19 @@ struct ext2_slot {
 	u64 pos; /* byte offset in the directory */
 	u32 ino;
 };
+u8 ext2_dirent_type(const struct ext2_fs *fs, u32 mode); /* what entries for such inodes say */
 int ext2_dir_find(struct ext2_node *dir, const char *name, size_t len,
 		  struct ext2_slot *out); /* -ENOENT */
-int ext2_dir_add(struct ext2_node *dir, const char *name, size_t len, u32 ino, u32 mode);
+int ext2_dir_add(struct ext2_node *dir, const char *name, size_t len, u32 ino, u32 mode,
+		 u64 *pos); /* where it is now */
+bool ext2_dir_same_chunk(
+	u64 a, u64 b); /* entries at these places of one directory reach the disk together */
 int ext2_dir_remove(struct ext2_node *dir, const char *name, size_t len, u64 pos);
 int ext2_dir_replace(struct ext2_node *dir, u64 pos, u32 ino,
 		     u32 mode); /* points the entry elsewhere */
+/* Gives the entry at pos another name where it is; false: there is no room for that, and nothing changed. */
+bool ext2_dir_rename(struct ext2_node *dir, u64 pos, const char *old, size_t old_len,
+		     const char *name, size_t len);
 int ext2_dir_make_empty(struct ext2_node *dir, u32 parent);
 int ext2_dir_is_empty(struct ext2_node *dir); /* 0 or -ENOTEMPTY, -EIO, -EUCLEAN */
 /* Gives block blk, behind the last, a place and sets the size; got for writing, zero. Of directories and symbolic links. */
@@ -289,6 +419,8 @@ struct dir_block {
 };
 int ext2_dir_block(struct ext2_node *dir, u64 blk, bool write, struct dir_block *out); /* -EIO... */
 void ext2_dir_block_put(struct dir_block *b);
+/* It was changed; inside the gate. */
+void ext2_dir_dirty(struct ext2_node *dir, const struct dir_block *b, enum ext2_kind kind);
 /* The entry at off of the block, or NULL after an ext2_error. */
 struct ext2_dirent *ext2_dirent_at(struct ext2_node *dir, const struct dir_block *b, u32 off);
 static inline bool ext2_dirent_is(const struct ext2_dirent *d, const char *name, size_t len)

@@ -91,8 +91,10 @@ int ext2_fallocate(struct vnode *vn, int mode, u64 off, u64 len)
 	/* what lies beyond the end of file is no data: whole last page */
 	if (end >= size)
 		end = size;
+	ext2_begin_change(ext2_fs(vn));
 	if (off < end)
 		err = punch(n, off, end);
+	ext2_end(ext2_fs(vn));
 	if (!err)
 		ext2_touch(n, ATTR_MTIME | ATTR_CTIME);
 	return err;

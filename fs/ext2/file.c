@@ -3,7 +3,7 @@
  * Attributes, size, symbolic links' text, fsync; and the tables of operations.
  * Shrinking: pages first, then blocks, so that no transfer is under way to a block that is free.  The rest of the last block
  * becomes zero on the disk too, or it would come back when the file grows.
- * Locks: v_lock by the VFS (none for getattr and fsync), node->lock for the map, times_lock for times.
+ * Locks: v_lock by the VFS (none for getattr and fsync), the gate for sizes, node->lock for the map, times_lock for times.
  */
 
 #include "drivers/block/block.h"
@@ -139,7 +139,9 @@ static int ext2_setattr(struct vnode *vn, const struct vattr *a, u32 which)
 	if (which & ATTR_SIZE) {
 		if ((vn->mode & S_IFMT) != S_IFREG)
 			return -EINVAL;
+		ext2_begin_change(ext2_fs(vn));
 		err = set_size(n, a->size);
+		ext2_end(ext2_fs(vn));
 		if (err)
 			return err;
 	}
@@ -175,6 +177,22 @@ static ssize_t ext2_readlink(struct vnode *vn, char *buf, size_t size)
 	return (ssize_t)len;
 }
 
+/* Blocks beyond the end of file would make e2fsck move the end. */
+static void trim(struct ext2_node *n)
+{
+	if (!READ_ONCE(n->past_end))
+		return;
+	rw_lock_read(&n->vn.v_lock);
+	ext2_begin(ext2_fs(&n->vn));
+	mutex_lock(&n->lock);
+	ext2_trim(n);
+	mutex_unlock(&n->lock);
+	ext2_end(ext2_fs(&n->vn));
+	if (ext2_fs(&n->vn)->bpp > 1)
+		ext2_unreserve_page(n, ext2_size(n) >> PAGE_SHIFT);
+	rw_unlock_read(&n->vn.v_lock);
+}
+
 /* Data, then what is needed to find them again, then the device's own cache. */
 static int ext2_fsync(struct vnode *vn, bool datasync)
 {
@@ -187,12 +205,11 @@ static int ext2_fsync(struct vnode *vn, bool datasync)
 		return 0;
 	if (vn->object)
 		err = vm_object_clean(vn->object, 0, ~0ul, true);
-	if (READ_ONCE(vn->attr_dirty))
-		err2 = ext2_write_node(n, false);
-	if (!err2)
-		err2 = ext2_sync_indirect(n);
-	if (!err2)
-		err2 = ext2_sync_node(n);
+	trim(n);
+	if (n->nlink && READ_ONCE(vn->attr_dirty)) {
+		ext2_dirty_list(n);
+		err2 = ext2_commit(fs);
+	}
 	if (!err2)
 		err2 = block_flush(vn->mount->dev);
 	return err ? err : err2;

@@ -90,7 +90,11 @@ static void count_inodes(struct ext2_fs *fs, struct ext2_group *g, s32 n, bool i
 	g->dirty = true;
 	fs->groups_dirty = true;
 	fs->super.free_inodes_count = (u32)((s32)fs->super.free_inodes_count + n);
-	fs->super_dirty = true;
+	fs->counts_dirty = true;
+	if (g->dirty_ino_txn == fs->txn)
+		return;
+	ext2_dirty_meta(fs, g->inode_bitmap, EXT2_KIND_BITMAP);
+	g->dirty_ino_txn = fs->txn;
 }
 
 /* Inodes below first_ino are never handed out, whatever the bitmap says. */
@@ -113,7 +117,6 @@ static u32 take_inode(struct ext2_fs *fs, u32 k, bool is_dir, int *err)
 	bit = bitmap_next_zero(m.data, bit, end);
 	if (bit < end) {
 		bitmap_set(m.data, bit, 1);
-		meta_dirty(&m);
 		g->inode_hint = bit + 1;
 		count_inodes(fs, g, -1, is_dir);
 	} else {
@@ -157,7 +160,6 @@ void ext2_free_ino(struct ext2_fs *fs, u32 ino, bool is_dir)
 		ext2_error(fs, "group %u: freeing inode %u, which is free already", k, ino);
 	} else {
 		bitmap_clear(m.data, bit, 1);
-		meta_dirty(&m);
 		count_inodes(fs, g, 1, is_dir);
 		g->inode_hint = MIN(g->inode_hint, bit);
 	}

@@ -2,9 +2,9 @@
 /*
  * Inodes: from the table on the disk into vnodes, back, made and freed.
  *
- * The table's block in the metadata cache gets an inode's fields when write_attr, fsync or inactive says so; until then the
- * vnode is newer (attr_dirty).  The size on the disk is the size of the vnode's object.  An inode without links is on the
- * orphan list (orphan.c) until `inactive` frees it; its number becomes free in `free`, when no vnode has it any more.
+ * The table's block in the metadata cache gets an inode's fields in a commit; until then the vnode is newer (attr_dirty).  The size on
+ * the disk is the size of the vnode's object.  An inode that loses its last name dies in the table at once (or in the commit, if displaced: commit.c)
+ * and is never put there again; `inactive` frees its blocks, `free` its number, when no vnode has it any more.
  */
 
 #include "fs/ext2/ext2.h"
@@ -155,7 +155,7 @@ static struct ext2_node *node_alloc(void)
 	mutex_init(&n->lock, LOCK_FS_INODE, "ext2 inode");
 	spin_init(&n->times_lock, LOCK_LEAF_FS, "ext2 times");
 	radix_init(&n->unwritten);
-	list_init(&n->orphan_link);
+	list_init(&n->dirty_link);
 	list_init(&n->window.lru);
 	return n;
 }
@@ -290,6 +290,8 @@ static void fill_new_node(struct ext2_node *n, struct ext2_node *dir, u32 mode, 
 		n->flags &= 0xc0u; /* noatime and nodump alone make sense */
 	n->generation = __atomic_fetch_add(&fs->generation, 1, __ATOMIC_RELAXED);
 	n->fresh = true;
+	n->depth = dir->fresh ? dir->depth + 1 : 1;
+	n->name_txn = fs->txn;
 	if (fs->inode_size >= EXT2_OLD_INODE_SIZE + EXT2_EXTRA_WANTED)
 		n->extra_isize = EXT2_EXTRA_WANTED;
 	if (is_device(mode))
@@ -351,7 +353,7 @@ static void node_to_disk(struct ext2_node *n, struct ext2_dinode *d)
 	d->flags = n->flags;
 	d->generation = n->generation;
 	d->file_acl = n->file_acl;
-	d->dtime = n->dtime ? n->dtime : ext2_orphan_next(n);
+	d->dtime = 0;
 	memcpy(d->block, n->block, sizeof(n->block));
 	spin_lock(&n->times_lock);
 	d->atime = time_to_disk(n->atime, extra);
@@ -367,14 +369,22 @@ static void node_to_disk(struct ext2_node *n, struct ext2_dinode *d)
 	spin_unlock(&n->times_lock);
 }
 
-static int write_locked(struct ext2_node *n)
+static u32 table_block(const struct ext2_fs *fs, u32 ino)
+{
+	u32 g = (ino - 1) / fs->super.inodes_per_group, k = (ino - 1) % fs->super.inodes_per_group;
+
+	return fs->groups[g].inode_table + (u32)((u64)k * fs->inode_size >> fs->bshift);
+}
+
+static int put_locked(struct ext2_node *n)
 {
 	struct ext2_fs *fs = ext2_fs(&n->vn);
+	u32 ino = (u32)n->vn.ino;
 	struct ext2_dinode *d;
 	struct meta m;
 	int err;
 
-	err = get_dinode(fs, (u32)n->vn.ino, &m, &d);
+	err = get_dinode(fs, ino, &m, &d);
 	if (err)
 		return err;
 	WRITE_ONCE(n->vn.attr_dirty, false);
@@ -385,13 +395,13 @@ static int write_locked(struct ext2_node *n)
 		n->fresh = false;
 	}
 	node_to_disk(n, d);
-	meta_dirty(&m);
+	ext2_dirty_meta(fs, table_block(fs, ino), EXT2_KIND_INODES);
 	meta_put(&m);
 	return 0;
 }
 
-/* Blocks reserved for a write beyond the end that then did not happen must not be seen on the disk: but a writer may be at it. */
-static void trim_if_quiet(struct ext2_node *n)
+/* A writer may be at it: then it stays. */
+void ext2_trim_if_quiet(struct ext2_node *n)
 {
 	if (!READ_ONCE(n->past_end) || (n->vn.mode & S_IFMT) != S_IFREG ||
 	    rw_held_write(&n->vn.v_lock))
@@ -406,40 +416,68 @@ static void trim_if_quiet(struct ext2_node *n)
 	rw_unlock_read(&n->vn.v_lock);
 }
 
-int ext2_write_node(struct ext2_node *n, bool wait)
+int ext2_put_node(struct ext2_node *n)
 {
-	struct ext2_fs *fs = ext2_fs(&n->vn);
 	int err;
 
-	if (!READ_ONCE(fs->writable))
-		return -EROFS;
-	trim_if_quiet(n);
 	if (ext2_size(n) > INT32_MAX && (n->vn.mode & S_IFMT) == S_IFREG)
-		ext2_need_large_file(fs);
+		ext2_need_large_file(ext2_fs(&n->vn));
 	mutex_lock(&n->lock);
-	err = write_locked(n);
+	err = put_locked(n);
 	mutex_unlock(&n->lock);
-	if (!err && wait)
-		err = ext2_sync_node(n);
 	return err;
 }
 
-int ext2_sync_node(struct ext2_node *n)
+int ext2_kill_ino(struct ext2_fs *fs, u32 ino)
+{
+	struct ext2_dinode *d;
+	struct meta m;
+	int err;
+
+	err = get_dinode(fs, ino, &m, &d);
+	if (err)
+		return err;
+	d->links = 0;
+	d->dtime = MAX((u32)vfs_now().sec, fs->super.inodes_count);
+	ext2_dirty_meta(fs, table_block(fs, ino), EXT2_KIND_INODES);
+	meta_put(&m);
+	return 0;
+}
+
+/* How many generations of directories died below this one in this commit, plus one if anything died in it at all. */
+static u32 height_of(const struct ext2_fs *fs, const struct ext2_node *n)
+{
+	return n->gone_txn == fs->txn ? n->gone_height : 0;
+}
+
+static void die_on_disk(struct ext2_node *n, bool displaced)
 {
 	struct ext2_fs *fs = ext2_fs(&n->vn);
 	u32 ino = (u32)n->vn.ino;
-	u32 g = (ino - 1) / fs->super.inodes_per_group, k = (ino - 1) % fs->super.inodes_per_group;
-	u64 off = (u64)k * fs->inode_size;
 
-	return meta_sync_range(fs->bdev, fs->groups[g].inode_table + (off >> fs->bshift), 1,
-			       fs->bsize, true);
+	if (n->fresh)
+		return;
+	if (displaced && ext2_displace(fs, n, true))
+		return;
+	if (height_of(fs, n))
+		ext2_die_later(fs, ino, height_of(fs, n));
+	else if (ext2_kill_ino(fs, ino))
+		ext2_error(fs, "inode %u: its block of the table cannot be read", ino);
 }
 
-/* A vnode that is on its way out must not come back through the list of dirty ones. */
-void ext2_mark_dirty(struct ext2_node *n)
+void ext2_died(struct ext2_node *n, struct ext2_node *dir, bool displaced)
 {
-	if (!READ_ONCE(n->dying))
-		vnode_mark_attr_dirty(&n->vn);
+	struct ext2_fs *fs = ext2_fs(&n->vn);
+	u32 height = height_of(fs, n) + 1;
+
+	ASSERT(n->nlink == 0 && !n->counted);
+	n->counted = true;
+	__atomic_fetch_add(&fs->open_dead, 1, __ATOMIC_RELAXED);
+	die_on_disk(n, displaced);
+	if (dir) {
+		dir->gone_height = MAX(height_of(fs, dir), height);
+		dir->gone_txn = fs->txn;
+	}
 }
 
 void ext2_touch(struct ext2_node *n, u32 which)
@@ -479,12 +517,12 @@ static void drop_attribute_block(struct ext2_node *n)
 	last = h->refcount == 1;
 	if (!last) {
 		h->refcount--;
-		meta_dirty(&m);
+		ext2_dirty_meta(fs, blk, EXT2_KIND_INDIRECT);
 	}
 	meta_put(&m);
 	if (last) {
-		meta_forget(fs->bdev, blk, fs->bsize);
-		ext2_free_blocks(fs, blk, 1);
+		ext2_dirty_forget(fs, blk);
+		ext2_free_blocks_later(fs, blk, 1);
 	}
 }
 
@@ -498,19 +536,24 @@ static void free_contents(struct ext2_node *n)
 		ext2_free_range(n, 0, UINT32_MAX);
 	drop_attribute_block(n);
 	n->dtime = MAX((u32)vfs_now().sec, 1u);
-	if (!n->fresh)
-		write_locked(n);
 	mutex_unlock(&n->lock);
-	ext2_orphan_del(n);
 }
 
-/* A write failed after its blocks were allocated. */
-static void drop_unwritten(struct ext2_node *n)
+/* A write failed after its blocks were allocated, or attributes were changed after the last commit. */
+static void last_changes(struct ext2_node *n)
 {
+	struct ext2_fs *fs = ext2_fs(&n->vn);
+
+	ext2_begin(fs);
 	mutex_lock(&n->lock);
-	ext2_free_unwritten(n);
+	if (n->unwritten.count)
+		ext2_free_unwritten(n);
 	mutex_unlock(&n->lock);
-	ext2_write_node(n, false);
+	WRITE_ONCE(n->vn.attr_dirty, true);
+	ext2_dirty_list(n);
+	ext2_end(fs);
+	if (ext2_commit(fs))
+		ext2_dirty_discard(fs, n);
 }
 
 void ext2_inactive(struct vnode *vn)
@@ -522,12 +565,13 @@ void ext2_inactive(struct vnode *vn)
 	if (!fs)
 		return; /* the root, after its file system was unmounted */
 	if (READ_ONCE(fs->writable)) {
-		if (n->nlink == 0 && n->dtime == 0 && ext2_writable(fs))
+		if (n->nlink == 0 && n->dtime == 0 && ext2_writable(fs)) {
+			ext2_begin(fs);
 			free_contents(n);
-		else if (n->unwritten.count)
-			drop_unwritten(n);
-		if (n->nlink && READ_ONCE(vn->attr_dirty))
-			ext2_write_node(n, false);
+			ext2_end(fs);
+		} else if (n->nlink && (n->unwritten.count || READ_ONCE(vn->attr_dirty))) {
+			last_changes(n);
+		}
 	}
 	ext2_window_close(n);
 	if (n->unwritten.count) { /* could not be freed */
@@ -537,16 +581,33 @@ void ext2_inactive(struct vnode *vn)
 	}
 }
 
+/* Its number, and what is remembered of it, unless it just leaves the cache. */
+static void forget_node(struct ext2_fs *fs, struct ext2_node *n)
+{
+	bool is_dir = (n->vn.mode & S_IFMT) == S_IFDIR, writable = ext2_writable(fs);
+
+	ext2_begin(fs);
+	ext2_dirty_unlist(n);
+	if (n->nlink == 0 && !writable)
+		ext2_dirty_discard(fs, n);
+	if (n->nlink == 0 && n->dtime && writable) {
+		if (n->fresh)
+			ext2_free_ino(fs, (u32)n->vn.ino, is_dir);
+		else
+			ext2_free_ino_later(fs, (u32)n->vn.ino, is_dir);
+	}
+	if (n->counted)
+		__atomic_fetch_sub(&fs->open_dead, 1, __ATOMIC_RELAXED);
+	ext2_end(fs);
+}
+
 void ext2_free_vnode(struct vnode *vn)
 {
 	struct ext2_node *n = ext2_node(vn);
 	struct ext2_fs *fs = ext2_fs(vn);
 
 	if (fs)
-		ext2_orphan_del(n); /* still there if it could not be freed */
-	if (fs && n->nlink == 0 && n->dtime && ext2_writable(fs))
-		ext2_free_ino(fs, (u32)vn->ino, (vn->mode & S_IFMT) == S_IFDIR);
+		forget_node(fs, n);
 	dir_index_free(n);
-	ASSERT(!n->orphan);
 	kmem_cache_free(node_cache, n);
 }

@@ -5,7 +5,7 @@
  *	node->block[] -> (exists) -> (exists) -> [new] -> [new leaf] -> data
  *	                 parent slot ^ set last, when all below is in place
  *
- * so a failure leaves the map as it was.  Locks: node->lock held by the caller.
+ * so a failure leaves the map as it was.  Locks: inside the gate; node->lock held by the caller.
  */
 
 #include "fs/ext2/ext2.h"
@@ -60,7 +60,7 @@ static void undo_inds(struct branch *b)
 	while (b->ninds) {
 		u32 blk = b->ind[--b->ninds];
 
-		meta_forget(b->fs->bdev, blk, b->fs->bsize);
+		ext2_dirty_forget(b->fs, blk);
 		ext2_free_blocks(b->fs, blk, 1);
 	}
 }
@@ -108,9 +108,8 @@ static int fill_inds(struct branch *b, u32 data, u32 count)
 			return err;
 		set_pointers((u32 *)m.data + b->path[b->level + 1 + k], leaf ? data : b->ind[k + 1],
 			     leaf ? count : 1);
-		meta_dirty(&m);
+		ext2_dirty_meta(b->fs, b->ind[k], EXT2_KIND_NEW);
 		meta_put(&m);
-		ext2_note_indirect(b->n, b->ind[k]);
 	}
 	return 0;
 }
@@ -132,9 +131,8 @@ static int splice(struct branch *b, u32 data, u32 count)
 	if (err)
 		return err;
 	set_pointers((u32 *)m.data + slot, blk, count);
-	meta_dirty(&m);
+	ext2_dirty_meta(b->fs, b->parent, EXT2_KIND_INDIRECT);
 	meta_put(&m);
-	ext2_note_indirect(b->n, b->parent);
 	return 0;
 }
 

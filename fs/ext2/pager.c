@@ -129,9 +129,13 @@ static int lock_and_find(struct batch *b, u32 nblocks)
 		b->nruns = 1;
 		return 0;
 	}
+	if (b->write) /* holes get blocks */
+		ext2_begin(b->fs);
 	mutex_lock(&b->n->lock);
 	err = find_runs(b, nblocks);
 	mutex_unlock(&b->n->lock);
+	if (b->write)
+		ext2_end(b->fs);
 	return err;
 }
 
@@ -330,6 +334,7 @@ static void trim_page(struct batch *b, struct frame *f, u64 size)
 	__atomic_fetch_and(&f->flags, ~FR_RESERVED, __ATOMIC_RELAXED);
 	if (READ_ONCE(b->n->past_end) <= first)
 		return;
+	ext2_begin(b->fs);
 	mutex_lock(&b->n->lock);
 	if (ext2_size(b->n) == size && b->n->past_end > first) {
 		ext2_free_range(b->n, first, end);
@@ -337,6 +342,7 @@ static void trim_page(struct batch *b, struct frame *f, u64 size)
 			b->n->past_end = 0;
 	}
 	mutex_unlock(&b->n->lock);
+	ext2_end(b->fs);
 }
 
 static void clean_pages(struct batch *b, u32 nblocks)
@@ -407,20 +413,15 @@ static bool all_cached(struct ext2_node *n, u64 lblk, u32 count)
 	return true;
 }
 
-static int ext2_reserve(struct vm_object *o, u64 index, size_t npages)
+static int reserve_blocks(struct ext2_node *n, u64 lblk, u64 count)
 {
-	struct ext2_node *n = ext2_node(vnode_of_object(o));
 	struct ext2_fs *fs = ext2_fs(&n->vn);
-	u64 lblk = index * fs->bpp, limit = fs->max_size >> fs->bshift;
-	u64 count = npages * fs->bpp, sectors;
 	unsigned flags;
+	u64 sectors;
 	int err;
 
-	if (lblk + count > limit)
-		return -EFBIG;
-	if (all_cached(n, lblk, (u32)count))
-		return 0;
 	flags = EXT2_ALLOC_UNWRITTEN | (ext2_may_use_reserved(fs) ? EXT2_ALLOC_PRIVILEGED : 0);
+	ext2_begin(fs);
 	mutex_lock(&n->lock);
 	sectors = n->sectors;
 	err = ext2_map_alloc(n, lblk, (u32)count, flags);
@@ -432,7 +433,24 @@ static int ext2_reserve(struct vm_object *o, u64 index, size_t npages)
 	mutex_unlock(&n->lock);
 	if (sectors == ~0ul)
 		ext2_mark_dirty(n);
+	ext2_end(fs);
 	return err;
+}
+
+static int ext2_reserve(struct vm_object *o, u64 index, size_t npages)
+{
+	struct ext2_node *n = ext2_node(vnode_of_object(o));
+	struct ext2_fs *fs = ext2_fs(&n->vn);
+	u64 lblk = index * fs->bpp, limit = fs->max_size >> fs->bshift;
+	u64 count = npages * fs->bpp;
+	int err;
+
+	if (lblk + count > limit)
+		return -EFBIG;
+	if (all_cached(n, lblk, (u32)count))
+		return 0;
+	err = reserve_blocks(n, lblk, count);
+	return ext2_retry(fs, err) ? reserve_blocks(n, lblk, count) : err;
 }
 
 void ext2_unreserve_page(struct ext2_node *n, u64 index)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Mounting and unmounting, the superblock, free counts on the disk, and what happens when damage is found.
- * While mounted read-write the superblock says "not cleanly unmounted"; counts in memory are newer than those on the disk until a sync.
- * Owns fs->super, guarded by alloc_lock (last_orphan by orphan_lock).
+ * While mounted read-write the superblock says "not cleanly unmounted"; its counts are newer in memory than on the disk until a sync.
+ * Owns fs->super, guarded by alloc_lock.
  */
 
 #include "drivers/block/block.h"
@@ -64,7 +64,8 @@ static int write_groups(struct ext2_fs *fs)
 		d->free_blocks = (u16)g->free_blocks;
 		d->free_inodes = (u16)g->free_inodes;
 		d->used_dirs = (u16)g->used_dirs;
-		meta_dirty(&m);
+		ext2_dirty_meta(fs, fs->super.first_data_block + 1 + k / per_block,
+				EXT2_KIND_BITMAP);
 		meta_put(&m);
 		g->dirty = false;
 	}
@@ -81,21 +82,22 @@ static int write_super_block(struct ext2_fs *fs)
 	err = meta_get(fs->bdev, EXT2_SUPER_OFFSET >> fs->bshift, fs->bsize, &m);
 	if (err)
 		return err;
-	fs->super_dirty = false;
+	fs->super_dirty = fs->counts_dirty = false;
+	WRITE_ONCE(fs->write_super, false);
 	fs->super.wtime = (u32)vfs_now().sec;
 	memcpy((u8 *)m.data + (EXT2_SUPER_OFFSET & (fs->bsize - 1)), &fs->super, sizeof(fs->super));
-	meta_dirty(&m);
+	ext2_dirty_meta(fs, EXT2_SUPER_OFFSET >> fs->bshift, EXT2_KIND_BITMAP);
 	meta_put(&m);
 	return 0;
 }
 
-static int write_counts(struct ext2_fs *fs)
+int ext2_write_counts(struct ext2_fs *fs)
 {
 	int err;
 
 	mutex_lock(&fs->alloc_lock);
 	err = write_groups(fs);
-	if (!err && fs->super_dirty)
+	if (!err && (fs->super_dirty || (fs->write_super && fs->counts_dirty)))
 		err = write_super_block(fs);
 	mutex_unlock(&fs->alloc_lock);
 	return err;
@@ -104,15 +106,18 @@ static int write_counts(struct ext2_fs *fs)
 static int ext2_sync(struct mount *m, bool wait)
 {
 	struct ext2_fs *fs = m->data;
-	int err, err2;
+	int err;
 
 	if (!READ_ONCE(fs->writable))
 		return 0;
-	err = write_counts(fs);
-	err2 = meta_sync_range(fs->bdev, 0, fs->super.blocks_count, fs->bsize, wait);
-	if (!err)
-		err = err2;
-	if (!err && wait)
+	WRITE_ONCE(fs->write_super, wait);
+	err = ext2_commit(fs);
+	/* what was freed is free on the disk too after one more */
+	if (!err && wait && (fs->ndirty || fs->groups_dirty)) {
+		WRITE_ONCE(fs->write_super, true);
+		err = ext2_commit(fs);
+	}
+	if (!err && wait) /* file data, if nothing else was written */
 		err = block_flush(m->dev);
 	return err;
 }
@@ -163,7 +168,7 @@ static int stop_writing(struct ext2_fs *fs)
 	err = ext2_sync(fs->mount, true);
 	if (err)
 		return err;
-	if (list_empty(&fs->orphans)) /* else somebody has to free them first */
+	if (!fs->open_dead) /* else somebody has to free their blocks first */
 		fs->super.state |= fs->mounted_state & EXT2_VALID_FS;
 	mark_super(fs);
 	err = ext2_sync(fs->mount, true);
@@ -209,21 +214,44 @@ static struct ext2_fs *fs_alloc(struct mount *m)
 	fs->mount = m;
 	fs->bdev = m->bdev_vnode;
 	mutex_init(&fs->alloc_lock, LOCK_FS_ALLOC, "ext2 alloc");
-	mutex_init(&fs->orphan_lock, LOCK_FS_MISC, "ext2 orphans");
 	list_init(&fs->window_lru);
-	list_init(&fs->orphans);
-	return fs;
+	ext2_gate_init(fs);
+	if (!ext2_dirty_init(fs))
+		return fs;
+	kfree(fs);
+	return NULL;
+}
+
+/* Nothing can be written any more: it stays in use on the disk. */
+static void forget_freed(struct ext2_fs *fs)
+{
+	struct list freed;
+
+	WRITE_ONCE(fs->writable, false);
+	list_init(&freed);
+	ext2_freed_take(fs, &freed);
+	ext2_freed_forget(&freed);
 }
 
 static void fs_free(struct ext2_fs *fs)
 {
 	if (!fs)
 		return;
-	ASSERT(list_empty(&fs->orphans));
 	ASSERT(fs->nwindows == 0);
+	forget_freed(fs);
+	ext2_forget_dying(fs);
+	ext2_dirty_discard(fs, NULL); /* what could not be written */
 	fs->mount->data = NULL;
 	kfree(fs->groups);
 	kfree(fs);
+}
+
+static void find_lost_found(struct ext2_fs *fs, struct ext2_node *root)
+{
+	struct ext2_slot slot;
+
+	if (!ext2_dir_find(root, "lost+found", 10, &slot))
+		fs->lost_found = slot.ino;
 }
 
 /* Without the counts of the groups and the root directory there is nothing to mount. */
@@ -246,6 +274,7 @@ static int open_fs(struct mount *m, struct ext2_fs *fs)
 	if (err)
 		return err == -ESTALE ? -EUCLEAN : err;
 	m->root = root;
+	find_lost_found(fs, ext2_node(root));
 	return 0;
 }
 
@@ -325,8 +354,8 @@ static int ext2_statfs(struct mount *m, struct statfs64_info *out)
 	out->bsize = out->frsize = fs->bsize;
 	out->blocks = fs->super.blocks_count - overhead(fs);
 	mutex_lock(&fs->alloc_lock);
-	out->bfree = fs->super.free_blocks_count;
-	out->ffree = fs->super.free_inodes_count;
+	out->bfree = fs->super.free_blocks_count + fs->freed_blocks;
+	out->ffree = fs->super.free_inodes_count + fs->freed_inodes;
 	mutex_unlock(&fs->alloc_lock);
 	out->bavail = out->bfree > reserved ? out->bfree - reserved : 0;
 	out->files = fs->super.inodes_count;
@@ -358,7 +387,11 @@ static int ext2_write_attr(struct vnode *vn, bool wait)
 	struct ext2_node *n = ext2_node(vn);
 
 	ext2_window_age(n);
-	return ext2_write_node(n, wait);
+	(void)wait;
+	if (!READ_ONCE(vn->attr_dirty))
+		return 0;
+	ext2_dirty_list(n);
+	return ext2_commit(ext2_fs(vn));
 }
 
 static const struct fs_ops ext2_fs_ops = {

@@ -2,7 +2,7 @@
 /*
  * Giving blocks back: a range of the map is walked from the leaves up; runs of neighbours are freed together, and an indirect
  * block goes when its last pointer went.  A damaged map that names a block twice is noticed when the block is freed twice, which
- * ends the walk.  Locks: node->lock held by the caller; the pages over the range are gone already.
+ * ends the walk.  Locks: inside the gate; node->lock held by the caller; the pages over the range are gone already.
  */
 
 #include "fs/ext2/ext2.h"
@@ -27,7 +27,10 @@ static void flush_run(struct freeing *f)
 		sectors = f->n->sectors;
 	}
 	f->n->sectors -= sectors;
-	ext2_free_blocks(f->fs, f->blk, f->len);
+	if (f->n->fresh && !ext2_committing(f->fs)) /* nothing on the disk leads to it */
+		ext2_free_blocks(f->fs, f->blk, f->len);
+	else
+		ext2_free_blocks_later(f->fs, f->blk, f->len);
 	f->len = 0;
 	if (!f->err && !ext2_writable(f->fs))
 		f->err = -EUCLEAN;
@@ -71,10 +74,11 @@ static bool free_children(struct freeing *f, u32 blk, unsigned depth, u64 base)
 	last = f->end < base + (span << s) ? (u32)((f->end - base + span - 1) / span) : count;
 	for (; k < last && !f->err; k++)
 		free_subtree(f, (u32 *)m.data + k, depth - 1, base + k * span);
-	meta_dirty(&m);
-	empty = is_empty(m.data, count);
+	empty = is_empty(m.data, count) && !f->err;
+	if (!empty)
+		ext2_dirty_meta(f->fs, blk, EXT2_KIND_INDIRECT);
 	meta_put(&m);
-	return empty && !f->err;
+	return empty;
 }
 
 /* What *ptr leads to, depth levels above the data, mapping the file from block base on. */
@@ -89,12 +93,11 @@ static void free_subtree(struct freeing *f, u32 *ptr, unsigned depth, u64 base)
 	if (!blk)
 		return;
 	if (depth) {
-		if (!free_children(f, blk, depth, base)) {
-			ext2_note_indirect(f->n, blk);
+		if (!free_children(f, blk, depth, base))
 			return;
-		}
-		meta_forget(f->fs->bdev, blk, f->fs->bsize);
 	}
+	if (depth || (f->n->vn.mode & S_IFMT) != S_IFREG)
+		ext2_dirty_forget(f->fs, blk);
 	*ptr = 0;
 	free_one(f, blk);
 }

@@ -298,7 +298,6 @@ int meta_get_zero(struct vnode *bdev, u64 block, u32 bsize, struct meta *out)
 		__atomic_store_n(&f->private, 0, __ATOMIC_RELAXED);
 		vm_page_ready(f, true);
 	}
-	meta_dirty(out);
 	return 0;
 }
 

@@ -124,8 +124,18 @@ static void test_refused(void **state)
 	drop_image();
 }
 
+static struct ext2_dinode *disk_inode(u32 ino)
+{
+	struct ext2_gdesc *g = (struct ext2_gdesc *)(shim_disk.data + 2048);
+
+	return (struct ext2_dinode *)(shim_disk.data + g->inode_table * 1024ul +
+				      (ino - 1ul) * disk_super()->inode_size);
+}
+
+/* Deleted files that are open are dead on the disk; a chain of them, as other systems leave it, is freed at mount. */
 static void test_orphans(void **state)
 {
+	u32 ino[5];
 	struct vnode *vn[5], *keep;
 	struct mount *m;
 	static u8 data[100000];
@@ -152,18 +162,25 @@ static void test_orphans(void **state)
 	vnode_drop(vn[2]); /* one from the middle of the list */
 	assert_true(free_blocks(m) > before);
 	shim_sync(m);
-	assert_int_equal(disk_super()->last_orphan, vn[4]->ino);
+	assert_int_equal(disk_super()->last_orphan, 0);
 	vnode_drop(keep);
+	for (k = 0; k < 5; k++) {
+		ino[k] = k == 2 ? 0 : (u32)vn[k]->ino;
+		if (k != 2)
+			assert_int_equal(disk_inode(ino[k])->links, 0);
+	}
 	shim_crash(m);
-	/* e2fsck understands the list */
 	assert_int_equal(shim_save(image), 0);
 	run("cp %s %s.out", image, image);
 	assert_true(run("PATH=$PATH:/sbin:/usr/sbin e2fsck -p %s.out >%s.log", image, image) <=
 		    1 << 8);
-	assert_int_equal(run("grep -q 'orphaned inode' %s.log", image), 0);
 	assert_int_equal(run("PATH=$PATH:/sbin:/usr/sbin e2fsck -fn %s.out >/dev/null 2>&1", image),
 			 0);
-	/* and so do we */
+	disk_inode(ino[4])->dtime = ino[3];
+	disk_inode(ino[3])->dtime = ino[1];
+	disk_inode(ino[1])->dtime = ino[0];
+	disk_inode(ino[0])->dtime = 0;
+	disk_super()->last_orphan = ino[4];
 	m = mount_ok(0);
 	assert_non_null(strstr(shim_log, "freeing orphan"));
 	assert_int_equal(disk_super()->last_orphan, 0);
@@ -190,11 +207,7 @@ static void test_orphan_ring(void **state)
 
 	vnode_drop(vn);
 	assert_int_equal(shim_unmount(m), 0);
-	struct ext2_gdesc *g = (struct ext2_gdesc *)(shim_disk.data + 2048);
-	struct ext2_dinode *d = (struct ext2_dinode *)(shim_disk.data + g->inode_table * 1024ul +
-						       (ino - 1ul) * disk_super()->inode_size);
-
-	d->dtime = ino; /* names itself */
+	disk_inode(ino)->dtime = ino; /* names itself */
 	disk_super()->last_orphan = ino;
 	m = shim_mount(0, &err);
 	assert_non_null(m);

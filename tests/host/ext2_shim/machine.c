@@ -15,6 +15,8 @@ static size_t log_len;
 static u64 rng = 88172645463325252ull;
 static u64 pages;
 
+bool shim_io_one(void);
+
 u64 shim_random(void)
 {
 	rng ^= rng << 13;
@@ -33,6 +35,17 @@ void shim_seed(u64 seed)
 int kvsnprintf(char *buf, size_t size, const char *fmt, va_list ap)
 {
 	return vsnprintf(buf, size, fmt, ap);
+}
+
+int ksnprintf(char *buf, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(buf, size, fmt, ap);
+	va_end(ap);
+	return n;
 }
 
 void kprintf(const char *fmt, ...)
@@ -116,6 +129,50 @@ void spin_unlock(struct spinlock *l)
 	ASSERT(l->word);
 	pop_rank(l->rank);
 	l->word = 0;
+}
+
+void rw_lock_read(struct rwlock *l)
+{
+	ASSERT(!l->writer);
+	l->state++;
+}
+
+/* ---- waiting: somebody has to finish a request ---- */
+
+void waitq_init(struct waitq *q)
+{
+	(void)q;
+}
+
+void waitq_wake_all(struct waitq *q)
+{
+	(void)q;
+}
+
+void wait_prepare(struct waitq *q, struct waiter *w, enum wait_how how)
+{
+	(void)q;
+	(void)w;
+	(void)how;
+}
+
+int wait_block(enum wait_how how, u64 deadline)
+{
+	(void)how;
+	(void)deadline;
+	ASSERT(shim_io_one());
+	return 0;
+}
+
+void wait_finish(struct waitq *q, struct waiter *w)
+{
+	(void)q;
+	(void)w;
+}
+
+void sleep_ns(u64 ns)
+{
+	(void)ns;
 }
 
 bool rw_trylock_read(struct rwlock *l)
@@ -286,6 +343,76 @@ void bio_free(struct bio *b)
 	free(b);
 }
 
+/* ---- what a power cut leaves ---- */
+
+struct entry {
+	u64 at;	 /* byte on the disk */
+	u32 len; /* 0: a flush */
+	u8 *data;
+};
+static struct entry *entries;
+static u64 nentries, max_entries;
+static u8 *base;
+
+static void record(u64 at, const void *data, u32 len)
+{
+	struct entry *e;
+
+	if (!base)
+		return;
+	if (nentries == max_entries) {
+		max_entries = max_entries ? 2 * max_entries : 1024;
+		entries = realloc(entries, max_entries * sizeof(*entries));
+	}
+	e = &entries[nentries++];
+	*e = (struct entry){.at = at, .len = len, .data = len ? malloc(len) : NULL};
+	if (len)
+		memcpy(e->data, data, len);
+}
+
+void shim_record(void)
+{
+	shim_record_end();
+	base = malloc(shim_disk.size);
+	memcpy(base, shim_disk.data, shim_disk.size);
+}
+
+u64 shim_recorded(void)
+{
+	return nentries;
+}
+
+void shim_record_end(void)
+{
+	while (nentries)
+		free(entries[--nentries].data);
+	free(base);
+	base = NULL;
+}
+
+static void apply(const struct entry *e, bool torn)
+{
+	u32 k;
+
+	for (k = 0; k < e->len; k += SECTOR_SIZE)
+		if (!torn || shim_random() % 2)
+			memcpy(shim_disk.data + e->at + k, e->data + k, SECTOR_SIZE);
+}
+
+void shim_cut(u64 at)
+{
+	u64 flushed = at, k, like = shim_random() % 4;
+
+	while (flushed && entries[flushed - 1].len)
+		flushed--;
+	memcpy(shim_disk.data, base, shim_disk.size);
+	for (k = 0; k < flushed; k++)
+		apply(&entries[k], false);
+	for (; k < at; k++)
+		if (like == 3 || shim_random() % 3 < like)
+			apply(&entries[k], shim_random() % 4 == 0);
+}
+
 static void transfer(struct bio *b)
 {
 	u64 at = b->sector * SECTOR_SIZE;
@@ -298,10 +425,11 @@ static void transfer(struct bio *b)
 
 		ASSERT(v->len && v->len % SECTOR_SIZE == 0 && v->offset + v->len <= PAGE_SIZE);
 		ASSERT(at + v->len <= shim_disk.size);
-		if (b->op == BIO_WRITE)
+		if (b->op == BIO_WRITE) {
 			memcpy(shim_disk.data + at, mem, v->len);
-		else if (at / SECTOR_SIZE < shim_disk.fail_read_to &&
-			 at / SECTOR_SIZE + v->len / SECTOR_SIZE > shim_disk.fail_read_from)
+			record(at, mem, v->len);
+		} else if (at / SECTOR_SIZE < shim_disk.fail_read_to &&
+			   at / SECTOR_SIZE + v->len / SECTOR_SIZE > shim_disk.fail_read_from)
 			b->status = -EIO;
 		else
 			memcpy(mem, shim_disk.data + at, v->len);
@@ -313,7 +441,7 @@ static void transfer(struct bio *b)
 void bio_submit(struct bio *b)
 {
 	ASSERT(queued < ARRAY_LEN(queue));
-	ASSERT(nheld == 0);
+	ASSERT(nheld == 0 || (nheld == 1 && held_ranks[0] == LOCK_FS_COMMIT));
 	queue[queued++] = b;
 }
 
@@ -324,7 +452,6 @@ int bio_wait(struct bio *b)
 }
 
 /* Finishes one request, any of them: false if there is none. */
-bool shim_io_one(void);
 bool shim_io_one(void)
 {
 	u32 k;
@@ -351,6 +478,7 @@ void block_unplug(void)
 int block_flush(struct block_dev *d)
 {
 	(void)d;
+	record(0, NULL, 0);
 	return 0;
 }
 

@@ -33,6 +33,16 @@ void shim_drop_caches(
 	struct mount *m);	  /* writes, then throws out all unused vnodes and clean pages */
 void shim_shake(struct mount *m); /* writes or throws out some, at random */
 
+/* From now on every write and flush is remembered in order, over what the disk holds now. */
+void shim_record(void);
+u64 shim_recorded(void); /* entries so far */
+/*
+ * The disk as a power cut leaves it when `at` entries had happened: what was flushed, and of later writes any, or any sectors. Forgets the
+ * machine's own disk.
+ */
+void shim_cut(u64 at);
+void shim_record_end(void);
+
 ssize_t shim_read(struct vnode *vn, void *buf, size_t n, u64 off);
 ssize_t shim_write(struct vnode *vn, const void *buf, size_t n, u64 off);
 /* A store through a mapping, which may go behind the end of file within the last page. */

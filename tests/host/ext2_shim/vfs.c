@@ -215,6 +215,11 @@ void vm_page_ready(struct frame *f, bool ok)
 		remove_page(f->object, f->index);
 }
 
+void vm_page_hold(struct frame *f)
+{
+	f->holds++;
+}
+
 void vm_page_put(struct frame *f)
 {
 	put_frame(f);

@@ -6,9 +6,6 @@
 
 #include "fs/ext2/ext2.h"
 
-#define FALLOC_KEEP_SIZE  1
-#define FALLOC_PUNCH_HOLE 2
-
 /* Zeroes bytes [from, to) of one page, unless they are a hole. */
 static int zero_in_page(struct ext2_node *n, u64 from, u64 to)
 {

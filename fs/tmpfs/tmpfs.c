@@ -19,8 +19,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/mem/slab.h"
 
-#define FALLOC_PUNCH_HOLE 2
-#define FIRST_COOKIE	  2 /* 0 is ".", 1 is ".." */
+#define FIRST_COOKIE 2 /* 0 is ".", 1 is ".." */
 
 /* Field markings and the corresponding locks:
  * (v) v_lock of the tnode's vnode   (c) constant   (l) the super's lock

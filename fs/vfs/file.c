@@ -426,6 +426,11 @@ static int area_fsync(struct file *f)
 	return file_fsync(f, false);
 }
 
+static int area_punch(struct file *f, u64 off, u64 len)
+{
+	return file_fallocate(f, FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE, off, len);
+}
+
 void file_init(void)
 {
 	static const struct vm_file_hooks hooks = {
@@ -435,6 +440,7 @@ void file_init(void)
 		.ident = area_ident,
 		.stored = area_stored,
 		.fsync = area_fsync,
+		.punch = area_punch,
 	};
 
 	cache = kmem_cache_create("file", sizeof(struct file), 0);

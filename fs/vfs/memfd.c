@@ -87,9 +87,6 @@ static const struct vnode_ops memfd_ops = {
 	.free = memfd_free,
 };
 
-#define FALLOC_KEEP_SIZE  1
-#define FALLOC_PUNCH_HOLE 2
-
 /* The first and last bytes of a hole lie in pages that stay. */
 static int zero_part(struct vm_object *o, u64 from, u64 to)
 {

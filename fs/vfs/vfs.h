@@ -310,6 +310,8 @@ static inline struct vnode *vnode_of_object(struct vm_object *o)
 extern const struct file_ops pagecache_file_ops, directory_file_ops;
 ssize_t pagecache_write(struct file *f, struct uio *u,
 			u64 *pos); /* for file systems that look at it first */
+#define FALLOC_KEEP_SIZE  1
+#define FALLOC_PUNCH_HOLE 2
 /* fallocate on a file of anonymous memory, v_lock held exclusive: allocates or punches holes. */
 int anon_fallocate(struct vm_object *o, int mode, u64 off, u64 len);
 /* Metadata blocks of a mounted device: the page cache of its bdev vnode. */

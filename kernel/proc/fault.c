@@ -114,6 +114,16 @@ void proc_set_syscall_handler(void (*fn)(struct trapframe *tf))
 	trap_set_hooks(&traps);
 }
 
+static u64 lock_limit(void)
+{
+	return !current_proc() || capable(CAP_IPC_LOCK) ? ~0UL : proc_rlimit(RLIMIT_MEMLOCK);
+}
+
+static bool low_addresses(void)
+{
+	return !current_proc() || capable(CAP_SYS_RAWIO);
+}
+
 void trap_hooks_init(void)
 {
 	static const struct sched_hooks sched = {
@@ -129,6 +139,12 @@ void trap_hooks_init(void)
 		.cred = cred_hook,
 	};
 
+	static const struct vm_caller_hooks caller = {
+		.lock_limit = lock_limit,
+		.low_addresses = low_addresses,
+	};
+
+	vm_set_caller_hooks(&caller);
 	sched_set_hooks(&sched);
 	vfs_set_hooks(&vfs);
 }

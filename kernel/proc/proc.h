@@ -293,6 +293,8 @@ static inline const struct cred *current_cred(void)
 #define CAP_SETGID	 6
 #define CAP_SETUID	 7
 #define CAP_SETPCAP	 8
+#define CAP_IPC_LOCK	 14
+#define CAP_SYS_RAWIO	 17
 #define CAP_SYS_ADMIN	 21
 #define CAP_SYS_BOOT	 22
 #define CAP_SYS_NICE	 23

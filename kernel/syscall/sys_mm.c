@@ -9,7 +9,7 @@
 #define MAP_LEGACY                                                                               \
 	(MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE | \
 	 MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK |  \
-	 MAP_HUGETLB | MAP_FIXED_NOREPLACE)
+	 MAP_HUGETLB | MAP_FIXED_NOREPLACE | 0x7c000000 /* sizes of huge pages */)
 
 /* The caller's address space; audited now and then, as the last call and the faults since then left it. */
 static struct vm_map *map(void)
@@ -22,18 +22,28 @@ static struct vm_map *map(void)
 
 static int check_type(u32 flags)
 {
+	bool anon = flags & MAP_ANONYMOUS;
+
 	switch (flags & MAP_TYPE) {
 	case MAP_SHARED:
 	case MAP_PRIVATE:
 		break;
+	case MAP_DROPPABLE:
+		if (!anon || (flags & (MAP_LOCKED | MAP_GROWSDOWN)))
+			return -EINVAL;
+		break;
 	case MAP_SHARED_VALIDATE:
+		if (anon)
+			return -EINVAL;
 		if (flags & ~(MAP_LEGACY | MAP_SHARED_VALIDATE))
 			return -EOPNOTSUPP;
 		break;
 	default:
 		return -EINVAL;
 	}
-	return flags & MAP_HUGETLB ? -EINVAL : 0;
+	if (flags & MAP_HUGETLB)
+		return -EINVAL;
+	return anon && (flags & MAP_TYPE) == MAP_SHARED && (flags & MAP_GROWSDOWN) ? -EINVAL : 0;
 }
 
 /* Fills in object and rights of a file mapping; the object is held on success. */
@@ -80,6 +90,10 @@ SYSCALL6(mmap, addr, len, prot, flags, fd, off)
 			return -EBADF;
 	}
 	ret = len ? check_type(flags) : -EINVAL;
+	if (!ret && (flags & MAP_LOCKED) && !vm_may_lock_any())
+		ret = -EPERM;
+	if (!ret && a.offset + len < a.offset)
+		ret = -EOVERFLOW;
 	if (!ret && f)
 		ret = map_file(f, &a);
 	if (!ret) {
@@ -101,11 +115,16 @@ SYSCALL2(munmap, addr, len)
 
 SYSCALL3(mprotect, addr, len, prot)
 {
-	if (prot & ~(u64)(PROT_ALL | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP))
+	u32 grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
+
+	if (grows == (PROT_GROWSDOWN | PROT_GROWSUP))
 		return -EINVAL;
-	if (prot & (PROT_GROWSDOWN | PROT_GROWSUP))
+	if (len &&
+	    (grows == PROT_GROWSUP ||
+	     (prot & ~(u64)(PROT_ALL | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP))) &&
+	    user_range_ok(addr, ALIGN_UP(len, PAGE_SIZE)))
 		return -EINVAL;
-	return vm_mprotect(map(), addr, len, prot & PROT_ALL);
+	return vm_mprotect(map(), addr, len, prot & (PROT_ALL | PROT_GROWSDOWN));
 }
 
 SYSCALL3(msync, addr, len, flags)
@@ -128,23 +147,14 @@ SYSCALL5(mremap, old, old_len, new_len, flags, new_addr)
 	return vm_mremap(map(), old, old_len, new_len, flags, new_addr);
 }
 
-static int may_lock(u64 *limit)
+static long do_mlock(u64 addr, u64 len, bool onfault)
 {
-	*limit = current_proc()->cred->euid == 0 ? ~0UL : proc_rlimit(RLIMIT_MEMLOCK);
-	return *limit ? 0 : -EPERM;
-}
-
-static long do_mlock(u64 addr, u64 len, bool populate)
-{
-	u64 limit;
-	int err = may_lock(&limit);
-
-	return err ? err : vm_mlock(map(), addr, len, true, populate, limit);
+	return vm_may_lock_any() ? vm_mlock(map(), addr, len, true, onfault) : -EPERM;
 }
 
 SYSCALL2(mlock, addr, len)
 {
-	return do_mlock(addr, len, true);
+	return do_mlock(addr, len, false);
 }
 
 #define MLOCK_ONFAULT 1
@@ -153,12 +163,12 @@ SYSCALL3(mlock2, addr, len, flags)
 {
 	if (flags & ~(u64)MLOCK_ONFAULT)
 		return -EINVAL;
-	return do_mlock(addr, len, !(flags & MLOCK_ONFAULT));
+	return do_mlock(addr, len, flags & MLOCK_ONFAULT);
 }
 
 SYSCALL2(munlock, addr, len)
 {
-	return vm_mlock(map(), addr, len, false, false, ~0UL);
+	return vm_mlock(map(), addr, len, false, false);
 }
 
 #define MCL_CURRENT 1
@@ -167,21 +177,22 @@ SYSCALL2(munlock, addr, len)
 
 SYSCALL1(mlockall, flags)
 {
-	u64 limit;
-	int err;
-
 	if (!flags || (flags & ~(u64)(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) ||
 	    flags == MCL_ONFAULT)
 		return -EINVAL;
-	err = may_lock(&limit);
-	return err ? err
-		   : vm_mlock_all(map(), flags & MCL_CURRENT, flags & MCL_FUTURE,
-				  !(flags & MCL_ONFAULT), limit);
+	if (!vm_may_lock_any())
+		return -EPERM;
+	return vm_mlock_all(map(), flags & MCL_CURRENT, flags & MCL_FUTURE, flags & MCL_ONFAULT);
 }
 
 SYSCALL0(munlockall)
 {
-	return vm_mlock_all(map(), false, false, false, ~0UL);
+	return vm_mlock_all(map(), false, false, false);
+}
+
+SYSCALL5(remap_file_pages, start, size, prot, pgoff, flags)
+{
+	return prot ? -EINVAL : vm_remap_file_pages(map(), start, size, pgoff, flags);
 }
 
 #define MINCORE_CHUNK 256 /* pages at a time */

@@ -97,7 +97,8 @@ enum {
 	MADV_WIPEONFORK,
 	MADV_KEEPONFORK,
 	MADV_POPULATE_READ = 22,
-	MADV_POPULATE_WRITE
+	MADV_POPULATE_WRITE,
+	MADV_DONTNEED_LOCKED
 };
 
 /* Anonymous or private pages of the area are forgotten; it goes back to what it showed when it was mapped. Write-locked; a lies inside the range.
@@ -162,6 +163,10 @@ static int advise_area(struct vm_map *m, struct vm_area *a, int advice, struct v
 		return set_flags(m, a, AREA_DONTFORK, 0);
 	case MADV_DOFORK:
 		return set_flags(m, a, 0, AREA_DONTFORK);
+	case MADV_DONTDUMP:
+		return set_flags(m, a, AREA_DONTDUMP, 0);
+	case MADV_DODUMP:
+		return set_flags(m, a, 0, AREA_DONTDUMP);
 	case MADV_WIPEONFORK:
 		if (a->file || (a->flags & AREA_SHARED))
 			return -EINVAL;
@@ -175,6 +180,8 @@ static int advise_area(struct vm_map *m, struct vm_area *a, int advice, struct v
 	case MADV_DONTNEED:
 		if (a->flags & AREA_LOCKED)
 			return -EINVAL;
+		/* fall through */
+	case MADV_DONTNEED_LOCKED:
 		return forget_area(m, a, drop);
 	default:
 		return 0;
@@ -255,6 +262,65 @@ static int will_need(struct vm_map *m, u64 start, u64 end)
 	return hole ? -ENOMEM : 0;
 }
 
+/* MADV_REMOVE: one area's part of the range becomes a hole of the file or shared memory. Unlocks the map. */
+static int remove_part(struct vm_map *m, struct vm_area *a, u64 start, u64 end)
+	RELEASES_SHARED(m->lock)
+{
+	struct vm_object *o = a->object;
+	struct file *f = a->file;
+	u64 first = area_index(a, start), n = (end - start) >> PAGE_SHIFT;
+	int err = 0;
+
+	if ((a->flags & AREA_LOCKED) || (!f && !(a->flags & AREA_SHARED)))
+		err = -EINVAL;
+	else if (!(a->flags & AREA_SHARED) || !(a->prot & PROT_WRITE))
+		err = -EACCES;
+	if (err) {
+		rw_unlock_read(&m->lock);
+		return err;
+	}
+	vm_object_hold(o);
+	if (f)
+		vm_area_file_hold(f);
+	rw_unlock_read(&m->lock);
+	if (!f)
+		vm_object_remove(o, first, first + n - 1);
+	else
+		err = vm_file_hooks()->punch
+			      ? vm_file_hooks()->punch(f, first << PAGE_SHIFT, n << PAGE_SHIFT)
+			      : -EOPNOTSUPP;
+	if (f)
+		vm_area_file_drop(f);
+	vm_object_drop(o);
+	return err;
+}
+
+static int remove_range(struct vm_map *m, u64 start, u64 end)
+{
+	bool hole = false;
+	int err = 0;
+
+	while (start < end && !err) {
+		struct vm_area *a;
+		u64 stop;
+
+		rw_lock_read(&m->lock);
+		a = area_find(m, start);
+		if (!a || a->start >= end) {
+			rw_unlock_read(&m->lock);
+			return -ENOMEM;
+		}
+		if (a->start > start) {
+			hole = true;
+			start = a->start;
+		}
+		stop = MIN(a->end, end);
+		err = remove_part(m, a, start, stop);
+		start = stop;
+	}
+	return err ? err : hole ? -ENOMEM : 0;
+}
+
 static int populate_write(struct vm_map *m, u64 start, u64 end, unsigned access)
 {
 	for (; start < end; start += PAGE_SIZE) {
@@ -277,15 +343,9 @@ int vm_madvise(struct vm_map *m, u64 addr, u64 len, int advice)
 
 	switch (advice) {
 	case MADV_NORMAL ... MADV_DONTNEED:
-	case MADV_FREE:
-	case MADV_DONTFORK:
-	case MADV_DOFORK:
-	case MADV_WIPEONFORK:
-	case MADV_KEEPONFORK:
-	case MADV_DONTDUMP:
-	case MADV_DODUMP:
-	case MADV_POPULATE_READ:
-	case MADV_POPULATE_WRITE:
+	case MADV_FREE ... MADV_DOFORK:
+	case MADV_DONTDUMP ... MADV_KEEPONFORK:
+	case MADV_POPULATE_READ ... MADV_DONTNEED_LOCKED:
 		break;
 	default:
 		return -EINVAL;
@@ -298,6 +358,8 @@ int vm_madvise(struct vm_map *m, u64 addr, u64 len, int advice)
 		return -ENOMEM;
 	if (advice == MADV_WILLNEED)
 		return will_need(m, addr, end);
+	if (advice == MADV_REMOVE)
+		return remove_range(m, addr, end);
 	if (advice == MADV_POPULATE_READ)
 		return populate_write(m, addr, end, VM_ACCESS_READ);
 	if (advice == MADV_POPULATE_WRITE)

@@ -347,7 +347,8 @@ NO_TS void area_move_border(struct vm_map *m, struct vm_area *lo, struct vm_area
 
 #define MERGE_FLAGS                                                                     \
 	(AREA_SHARED | AREA_GROWSDOWN | AREA_LOCKED | AREA_DONTFORK | AREA_WIPEONFORK | \
-	 AREA_NORESERVE | AREA_RANDOM | AREA_SEQUENTIAL | AREA_STACK | AREA_WAS_SHARED_RO)
+	 AREA_NORESERVE | AREA_RANDOM | AREA_SEQUENTIAL | AREA_STACK | AREA_ONFAULT |   \
+	 AREA_DONTDUMP)
 
 /* The objects continue one another: looked at under the object's lock, as a collapse may renumber both. */
 static NO_TS bool objects_match(struct vm_area *a, struct vm_area *b)
@@ -362,13 +363,23 @@ static NO_TS bool objects_match(struct vm_area *a, struct vm_area *b)
 	return match;
 }
 
-bool area_continues(struct vm_area *a, struct vm_area *b)
+/* All but the protection and the objects. */
+static inline bool follows(const struct vm_area *a, const struct vm_area *b)
 {
 	return a->end == b->start && a->max_prot == b->max_prot &&
 	       ((a->flags ^ b->flags) & MERGE_FLAGS) == 0 && a->file == b->file &&
 	       a->label == b->label &&
-	       (!a->file || b->origin_index == a->origin_index + area_pages(a)) &&
-	       objects_match(a, b);
+	       (!a->file || b->origin_index == a->origin_index + area_pages(a));
+}
+
+bool areas_alike(const struct vm_area *a, const struct vm_area *b)
+{
+	return a->prot == b->prot && follows(a, b);
+}
+
+bool area_continues(struct vm_area *a, struct vm_area *b)
+{
+	return follows(a, b) && objects_match(a, b);
 }
 
 static inline bool mergeable(struct vm_area *a, struct vm_area *b)

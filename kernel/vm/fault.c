@@ -671,7 +671,9 @@ int fault_populate(struct vm_map *m, u64 start, u64 end)
 		else if (!(a->prot & (PROT_READ | PROT_WRITE)))
 			access = VM_ACCESS_EXEC;
 		rw_unlock_read(&m->lock);
-		if (!access || pte_allows(pmap_lookup(&m->pmap, va), access))
+		if (!access)
+			return -ENOMEM;
+		if (pte_allows(pmap_lookup(&m->pmap, va), access))
 			continue;
 		err = vm_fault(m, va, access, &sig, &code);
 		if (err)

@@ -84,7 +84,8 @@ static struct vm_area *copy_area(const struct vm_area *a)
 	n->end = a->end;
 	n->prot = a->prot;
 	n->max_prot = a->max_prot;
-	n->flags = a->flags & ~AREA_LOCKED; /* locks are not inherited (mlock(2)) */
+	n->flags =
+		a->flags & ~(AREA_LOCKED | AREA_ONFAULT); /* locks are not inherited (mlock(2)) */
 	n->index = a->index;
 	n->label = a->label;
 	n->file = a->file;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * mlock and its kin: areas whose pages the clock leaves alone (AREA_LOCKED), and which are faulted in at once unless asked otherwise.
+ * mlock and its kin: areas whose pages the clock leaves alone (AREA_LOCKED), and which are faulted in at once unless asked otherwise
+ * (AREA_ONFAULT).  They are faulted in before they are marked, so that a call without memory changes nothing.
  */
 #include "kernel/vm/vm_internal.h"
 
@@ -21,24 +22,53 @@ static s64 unlocked_pages(struct vm_map *m, u64 start, u64 end)
 	return n;
 }
 
-static void set_locked(struct vm_map *m, struct vm_area *a, bool lock)
+static void set_locked(struct vm_map *m, struct vm_area *a, u32 locks)
 {
 	s64 pages = area_pages(a);
 
-	if (lock == !!(a->flags & AREA_LOCKED))
-		return;
-	a->flags ^= AREA_LOCKED;
-	m->locked += lock ? pages : -pages;
+	if (!(a->flags & AREA_LOCKED) != !locks)
+		m->locked += locks ? pages : -pages;
+	a->flags = (a->flags & ~(AREA_LOCKED | AREA_ONFAULT)) | locks;
 }
 
-int vm_mlock(struct vm_map *m, u64 addr, u64 len, bool lock, bool populate, u64 limit)
+static void set_range(struct vm_map *m, u64 start, u64 end, u32 locks)
 {
-	u64 start = ALIGN_DOWN(addr, PAGE_SIZE), end = ALIGN_UP(addr + len, PAGE_SIZE);
-	struct leaving l;
-	s64 more;
+	for (struct vm_area *a = area_find(m, start); a && a->start < end; a = area_next(a)) {
+		set_locked(m, a, locks);
+		a = area_merge(m, a);
+	}
+}
+
+/* The range is mapped, and what is added to the locked pages is within the limit. Map locked. */
+static int check_lock(struct vm_map *m, u64 start, u64 end, bool lock)
+{
+	s64 more = unlocked_pages(m, start, end);
+
+	if (more < 0)
+		return more;
+	return lock && more && !vm_may_lock(m, more) ? -ENOMEM : 0;
+}
+
+static int try_lock(struct vm_map *m, u64 start, u64 end)
+{
 	int err;
 
-	if (addr + len < addr || end < start)
+	rw_lock_read(&m->lock);
+	err = check_lock(m, start, end, true);
+	rw_unlock_read(&m->lock);
+	/* before anything changes: if there is no memory, nothing has */
+	return err ? err : fault_populate(m, start, end);
+}
+
+int vm_mlock(struct vm_map *m, u64 addr, u64 len, bool lock, bool onfault)
+{
+	u64 start = ALIGN_DOWN(addr, PAGE_SIZE), end;
+	u32 locks = !lock ? 0 : AREA_LOCKED | (onfault ? AREA_ONFAULT : 0);
+	struct leaving l;
+	int err = 0;
+
+	end = start + ALIGN_UP(len + (addr - start), PAGE_SIZE);
+	if (end < start)
 		return -EINVAL;
 	if (start == end)
 		return 0;
@@ -46,46 +76,28 @@ int vm_mlock(struct vm_map *m, u64 addr, u64 len, bool lock, bool populate, u64 
 		return -ENOMEM;
 	leaving_init(&l);
 	err = leaving_reserve(&l, 2);
+	if (!err && lock && !onfault)
+		err = try_lock(m, start, end);
 	if (!err) {
 		rw_lock_write(&m->lock);
-		more = unlocked_pages(m, start, end);
-		if (more < 0)
-			err = more;
-		else if (lock && limit != ~0UL && m->locked + more > limit >> PAGE_SHIFT)
-			err = -ENOMEM;
-		else
+		err = check_lock(m, start, end, lock);
+		if (!err) {
 			clip_range(m, start, end, &l);
-		for (struct vm_area *a = area_find(m, start); !err && a && a->start < end;
-		     a = area_next(a)) {
-			set_locked(m, a, lock);
-			a = area_merge(m, a);
+			set_range(m, start, end, locks);
 		}
 		rw_unlock_write(&m->lock);
 	}
 	leaving_release(&l);
-	if (!err && lock && populate)
-		err = fault_populate(m, start, end);
+	if (!err && lock && !onfault)
+		(void)fault_populate(m, start, end); /* what was taken away in between */
 	return err;
 }
 
-int vm_mlock_all(struct vm_map *m, bool current_areas, bool future, bool populate, u64 limit)
+static void populate_all(struct vm_map *m)
 {
 	u64 at = 0;
 
-	rw_lock_write(&m->lock);
-	if (current_areas && limit != ~0UL && m->size > limit >> PAGE_SHIFT) {
-		rw_unlock_write(&m->lock);
-		return -ENOMEM;
-	}
-	m->lock_future = future;
-	for (struct rb_node *n = rb_first(&m->areas); n; n = rb_next(n)) {
-		struct vm_area *a = container_of(n, struct vm_area, node);
-
-		if (current_areas || !future)
-			set_locked(m, a, current_areas);
-	}
-	rw_unlock_write(&m->lock);
-	while (current_areas && populate) {
+	for (;;) {
 		struct vm_area *a;
 		u64 start, end;
 
@@ -95,10 +107,27 @@ int vm_mlock_all(struct vm_map *m, bool current_areas, bool future, bool populat
 		end = a ? a->end : 0;
 		rw_unlock_read(&m->lock);
 		if (!a)
-			break;
+			return;
 		(void)fault_populate(
 			m, start, end); /* as mlockall(2): what cannot be faulted in is left out */
 		at = end;
 	}
+}
+
+int vm_mlock_all(struct vm_map *m, bool current_areas, bool future, bool onfault)
+{
+	u32 locks = AREA_LOCKED | (onfault ? AREA_ONFAULT : 0);
+
+	rw_lock_write(&m->lock);
+	if (current_areas && m->size > vm_lock_limit() >> PAGE_SHIFT) {
+		rw_unlock_write(&m->lock);
+		return -ENOMEM;
+	}
+	m->lock_future = future ? locks : 0;
+	if (current_areas || !future)
+		set_range(m, 0, USER_END, current_areas ? locks : 0);
+	rw_unlock_write(&m->lock);
+	if (current_areas && !onfault)
+		populate_all(m);
 	return 0;
 }

@@ -166,9 +166,42 @@ static bool range_ok(u64 addr, u64 len)
 	return IS_ALIGNED(addr, PAGE_SIZE) && len && user_range_ok(addr, len);
 }
 
-static bool within_as(const struct vm_map *m, u64 pages)
+bool vm_may_expand(const struct vm_map *m, u32 area_flags, u32 prot, u64 pages)
 {
-	return READ_ONCE(m->limit_as) >> PAGE_SHIFT >= m->size + pages;
+	bool data = (prot & PROT_WRITE) && !(area_flags & (AREA_SHARED | AREA_GROWSDOWN));
+
+	return READ_ONCE(m->limit_as) >> PAGE_SHIFT >= m->size + pages &&
+	       (!data || READ_ONCE(m->limit_data) >> PAGE_SHIFT >= m->data + pages);
+}
+
+static const struct vm_caller_hooks *caller; /* set once */
+u64 vm_mmap_min_addr = 65536;
+
+void vm_set_caller_hooks(const struct vm_caller_hooks *h)
+{
+	caller = h;
+}
+
+u64 vm_lock_limit(void)
+{
+	return caller ? caller->lock_limit() : ~0UL;
+}
+
+bool vm_may_lock_any(void)
+{
+	return vm_lock_limit() != 0;
+}
+
+bool vm_may_lock(const struct vm_map *m, u64 pages)
+{
+	return vm_lock_limit() >> PAGE_SHIFT >= m->locked + pages;
+}
+
+u64 vm_min_addr(void)
+{
+	u64 least = READ_ONCE(vm_mmap_min_addr);
+
+	return !least || !caller || caller->low_addresses() ? 0 : least;
 }
 
 /* Pages of [start, end) that are mapped now. */
@@ -210,7 +243,7 @@ static s64 place(struct vm_map *m, const struct vm_mmap_args *a, u64 len, struct
 			return -EINVAL;
 		if (!user_range_ok(addr, len))
 			return -ENOMEM;
-		if (addr < USER_START)
+		if (addr < vm_min_addr())
 			return -EPERM;
 		*next = area_find(m, addr);
 		if ((a->flags & MAP_FIXED_NOREPLACE) && *next && (*next)->start < addr + len)
@@ -218,7 +251,7 @@ static s64 place(struct vm_map *m, const struct vm_mmap_args *a, u64 len, struct
 		return addr;
 	}
 	if (addr) {
-		addr = MAX(ALIGN_DOWN(addr, PAGE_SIZE), USER_START);
+		addr = MAX(ALIGN_DOWN(addr, PAGE_SIZE), MAX(USER_START, vm_min_addr()));
 		if (user_range_ok(addr, len)) {
 			*next = area_find(m, addr);
 			if (!*next || (*next)->start >= addr + len)
@@ -245,11 +278,18 @@ s64 vm_find_room(struct vm_map *m, u64 hint, u64 len)
 	return at;
 }
 
+static bool is_shared(u32 flags)
+{
+	u32 type = flags & MAP_TYPE;
+
+	return type == MAP_SHARED || type == MAP_SHARED_VALIDATE;
+}
+
 static u32 area_flags_of(u32 flags)
 {
 	u32 f = 0;
 
-	if ((flags & MAP_TYPE) != MAP_PRIVATE)
+	if (is_shared(flags))
 		f |= AREA_SHARED;
 	if (flags & MAP_GROWSDOWN)
 		f |= AREA_GROWSDOWN;
@@ -257,6 +297,8 @@ static u32 area_flags_of(u32 flags)
 		f |= AREA_LOCKED;
 	if (flags & MAP_NORESERVE)
 		f |= AREA_NORESERVE;
+	if ((flags & MAP_TYPE) == MAP_DROPPABLE)
+		f |= AREA_WIPEONFORK | AREA_DONTDUMP | AREA_NORESERVE;
 	return f;
 }
 
@@ -317,9 +359,6 @@ static bool extend_neighbour(struct vm_map *m, struct vm_area *next, u64 start, 
 	       extend_over(m, next, start, len);
 }
 
-#define STACK_INDEX \
-	(1UL << 18) /* one past the highest page of a grows-down area: room to grow down by 1 GiB */
-
 static void fill_area(struct vm_area *n, const struct vm_mmap_args *a, u64 start, u64 len, u32 prot,
 		      u32 flags)
 {
@@ -340,7 +379,7 @@ static int object_for(const struct vm_mmap_args *a, u64 len, struct vm_object **
 	*out = a->object;
 	if (a->object)
 		vm_object_hold(a->object);
-	else if ((a->flags & MAP_TYPE) != MAP_PRIVATE) {
+	else if (is_shared(a->flags)) {
 		*out = vm_object_create_anon(len);
 		if (!*out)
 			return -ENOMEM;
@@ -348,15 +387,14 @@ static int object_for(const struct vm_mmap_args *a, u64 len, struct vm_object **
 	return 0;
 }
 
-static int check_limits(struct vm_map *m, const struct vm_mmap_args *a, u64 start, u64 len)
+static int check_limits(struct vm_map *m, u32 flags, u32 prot, u64 start, u64 len)
 {
 	u64 more = len >> PAGE_SHIFT;
 
-	if (unlikely(!within_as(m, more)) &&
-	    !within_as(m, more - pages_mapped(m, start, start + len)))
-		return -ENOMEM;
-	if ((a->prot & PROT_WRITE) && (a->flags & MAP_TYPE) == MAP_PRIVATE &&
-	    (m->data << PAGE_SHIFT) + len > READ_ONCE(m->limit_data))
+	if ((flags & AREA_LOCKED) && !vm_may_lock(m, more))
+		return -EAGAIN;
+	if (unlikely(!vm_may_expand(m, flags, prot, more)) &&
+	    !vm_may_expand(m, flags, prot, more - pages_mapped(m, start, start + len)))
 		return -ENOMEM;
 	return 0;
 }
@@ -381,7 +419,7 @@ static void enter_area(struct vm_map *m, const struct vm_mmap_args *a, struct vm
 }
 
 static s64 mmap_locked(struct vm_map *m, const struct vm_mmap_args *a, u64 len,
-		       struct vm_object **o, struct leaving *l)
+		       struct vm_object **o, struct leaving *l, bool *populate)
 {
 	u32 prot = a->prot & (PROT_READ | PROT_WRITE | PROT_EXEC), flags = area_flags_of(a->flags);
 	struct vm_area *n, *next;
@@ -390,11 +428,12 @@ static s64 mmap_locked(struct vm_map *m, const struct vm_mmap_args *a, u64 len,
 
 	if (start < 0)
 		return start;
-	err = check_limits(m, a, start, len);
+	flags |= m->lock_future;
+	err = check_limits(m, flags, prot, start, len);
 	if (err)
 		return err;
-	if (m->lock_future)
-		flags |= AREA_LOCKED;
+	*populate = (flags & (AREA_LOCKED | AREA_ONFAULT)) == AREA_LOCKED ||
+		    (a->flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE;
 	if (!next || next->start >= start + len) {
 		if (!*o && extend_neighbour(m, next, start, len, prot, flags, a->label))
 			return start;
@@ -438,6 +477,7 @@ s64 vm_mmap(struct vm_map *m, const struct vm_mmap_args *a)
 	u64 len = ALIGN_UP(a->len, PAGE_SIZE);
 	struct vm_object *o = NULL;
 	struct leaving l;
+	bool populate = false;
 	s64 ret = check_mmap(a);
 
 	if (ret)
@@ -447,12 +487,12 @@ s64 vm_mmap(struct vm_map *m, const struct vm_mmap_args *a)
 		return ret;
 	leaving_init(&l);
 	rw_lock_write(&m->lock);
-	ret = mmap_locked(m, a, len, &o, &l);
+	ret = mmap_locked(m, a, len, &o, &l, &populate);
 	rw_unlock_write(&m->lock);
 	leaving_release(&l);
 	if (unlikely(o))
 		vm_object_drop(o);
-	if (ret >= 0 && (a->flags & (MAP_POPULATE | MAP_LOCKED)) && !(a->flags & MAP_NONBLOCK))
+	if (ret >= 0 && unlikely(populate))
 		(void)fault_populate(m, ret, ret + len);
 	return ret;
 }
@@ -480,10 +520,12 @@ int vm_munmap(struct vm_map *m, u64 addr, u64 len)
 
 /* ---- mprotect ---- */
 
-/* 0 if [start, end) is covered without holes and every area may have prot; then also how many splits it takes. */
+/* 0 if [start, end) is covered without holes, every area may have prot, and what becomes data is within its limit; then also how many
+ * splits it takes. */
 static int check_protect(struct vm_map *m, u64 start, u64 end, u32 prot, unsigned *splits)
 {
 	struct vm_area *a = area_find(m, start);
+	u64 data = 0;
 
 	*splits = 0;
 	for (u64 at = start; at < end; at = a->end, a = area_next(a)) {
@@ -493,9 +535,24 @@ static int check_protect(struct vm_map *m, u64 start, u64 end, u32 prot, unsigne
 			return -EACCES;
 		if (a->prot != prot)
 			*splits += (a->start < at) + (a->end > end);
+		if ((prot & ~a->prot & PROT_WRITE) && !(a->flags & (AREA_SHARED | AREA_GROWSDOWN)))
+			data += (MIN(a->end, end) - at) >> PAGE_SHIFT;
 		if (a->end >= end)
 			break;
 	}
+	return data && m->data + data > READ_ONCE(m->limit_data) >> PAGE_SHIFT ? -ENOMEM : 0;
+}
+
+/* PROT_GROWSDOWN: the range begins with the grows-down area that it reaches. */
+static int reach_down(struct vm_map *m, u64 *start, u64 end)
+{
+	struct vm_area *a = area_find(m, *start);
+
+	if (!a || a->start >= end)
+		return -ENOMEM;
+	if (!(a->flags & AREA_GROWSDOWN))
+		return -EINVAL;
+	*start = a->start;
 	return 0;
 }
 
@@ -592,24 +649,27 @@ static void protect_locked(struct vm_map *m, u64 start, u64 end, u32 prot, struc
 
 int vm_mprotect(struct vm_map *m, u64 addr, u64 len, u32 prot)
 {
+	u32 rights = prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
+	u64 end = addr + ALIGN_UP(len, PAGE_SIZE);
 	struct leaving l;
 	unsigned splits;
 	int err;
 
 	if (!IS_ALIGNED(addr, PAGE_SIZE))
 		return -EINVAL;
-	len = ALIGN_UP(len, PAGE_SIZE);
 	if (!len)
 		return 0;
-	if (!range_ok(addr, len))
+	if (!range_ok(addr, end - addr))
 		return -ENOMEM;
 	leaving_init(&l);
 	rw_lock_write(&m->lock);
-	err = check_protect(m, addr, addr + len, prot, &splits);
+	err = prot & PROT_GROWSDOWN ? reach_down(m, &addr, end) : 0;
+	if (!err)
+		err = check_protect(m, addr, end, rights, &splits);
 	if (!err)
 		err = leaving_reserve(&l, splits);
 	if (!err)
-		protect_locked(m, addr, addr + len, prot, &l);
+		protect_locked(m, addr, end, rights, &l);
 	rw_unlock_write(&m->lock);
 	leaving_release(&l);
 	return err;
@@ -685,7 +745,9 @@ static bool may_grow(struct vm_map *m, struct vm_area *a, u64 addr)
 	struct vm_area *prev = area_prev(a);
 	u64 pages = (a->start - addr) >> PAGE_SHIFT;
 
-	if (stack_top(a) - addr > READ_ONCE(m->limit_stack) || !within_as(m, pages))
+	if (stack_top(a) - addr > READ_ONCE(m->limit_stack) ||
+	    !vm_may_expand(m, a->flags, a->prot, pages) ||
+	    ((a->flags & AREA_LOCKED) && !vm_may_lock(m, pages)))
 		return false;
 	if (prev && !(prev->flags & AREA_GROWSDOWN) &&
 	    (prev->prot & (PROT_READ | PROT_WRITE | PROT_EXEC)) &&

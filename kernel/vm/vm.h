@@ -21,6 +21,7 @@ struct file;
 #define MAP_SHARED	    0x01
 #define MAP_PRIVATE	    0x02
 #define MAP_SHARED_VALIDATE 0x03
+#define MAP_DROPPABLE	    0x08
 #define MAP_TYPE	    0x0f
 #define MAP_FIXED	    0x10
 #define MAP_ANONYMOUS	    0x20
@@ -50,8 +51,19 @@ struct vm_file_hooks {
 	void (*stored)(
 		struct file *f); /* its mapping was stored to: the file's times change; sleeps */
 	int (*fsync)(struct file *f); /* msync(MS_SYNC): data and metadata on stable storage */
+	int (*punch)(struct file *f, u64 off, u64 len); /* madvise(MADV_REMOVE) */
 };
 void vm_set_file_hooks(const struct vm_file_hooks *h);
+
+/* What the calling thread may do to its map (set once by kernel/proc). */
+struct vm_caller_hooks {
+	u64 (*lock_limit)(
+		void); /* RLIMIT_MEMLOCK in bytes; ~0: none, or a capability goes beyond it */
+	bool (*low_addresses)(void); /* may map below vm_mmap_min_addr */
+};
+void vm_set_caller_hooks(const struct vm_caller_hooks *h);
+bool vm_may_lock_any(void);  /* RLIMIT_MEMLOCK is not 0 for the caller */
+extern u64 vm_mmap_min_addr; /* /proc/sys/vm/mmap_min_addr */
 
 void vm_init(void); /* once, before the first map: slab and frames are up */
 
@@ -80,15 +92,17 @@ struct vm_mmap_args {
 s64 vm_find_room(struct vm_map *m, u64 hint, u64 len);
 s64 vm_mmap(struct vm_map *m, const struct vm_mmap_args *a);
 int vm_munmap(struct vm_map *m, u64 addr, u64 len);
-int vm_mprotect(struct vm_map *m, u64 addr, u64 len, u32 prot);
+int vm_mprotect(struct vm_map *m, u64 addr, u64 len,
+		u32 prot); /* PROT_GROWSDOWN: from the area's start */
+int vm_remap_file_pages(struct vm_map *m, u64 start, u64 size, u64 pgoff, u32 flags);
 int vm_msync(struct vm_map *m, u64 addr, u64 len, int flags);
 int vm_madvise(struct vm_map *m, u64 addr, u64 len, int advice);
 int vm_mincore(struct vm_map *m, u64 addr, u64 len, u8 *vec /* kernel memory, a byte a page */);
 s64 vm_mremap(struct vm_map *m, u64 old, u64 old_len, u64 new_len, int flags, u64 new_addr);
-/* mlock, munlock: limit is RLIMIT_MEMLOCK in bytes (~0: none). -ENOMEM: holes, over the limit, or no memory. */
-int vm_mlock(struct vm_map *m, u64 addr, u64 len, bool lock, bool populate, u64 limit);
+/* mlock, munlock. onfault: pages are not faulted in now. -ENOMEM: holes, over the limit, or no memory. */
+int vm_mlock(struct vm_map *m, u64 addr, u64 len, bool lock, bool onfault);
 /* mlockall (current and/or future areas), munlockall (neither). */
-int vm_mlock_all(struct vm_map *m, bool current_areas, bool future, bool populate, u64 limit);
+int vm_mlock_all(struct vm_map *m, bool current_areas, bool future, bool onfault);
 u64 vm_brk(struct vm_map *m, u64 brk); /* Linux's brk: returns the (possibly unchanged) break */
 void vm_set_brk(struct vm_map *m, u64 start); /* exec: where the heap starts */
 /* Resource limits that mapping calls obey, in bytes (~0 = none); set by kernel/proc when they change. */

@@ -108,15 +108,16 @@ void pmap_set_zero(struct frame *f); /* start-up */
 #define AREA_SHARED 0x01u /* MAP_SHARED: writes go to the object itself */
 #define AREA_NEEDS_COPY \
 	0x02u /* private, and the object may be seen by others: the first write makes a shadow */
-#define AREA_GROWSDOWN	   0x04u
-#define AREA_LOCKED	   0x08u
-#define AREA_DONTFORK	   0x10u
-#define AREA_WIPEONFORK	   0x20u
-#define AREA_NORESERVE	   0x40u
-#define AREA_RANDOM	   0x80u /* MADV_RANDOM */
-#define AREA_SEQUENTIAL	   0x100u
-#define AREA_STACK	   0x200u
-#define AREA_WAS_SHARED_RO 0x400u /* MAP_SHARED of a descriptor that cannot write */
+#define AREA_GROWSDOWN	0x04u
+#define AREA_LOCKED	0x08u
+#define AREA_DONTFORK	0x10u
+#define AREA_WIPEONFORK 0x20u
+#define AREA_NORESERVE	0x40u
+#define AREA_RANDOM	0x80u /* MADV_RANDOM */
+#define AREA_SEQUENTIAL 0x100u
+#define AREA_STACK	0x200u
+#define AREA_ONFAULT	0x400u /* locked, but not faulted in when it grows */
+#define AREA_DONTDUMP	0x800u
 
 /*
  * One interval of an address space.
@@ -167,13 +168,13 @@ struct vm_map {
 	u64 rss_peak;	  /* (a) */
 	u64 data, stack, text; /* (m) pages of private writable, grows-down, executable areas */
 	u64 locked;	       /* (m) pages in AREA_LOCKED areas */
-	bool lock_future;      /* (m) mlockall(MCL_FUTURE): new areas are locked */
-	u64 brk_start, brk;    /* (m) */
+	u32 lock_future;    /* (m) mlockall(MCL_FUTURE): AREA_LOCKED, AREA_ONFAULT of new areas */
+	u64 brk_start, brk; /* (m) */
 	u64 limit_as, limit_data, limit_stack; /* (a) bytes */
 	u64 mmap_base;			       /* (m) top of the region for mmap */
 };
 
-#define USER_START 0x1000UL /* mmap_min_addr */
+#define USER_START 0x1000UL /* the lowest address that is given without being asked for */
 #define STACK_GAP  (256 * PAGE_SIZE)
 
 struct vm_area *area_find(struct vm_map *m, u64 addr); /* the first with end > addr, or NULL */
@@ -222,6 +223,8 @@ struct vm_area *area_split(struct vm_map *m, struct vm_area *a, u64 addr, struct
 void area_move_border(struct vm_map *m, struct vm_area *lo, struct vm_area *hi, u64 addr);
 /* hi begins where lo ends and, were both protected alike, could be one area with it. */
 bool area_continues(struct vm_area *lo, struct vm_area *hi);
+/* b, right behind a, continues it for all that a program can tell: only their objects may differ. */
+bool areas_alike(const struct vm_area *a, const struct vm_area *b);
 /* Joins a with its neighbours where they match; returns the resulting area. */
 struct vm_area *area_merge(struct vm_map *m, struct vm_area *a);
 /* Locks the lock of the area's object (map held); returns NULL if there is no object. On return a->object and a->index are stable. */
@@ -428,6 +431,13 @@ struct vm_area *unmap_locked(struct vm_map *m, u64 start, u64 end, struct leavin
 void clip_range(struct vm_map *m, u64 start, u64 end,
 		struct leaving *l); /* no area crosses start or end */
 const struct vm_file_hooks *vm_file_hooks(void);
+/* The limits allow so many pages more of areas like this. Locked. */
+bool vm_may_expand(const struct vm_map *m, u32 area_flags, u32 prot, u64 pages);
+bool vm_may_lock(const struct vm_map *m, u64 pages); /* RLIMIT_MEMLOCK allows so many more */
+u64 vm_lock_limit(void);
+u64 vm_min_addr(void); /* the lowest address that the caller may ask for */
+/* One past the highest page of a grows-down area: room to grow down by 1 GiB. */
+#define STACK_INDEX (1UL << 18)
 /* Makes the grows-down area above addr reach it; 0 or -ENOMEM. Map unlocked. */
 int vm_grow_stack(struct vm_map *m, u64 addr);
 

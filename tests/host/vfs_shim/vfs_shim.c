@@ -347,6 +347,11 @@ void vm_page_put(struct frame *f)
 		frame_free(f);
 }
 
+bool vm_object_mapped_writable(struct vm_object *o __unused)
+{
+	return false;
+}
+
 void vm_object_remove(struct vm_object *o, u64 first, u64 last)
 {
 	struct anon *a = container_of(o, struct anon, o);

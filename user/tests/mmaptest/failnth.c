@@ -175,7 +175,7 @@ static long run_mremap_onto(void)
 static long run_mremap_keep(void)
 {
 	return last_result = (long)mremap(w + 4 * PAGE, 4 * PAGE, 4 * PAGE,
-					  MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+					  MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
 }
 static void undo_keep(void)
 {
@@ -394,26 +394,23 @@ TEST(every_allocation_fails_once)
 /* The same on memory that is shared with a forked process: splits and copies of shadows. */
 TEST(every_allocation_fails_once_forked)
 {
-	int fds[2], ready[2];
+	struct turns t;
 	pid_t pid;
-	char c = 0;
 
 	need_injector();
-	CHECK_EQ(pipe(fds), 0);
-	CHECK_EQ(pipe(ready), 0);
+	turns_init(&t);
 	window_make();
 	pid = spawn();
 	if (pid == 0) {
-		close(fds[1]);
-		CHECK_EQ(write(ready[1], &c, 1), 1);
-		CHECK_EQ(read(fds[0], &c, 1), 0);
+		hand_over(&t, 1); /* what it writes to is its own by now */
+		await_turn(&t, 1);
 		_exit(0);
 	}
-	CHECK_EQ(read(ready[0], &c, 1), 1); /* it makes no more shadows of its own */
+	await_turn(&t, 0);
 	window_end();
 	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
 		try_call(&calls[i]);
-	close(fds[1]);
+	hand_over(&t, 0);
 	join(pid);
 }
 

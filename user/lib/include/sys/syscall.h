@@ -131,6 +131,7 @@
 #define SYS_getrandom	      278
 #define SYS_memfd_create      279
 #define SYS_mlock2	      284
+#define SYS_remap_file_pages  234
 #define SYS_copy_file_range   285
 #define SYS_statx	      291
 

@@ -382,6 +382,12 @@ int file_mmap(struct file *f, struct vm_object **o, u32 *max_prot)
 	return f->ops->mmap(f, o, max_prot);
 }
 
+void file_mmap_done(struct file *f)
+{
+	if (f->ops->mmap_done)
+		f->ops->mmap_done(f);
+}
+
 u32 file_poll(struct file *f, struct poll_table *pt)
 {
 	if (f->flags & O_PATH)

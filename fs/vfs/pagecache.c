@@ -286,7 +286,8 @@ static ssize_t write_locked(struct write *w, u64 max)
 	return w->at > start ? (ssize_t)(w->at - start) : r;
 }
 
-ssize_t pagecache_write(struct file *f, struct uio *u, u64 *pos)
+ssize_t pagecache_write_if(struct file *f, struct uio *u, u64 *pos,
+			   ssize_t (*may)(struct vnode *vn, u64 at, u64 n))
 {
 	struct vnode *vn = f->vnode;
 	struct write w = {.vn = vn, .o = vn->object, .u = u};
@@ -298,6 +299,8 @@ ssize_t pagecache_write(struct file *f, struct uio *u, u64 *pos)
 	rw_lock_write(&vn->v_lock);
 	w.at = f->flags & O_APPEND ? vn->object->size : *pos;
 	n = allowed(w.at, u->left);
+	if (may && n > 0)
+		n = may(vn, w.at, (u64)n);
 	if (likely(n > 0)) {
 		err = vfs_clear_suid(vn);
 		if (!err)
@@ -310,6 +313,11 @@ ssize_t pagecache_write(struct file *f, struct uio *u, u64 *pos)
 		writeback_throttle(1);
 	}
 	return n;
+}
+
+ssize_t pagecache_write(struct file *f, struct uio *u, u64 *pos)
+{
+	return pagecache_write_if(f, u, pos, NULL);
 }
 
 /* ---- mapping ---- */

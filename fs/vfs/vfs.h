@@ -162,6 +162,9 @@ struct file_ops {
 		    struct poll_table *pt); /* POLLIN... ready now; NULL: always ready */
 	/* the object to map (held) and what protections are possible; NULL: the vnode's object or -ENODEV */
 	int (*mmap)(struct file *f, struct vm_object **o, u32 *max_prot);
+	void (*mmap_done)(
+		struct
+		file *f); /* after each mmap that succeeded: the area is there, or will not come */
 	int (*fsync)(struct file *f, bool datasync);
 	void (*release)(struct file *f); /* last close */
 	bool stream;			 /* no position: lseek/pread give ESPIPE */
@@ -308,6 +311,9 @@ static inline struct vnode *vnode_of_object(struct vm_object *o)
 	return container_of(o, struct vnode, obj);
 }
 extern const struct file_ops pagecache_file_ops, directory_file_ops;
+/* pagecache_write with a say in it: `may` is asked under v_lock how much of [at, at + n) may be written, or gives -errno. */
+ssize_t pagecache_write_if(struct file *f, struct uio *u, u64 *pos,
+			   ssize_t (*may)(struct vnode *vn, u64 at, u64 n));
 ssize_t pagecache_write(struct file *f, struct uio *u,
 			u64 *pos); /* for file systems that look at it first */
 #define FALLOC_KEEP_SIZE  1
@@ -445,11 +451,18 @@ int file_lease_get(struct file *f);
 int file_fallocate(struct file *f, int mode, u64 off,
 		   u64 len); /* arguments checked; -EOPNOTSUPP: a mode or file system that cannot */
 int file_mmap(struct file *f, struct vm_object **o, u32 *max_prot); /* o held */
+void file_mmap_done(struct file *f); /* once for each file_mmap that gave 0 */
 int file_path(
 	struct file *f, struct
 	path *out); /* where it was opened, held; makes up a name for nameless files ("pipe:[7]") */
-struct file *memfd_create_file(const char *name, u32 flags,
-			       const struct cred *cred); /* or ERR_PTR */
+struct file *memfd_create_file(const char *name, u32 flags /* MFD_* */, const struct cred *cred);
+#define MFD_CLOEXEC	  1u
+#define MFD_ALLOW_SEALING 2u
+#define MFD_NOEXEC_SEAL	  8u
+#define MFD_EXEC	  16u
+/* fcntl F_ADD_SEALS and F_GET_SEALS: the seals, 0, or -errno (-EINVAL: not a file of anonymous memory). */
+int file_add_seals(struct file *f, u32 seals);
+int file_get_seals(struct file *f); /* or ERR_PTR */
 
 /* Descriptor tables: RCU-free: lookups take the table's spin lock briefly and hold the file. */
 struct fdtable;

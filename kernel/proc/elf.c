@@ -139,6 +139,8 @@ static int elf_open(struct elf *e, struct vm_map *map, struct image *im)
 		err = read_phdrs(e);
 	if (!err)
 		err = file_mmap(im->file, &e->object, &max_prot);
+	if (!err)
+		file_mmap_done(im->file); /* its mappings are private */
 	return err;
 }
 

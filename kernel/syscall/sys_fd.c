@@ -116,6 +116,8 @@ enum {
 	F_DUPFD_CLOEXEC = 1030,
 	F_SETPIPE_SZ = 1031,
 	F_GETPIPE_SZ = 1032,
+	F_ADD_SEALS = 1033,
+	F_GET_SEALS = 1034,
 };
 #define F_UNLCK 2
 
@@ -231,6 +233,10 @@ static long fcntl_file(struct file *f, u32 cmd, u64 arg)
 		return (u32)arg ? pipe_size(f, (u32)arg) : -EINVAL;
 	case F_GETPIPE_SZ:
 		return pipe_size(f, 0);
+	case F_ADD_SEALS:
+		return file_add_seals(f, (u32)arg);
+	case F_GET_SEALS:
+		return file_get_seals(f);
 	default:
 		return -EINVAL;
 	}
@@ -405,11 +411,7 @@ SYSCALL2(pipe2, ufds, flags)
 	return 0;
 }
 
-#define MFD_CLOEXEC	  1u
-#define MFD_ALLOW_SEALING 2u
-#define MFD_NOEXEC_SEAL	  8u
-#define MFD_EXEC	  16u
-#define MFD_NAME_MAX	  249
+#define MFD_NAME_MAX 249
 
 SYSCALL2(memfd_create, uname, flags)
 {

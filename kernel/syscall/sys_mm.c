@@ -66,6 +66,10 @@ static int map_file(struct file *f, struct vm_mmap_args *a)
 	err = file_mmap(f, &a->object, &possible);
 	if (err)
 		return err;
+	if (shared && (a->prot & PROT_WRITE) && !(possible & PROT_WRITE)) {
+		file_mmap_done(f);
+		return -EPERM; /* sealed */
+	}
 	a->file = f;
 	a->max_prot = PROT_ALL;
 	if (shared)
@@ -101,6 +105,8 @@ SYSCALL6(mmap, addr, len, prot, flags, fd, off)
 			a.offset = 0;
 		ret = vm_mmap(map(), &a);
 	}
+	if (a.file)
+		file_mmap_done(f);
 	if (a.object)
 		vm_object_drop(a.object);
 	if (f)

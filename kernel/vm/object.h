@@ -105,6 +105,8 @@ void vm_object_drop(struct vm_object *o); /* may free it; sleeps; no locks held 
 void vm_object_set_size(struct vm_object *o, u64 size);
 /* A write has put data beyond the end (pages got with VMP_WRITE | VMP_BEYOND): the size becomes at least this. No spin locks held. */
 void vm_object_extend(struct vm_object *o, u64 size);
+/* A shared mapping of it exists through which it may be written, now or after mprotect. */
+bool vm_object_mapped_writable(struct vm_object *o);
 /* Removes pages [first, last], dirty ones too, and their mappings (hole punching). Sleeps. */
 void vm_object_remove(struct vm_object *o, u64 first, u64 last);
 /* Frees the clean, unmapped, unheld pages in the range (fadvise DONTNEED, drop_caches); returns how many. */

@@ -256,6 +256,20 @@ bool rmap_locked(struct frame *f)
 	return locked_in(f->object, f->index);
 }
 
+bool vm_object_mapped_writable(struct vm_object *o)
+{
+	bool found = false;
+
+	spin_lock(o->lock);
+	for (struct rb_node *n = rb_first(&o->areas); n && !found; n = rb_next(n)) {
+		struct vm_area *a = obj_area(n);
+
+		found = (a->flags & AREA_SHARED) && (a->max_prot & PROT_WRITE);
+	}
+	spin_unlock(o->lock);
+	return found;
+}
+
 /* ---- private shadows above a vnode ---- */
 
 /*

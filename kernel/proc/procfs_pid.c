@@ -671,6 +671,7 @@ static void hook_owner(s32 pid, u32 *uid, u32 *gid)
 
 static const struct procfs_pid_file files[] = {
 	{.name = "auxv", .mode = 0400, .show = show_auxv},
+	{.name = "clear_refs", .mode = 0200, .store = store_clear_refs},
 	{.name = "cmdline", .mode = 0444, .show = show_cmdline},
 	{.name = "comm", .mode = 0644, .show = show_comm, .store = store_comm},
 	{.name = "cwd", .mode = 0777, .readlink = link_cwd},
@@ -684,8 +685,10 @@ static const struct procfs_pid_file files[] = {
 	{.name = "mounts", .mode = 0444, .show = show_mounts},
 	{.name = "oom_score", .mode = 0444, .show = show_oom_score},
 	{.name = "oom_score_adj", .mode = 0644, .show = show_oom_adj, .store = store_oom_adj},
+	{.name = "pagemap", .mode = 0400, .read = read_pagemap},
 	{.name = "root", .mode = 0777, .readlink = link_root},
 	{.name = "smaps", .mode = 0444, .show = show_smaps},
+	{.name = "smaps_rollup", .mode = 0444, .show = show_smaps_rollup},
 	{.name = "stat", .mode = 0444, .show = show_stat},
 	{.name = "statm", .mode = 0444, .show = show_statm},
 	{.name = "status", .mode = 0444, .show = show_status},

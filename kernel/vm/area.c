@@ -336,6 +336,7 @@ NO_TS void area_move_border(struct vm_map *m, struct vm_area *lo, struct vm_area
 
 	area_count(m, pages > 0 ? hi : lo, pages > 0 ? -pages : pages);
 	area_count(m, pages > 0 ? lo : hi, pages > 0 ? pages : -pages);
+	*(pages > 0 ? &lo->flags : &hi->flags) &= (pages > 0 ? hi : lo)->flags | ~AREA_TRACKED;
 	lo->end = addr;
 	move_start(hi, o, addr);
 	if (!o)
@@ -405,6 +406,7 @@ static NO_TS void join(struct vm_map *m, struct vm_area *a, struct vm_area *b)
 		if (o->ops->drop)
 			o->ops->drop(o);
 	}
+	a->flags &= b->flags | ~AREA_TRACKED;
 	if (b->file)
 		vm_area_file_drop(b->file);
 	area_free(b);

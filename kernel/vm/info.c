@@ -4,25 +4,19 @@
  */
 #include "kernel/vm/vm_internal.h"
 
-static void count_pages(struct vm_map *m, const struct vm_area *a, struct vm_area_info *out)
+static u32 advice_of(u32 flags)
 {
-	for (u64 va = a->start; va < a->end; va += PAGE_SIZE) {
-		pte_t pte = pmap_lookup(&m->pmap, va);
-
-		if (!(pte & PTE_V)) {
-			/* whole spans without a table are skipped */
-			continue;
-		}
-		if (pte & PTE_SOFT0)
-			continue;
-		out->rss++;
-		if (page_has(pa_frame(PTE_PA(pte)), FR_DIRTY))
-			out->dirty++;
-	}
+	return (flags & AREA_DONTFORK ? VM_INFO_DONTFORK : 0) |
+	       (flags & AREA_WIPEONFORK ? VM_INFO_WIPEONFORK : 0) |
+	       (flags & AREA_NORESERVE ? VM_INFO_NORESERVE : 0) |
+	       (flags & AREA_RANDOM ? VM_INFO_RANDOM : 0) |
+	       (flags & AREA_SEQUENTIAL ? VM_INFO_SEQUENTIAL : 0) |
+	       (flags & AREA_DONTDUMP ? VM_INFO_DONTDUMP : 0) |
+	       (flags & AREA_ONFAULT ? VM_INFO_ONFAULT : 0) |
+	       (flags & AREA_TRACKED ? 0 : VM_INFO_SOFT_DIRTY);
 }
 
-static NO_TS void describe(struct vm_map *m, struct vm_area *a, bool detail,
-			   struct vm_area_info *out)
+static NO_TS void describe(struct vm_area *a, bool detail, struct vm_area_info *out)
 {
 	struct vm_object *o;
 
@@ -30,6 +24,8 @@ static NO_TS void describe(struct vm_map *m, struct vm_area *a, bool detail,
 	out->start = a->start;
 	out->end = a->end;
 	out->prot = a->prot;
+	out->may_prot = a->max_prot;
+	out->advice = advice_of(a->flags);
 	out->shared = a->flags & AREA_SHARED;
 	out->grows_down = a->flags & AREA_GROWSDOWN;
 	out->locked = a->flags & AREA_LOCKED;
@@ -51,7 +47,7 @@ static NO_TS void describe(struct vm_map *m, struct vm_area *a, bool detail,
 		strlcpy(out->name, a->label, sizeof(out->name));
 	}
 	if (detail)
-		count_pages(m, a, out);
+		area_usage(a, &out->use);
 }
 
 bool vm_area_next(struct vm_map *m, u64 addr, bool detail, struct vm_area_info *out)
@@ -61,7 +57,7 @@ bool vm_area_next(struct vm_map *m, u64 addr, bool detail, struct vm_area_info *
 	rw_lock_read(&m->lock);
 	a = area_find(m, addr);
 	if (a)
-		describe(m, a, detail, out);
+		describe(a, detail, out);
 	rw_unlock_read(&m->lock);
 	return a;
 }

@@ -474,7 +474,9 @@ int pmap_enter(struct pmap *p, u64 va, struct frame *f, u32 prot, bool dirty, st
 	if (old & PTE_V) {
 		if (PTE_PA(old) == PTE_PA(new) && is_managed(old)) {
 			/* more rights on the same frame, or nothing at all */
-			if ((old | new) == old)
+			if (new &PTE_W)
+				old &= ~PTE_SOFT1; /* written from now on: soft-dirty */
+			if ((old | new) == *pte)
 				ret = PMAP_PRESENT;
 			else
 				__atomic_store_n(pte, old | new, __ATOMIC_RELAXED);
@@ -588,7 +590,9 @@ unsigned pmap_enter_around(struct pmap *p, u64 va, struct frame **frames, unsign
 		if (!f)
 			continue;
 		if (*pte & PTE_V) {
-			if (!(bits & ~*pte) || PTE_PA(*pte) != frame_pa(f))
+			/* a page that clear_refs watches is given W only by its own store */
+			if (!(bits & ~*pte) || PTE_PA(*pte) != frame_pa(f) ||
+			    ((bits & PTE_W) && (*pte & PTE_SOFT1)))
 				continue;
 			__atomic_fetch_or(pte, bits, __ATOMIC_RELAXED);
 			done++;
@@ -765,6 +769,70 @@ void pmap_protect(struct pmap *p, u64 start, u64 end, u32 prot, struct tlb_batch
 	}
 }
 
+/* ---- reading and marking, for pagemap.c ---- */
+
+u64 pmap_read(struct pmap *p, u64 va, pte_t *out, size_t n)
+{
+	u64 end = va + n * PAGE_SIZE, empty = 0;
+
+	spin_lock(&p->lock);
+	while (va < end) {
+		u64 next = MIN(ALIGN_DOWN(va, PT_SPAN(1)) + PT_SPAN(1), end);
+		pte_t *pte = walk(p, va);
+		size_t k = (next - va) >> PAGE_SHIFT;
+
+		if (pte) {
+			memcpy(out, pte, k * sizeof(*out));
+			empty = 0;
+		} else {
+			u64 span = p->root[PT_INDEX(va, 2)] & PTE_V ? PT_SPAN(1) : PT_SPAN(2);
+
+			memset(out, 0, k * sizeof(*out));
+			empty = ALIGN_DOWN(va, span) + span;
+		}
+		out += k;
+		va = next;
+	}
+	spin_unlock(&p->lock);
+	return empty;
+}
+
+/* Sets and clears bits of the PTEs of frames in [start, end). */
+static void mark(struct pmap *p, u64 start, u64 end, pte_t set, pte_t clear, struct tlb_batch *b)
+{
+	for (u64 va = start; va < end;) {
+		u64 next = MIN(ALIGN_DOWN(va, PT_SPAN(1)) + PT_SPAN(1), end);
+		pte_t *pte;
+
+		spin_lock(&p->lock);
+		pte = walk(p, va);
+		for (; pte && va < next; va += PAGE_SIZE, pte++) {
+			if ((*pte & (PTE_V | PTE_SOFT0)) != PTE_V)
+				continue;
+			if ((*pte & PTE_A) && (clear & PTE_A))
+				page_clear(pa_frame(PTE_PA(*pte)), FR_REF);
+			if (*pte & clear)
+				tlb_note(b, va);
+			__atomic_fetch_and(pte, ~clear, __ATOMIC_RELAXED);
+			__atomic_fetch_or(pte, set, __ATOMIC_RELAXED);
+		}
+		if (!pte && !(p->root[PT_INDEX(va, 2)] & PTE_V))
+			next = MIN(ALIGN_DOWN(va, PT_SPAN(2)) + PT_SPAN(2), end);
+		spin_unlock(&p->lock);
+		va = next;
+	}
+}
+
+void pmap_clear_soft(struct pmap *p, u64 start, u64 end, struct tlb_batch *b)
+{
+	mark(p, start, end, PTE_SOFT1, PTE_W | PTE_D, b);
+}
+
+void pmap_clear_accessed(struct pmap *p, u64 start, u64 end, struct tlb_batch *b)
+{
+	mark(p, start, end, 0, PTE_A, b);
+}
+
 /* ---- one frame, for rmap.c ---- */
 
 /* The PTE of va if it maps f; p->lock held. */
@@ -849,7 +917,9 @@ void pmap_move(struct pmap *p, u64 old, u64 new, u64 len, struct tlb_batch *b)
 				table_of(from)->private --;
 				entry_made(table_of(to), to);
 				tlb_note(b, old + off);
-				__atomic_store_n(to, v, __ATOMIC_RELAXED);
+				/* at its new place nobody has looked yet: soft-dirty */
+				__atomic_store_n(to, is_managed(v) ? v & ~PTE_SOFT1 : v,
+						 __ATOMIC_RELAXED);
 			} else {
 				clear_pte(p, from, old + off, b);
 			}

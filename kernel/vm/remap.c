@@ -100,6 +100,7 @@ static NO_TS bool extend(struct vm_map *m, struct vm_area *a, u64 extra)
 		return false;
 	}
 	area_set_bounds(m, a, o, a->start, a->end + extra);
+	a->flags &= ~AREA_TRACKED;
 	if (o)
 		spin_unlock(o->lock);
 	area_merge(m, a);
@@ -112,7 +113,7 @@ static struct vm_area *clone_area(const struct vm_area *a, struct vm_area *n, u6
 	n->end = to + len;
 	n->prot = a->prot;
 	n->max_prot = a->max_prot;
-	n->flags = a->flags & ~AREA_GROWSDOWN;
+	n->flags = a->flags & ~(AREA_GROWSDOWN | AREA_TRACKED);
 	n->index = a->index;
 	n->label = a->label;
 	n->file = a->file;

@@ -126,6 +126,20 @@ int vm_clear(struct vm_map *m, u64 addr, size_t n);
 int vm_futex_key(struct vm_map *m, u64 addr, bool write, struct vm_object **o, u64 *off);
 
 /* ---- looking ---- */
+/* Bytes of memory that is mapped, by what it is. */
+struct vm_area_usage {
+	u64 rss, pss, pss_dirty, pss_anon, pss_file, pss_shmem, shared_clean, shared_dirty,
+		private_clean, private_dirty;
+	u64 referenced, anon, locked;
+};
+#define VM_INFO_DONTFORK   1u
+#define VM_INFO_WIPEONFORK 2u
+#define VM_INFO_NORESERVE  4u
+#define VM_INFO_RANDOM	   8u
+#define VM_INFO_SEQUENTIAL 16u
+#define VM_INFO_DONTDUMP   32u
+#define VM_INFO_ONFAULT	   64u
+#define VM_INFO_SOFT_DIRTY 128u
 struct vm_area_info {
 	u64 start, end, offset; /* bytes; offset into the object */
 	u32 prot;
@@ -134,12 +148,24 @@ struct vm_area_info {
 	enum vm_object_kind kind;
 	const struct vm_object *object; /* identity only */
 	unsigned chain_depth;		/* objects in its shadow chain */
-	u64 rss, dirty,
-		object_resident; /* pages mapped here; of them dirty; resident in the top object */
-	char name[256];		 /* path or label, may be empty */
+	u32 may_prot;			/* what mprotect may give */
+	u32 advice;			/* VM_INFO_* */
+	u64 object_resident;		/* pages in the top object */
+	struct vm_area_usage use;	/* only if detail was asked for */
+	char name[256];			/* path or label, may be empty */
 };
 /* The first area that ends above addr; false past the last. Sleeps. rss etc. only if detail. */
 bool vm_area_next(struct vm_map *m, u64 addr, bool detail, struct vm_area_info *out);
+/* Entries of /proc/PID/pagemap for n pages from va on; pfn: with frame numbers. */
+void vm_pagemap(struct vm_map *m, u64 va, u64 *out, size_t n, bool pfn);
+enum vm_clear {
+	VM_CLEAR_ALL = 1, /* accessed bits; of areas without, with a file */
+	VM_CLEAR_ANON,
+	VM_CLEAR_FILE,
+	VM_CLEAR_SOFT_DIRTY,
+	VM_CLEAR_PEAK /* the peak of resident memory */
+};
+void vm_clear_refs(struct vm_map *m, enum vm_clear what);
 struct vm_map_stat {
 	u64 size, rss, rss_peak, size_peak, anon, file, shmem, data, stack, text, tables, locked;
 	u32 areas;

@@ -95,6 +95,10 @@ bool pmap_test_clear_ref(struct pmap *p, u64 va,
 			 struct frame *f); /* true: A was set (cleared, not flushed: a hint) */
 /* Moves the PTEs of [old, old+len) to new; tables at the new place may be missing: such PTEs are dropped. */
 void pmap_move(struct pmap *p, u64 old, u64 new, u64 len, struct tlb_batch *b);
+/* The PTEs of n pages from va on, a snapshot. Returns the address up to which all PTEs behind va are known to be 0 if those are. */
+u64 pmap_read(struct pmap *p, u64 va, pte_t *out, size_t n);
+void pmap_clear_soft(struct pmap *p, u64 start, u64 end, struct tlb_batch *b); /* see pagemap.c */
+void pmap_clear_accessed(struct pmap *p, u64 start, u64 end, struct tlb_batch *b);
 /* The PTE of va (0: none). A snapshot. */
 pte_t pmap_lookup(struct pmap *p, u64 va);
 bool pte_allows(pte_t pte, unsigned access);
@@ -118,6 +122,7 @@ void pmap_set_zero(struct frame *f); /* start-up */
 #define AREA_STACK	0x200u
 #define AREA_ONFAULT	0x400u /* locked, but not faulted in when it grows */
 #define AREA_DONTDUMP	0x800u
+#define AREA_TRACKED	0x1000u /* clear_refs has cleared its soft-dirty bits since it was made */
 
 /*
  * One interval of an address space.
@@ -487,6 +492,9 @@ void swap_io_put(struct swap_io *io);	 /* unused */
 void swap_io_submit(struct swap_io *io);
 u32 swap_writes(void); /* under way */
 void swap_io_init(void);
+
+/* ---- pagemap.c ---- */
+void area_usage(struct vm_area *a, struct vm_area_usage *u); /* map locked */
 
 /* ---- clock.c ---- */
 void clock_init(void);

@@ -57,7 +57,8 @@ bool window_plan(struct fault *ft, struct frame *src)
 
 	ft->planned = true;
 	ft->nextra = ft->nfilled = 0;
-	if ((a->flags & (AREA_SHARED | AREA_RANDOM)) || a->needs_copy || ft->found->sized)
+	if ((a->flags & (AREA_SHARED | AREA_RANDOM | AREA_TRACKED)) || a->needs_copy ||
+	    ft->found->sized)
 		return false;
 	/* a page of a file that was not written yet goes on showing the file */
 	if (src && ft->found->kind == OBJ_VNODE)

@@ -299,7 +299,7 @@ static int load_interp(struct elf *e, const struct elf_phdr *p, const struct loo
 	return err;
 }
 
-static int place(struct elf *e, bool randomize, bool has_interp)
+static int place(struct elf *e, unsigned randomize, bool has_interp)
 {
 	u64 hint;
 
@@ -310,7 +310,7 @@ static int place(struct elf *e, bool randomize, bool has_interp)
 	return choose_bias(e, hint);
 }
 
-int elf_load(struct vm_map *map, struct image *im, const struct lookup_ctx *ctx, bool randomize,
+int elf_load(struct vm_map *map, struct image *im, const struct lookup_ctx *ctx, unsigned randomize,
 	     struct loaded *out)
 {
 	const struct elf_phdr *interp, *stack;
@@ -336,7 +336,8 @@ int elf_load(struct vm_map *map, struct image *im, const struct lookup_ctx *ctx,
 		.exec_stack = stack && (stack->flags & PF_X),
 	};
 	brk = ALIGN_UP(e.bss_end, PAGE_SIZE);
-	vm_set_brk(map, brk + (randomize ? ALIGN_DOWN(random_u64() % BRK_RANDOM, PAGE_SIZE) : 0));
+	vm_set_brk(map,
+		   brk + (randomize > 1 ? ALIGN_DOWN(random_u64() % BRK_RANDOM, PAGE_SIZE) : 0));
 	if (interp)
 		err = load_interp(&e, interp, ctx, out);
 out:

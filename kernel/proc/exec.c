@@ -28,6 +28,8 @@ struct exec {
 	u64 vdso;		     /* (o) */
 };
 
+#define MMAP_RANDOM (1UL << 18) /* pages over which mappings are spread */
+
 u64 random_u64(void)
 {
 	u64 v;
@@ -36,13 +38,12 @@ u64 random_u64(void)
 	return v;
 }
 
-bool proc_randomize(void)
-{
-	static s8 fixed = -1; /* the command line does not change */
+unsigned proc_randomize_va = 2; /* (a) */
 
-	if (READ_ONCE(fixed) < 0)
-		WRITE_ONCE(fixed, kernel_flag("norandmaps"));
-	return !READ_ONCE(fixed);
+unsigned proc_randomize(void)
+{
+	/* ADDR_NO_RANDOMIZE */
+	return current_proc()->personality & 0x0040000 ? 0 : READ_ONCE(proc_randomize_va);
 }
 
 /* ---- files that may be run ---- */
@@ -241,7 +242,7 @@ static int compute_cred(struct exec *x)
 static int build(struct exec *x)
 {
 	struct process *p = current_proc();
-	bool randomize = proc_randomize() && !(p->personality & 0x0040000); /* ADDR_NO_RANDOMIZE */
+	unsigned randomize = proc_randomize();
 	s64 vdso;
 	int err = exec_strings_measure(&x->strings, proc_rlimit(RLIMIT_STACK));
 
@@ -251,10 +252,11 @@ static int build(struct exec *x)
 	if (!x->map)
 		return -ENOMEM;
 	proc_apply_limits(p, x->map);
+	vm_map_layout(x->map, randomize ? random_u64() % MMAP_RANDOM : 0);
 	err = elf_load(x->map, &x->image, &x->ctx, randomize, &x->loaded);
 	if (err)
 		return err;
-	vdso = vdso_map(x->map, randomize);
+	vdso = vdso_map(x->map);
 	if (vdso < 0)
 		return (int)vdso;
 	x->vdso = (u64)vdso;

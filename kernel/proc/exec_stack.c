@@ -298,7 +298,7 @@ static void put_table(struct exec_stack *st, const struct exec_strings *s,
 }
 
 static int map_stack(struct vm_map *map, const struct exec_strings *s, const struct loaded *ld,
-		     bool randomize, u64 *top)
+		     unsigned randomize, u64 *top)
 {
 	u64 need = s->bytes + (s->nlens + 64) * sizeof(u64);
 	u64 size = ALIGN_UP(need + STACK_SLACK, PAGE_SIZE);
@@ -311,7 +311,7 @@ static int map_stack(struct vm_map *map, const struct exec_strings *s, const str
 }
 
 int exec_stack_build(struct vm_map *map, struct exec_strings *s, const struct loaded *ld,
-		     const struct cred *cred, bool secure, bool randomize, u64 vdso,
+		     const struct cred *cred, bool secure, unsigned randomize, u64 vdso,
 		     struct exec_layout *out)
 {
 	struct exec_stack st = {.map = map};

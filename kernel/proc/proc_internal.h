@@ -160,7 +160,7 @@ struct loaded {
 	u16 phnum, phent; /* (o) */
 	bool exec_stack;  /* (o) */
 };
-int elf_load(struct vm_map *map, struct image *im, const struct lookup_ctx *ctx, bool randomize,
+int elf_load(struct vm_map *map, struct image *im, const struct lookup_ctx *ctx, unsigned randomize,
 	     struct loaded *out);
 
 /* The new stack, written from its top downwards (exec_stack.c). */
@@ -198,18 +198,21 @@ struct exec_layout {
 	u32 auxv_len;					/* (o) bytes */
 };
 int exec_stack_build(struct vm_map *map, struct exec_strings *s, const struct loaded *ld,
-		     const struct cred *cred, bool secure, bool randomize, u64 vdso,
+		     const struct cred *cred, bool secure, unsigned randomize, u64 vdso,
 		     struct exec_layout *out);
 
 /* ---- vDSO (vdso.c) ---- */
 void vdso_init(void);
-void vdso_update(void);				  /* after the clocks were set */
-s64 vdso_map(struct vm_map *map, bool randomize); /* address of its ELF header, or -errno */
+void vdso_update(void);		  /* after the clocks were set */
+s64 vdso_map(struct vm_map *map); /* address of its ELF header, or -errno */
 extern const u32 vdso_sigreturn_offset;
 
 /* ---- other ---- */
 u64 random_u64(void);
-bool proc_randomize(void); /* norandmaps not given */
+/* What exec puts at random addresses, as /proc/sys/kernel/randomize_va_space counts: 0 nothing, 1 stack, mappings, vDSO and
+ * position-independent programs, 2 the heap too.  norandmaps and ADDR_NO_RANDOMIZE make it 0. */
+unsigned proc_randomize(void);
+extern unsigned proc_randomize_va;
 void procfs_pid_init(void);
 void proc_tty_init(void);
 void futex_init(void);

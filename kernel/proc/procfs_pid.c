@@ -711,4 +711,5 @@ void procfs_pid_init(void)
 	};
 
 	procfs_set_hooks(&hooks);
+	procfs_vm_init();
 }

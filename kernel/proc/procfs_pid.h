@@ -29,6 +29,7 @@ int show_smaps(struct seq *out, s32 id);
 int show_smaps_rollup(struct seq *out, s32 id);
 ssize_t read_pagemap(s32 id, u64 pos, struct uio *u);
 ssize_t store_clear_refs(s32 id, const char *text, size_t n);
+void procfs_vm_init(void);
 ssize_t store_fail_nth(s32 id, const char *text, size_t n);
 ssize_t read_fail_nth(s32 id, u64 pos, struct uio *u);
 

@@ -6,6 +6,7 @@
  */
 #include "kernel/proc/procfs_pid.h"
 
+#include "kernel/boot/params.h"
 #include "kernel/mem/slab.h"
 
 /* ---- maps and smaps ---- */
@@ -289,4 +290,51 @@ ssize_t read_fail_nth(s32 id, u64 pos, struct uio *u)
 		return 0;
 	done = uio_to(u, text + pos, MIN(len - pos, u->left));
 	return done ? (ssize_t)done : -EFAULT;
+}
+
+/* ---- /proc/sys ---- */
+
+static int show_randomize(struct seq *out, void *arg __unused)
+{
+	seq_printf(out, "%u\n", proc_randomize_va);
+	return 0;
+}
+
+static ssize_t store_randomize(const char *text, size_t n, void *arg __unused)
+{
+	u64 v;
+	int err = parse_number(text, &v);
+
+	if (err || v > 2)
+		return -EINVAL;
+	WRITE_ONCE(proc_randomize_va, (unsigned)v);
+	return (ssize_t)n;
+}
+
+static int show_min_addr(struct seq *out, void *arg __unused)
+{
+	seq_printf(out, "%lu\n", vm_mmap_min_addr);
+	return 0;
+}
+
+static ssize_t store_min_addr(const char *text, size_t n, void *arg __unused)
+{
+	u64 v;
+	int err = parse_number(text, &v);
+
+	if (!capable(CAP_SYS_RAWIO))
+		return -EPERM;
+	if (err || v > USER_END)
+		return -EINVAL;
+	WRITE_ONCE(vm_mmap_min_addr, v);
+	return (ssize_t)n;
+}
+
+void procfs_vm_init(void)
+{
+	if (kernel_flag("norandmaps"))
+		proc_randomize_va = 0;
+	(void)procfs_file("sys/kernel/randomize_va_space", 0644, show_randomize, store_randomize,
+			  NULL);
+	(void)procfs_file("sys/vm/mmap_min_addr", 0644, show_min_addr, store_min_addr, NULL);
 }

@@ -83,7 +83,7 @@ void vdso_init(void)
 	vdso_update();
 }
 
-s64 vdso_map(struct vm_map *map, bool randomize)
+s64 vdso_map(struct vm_map *map)
 {
 	struct vm_mmap_args a = {
 		.len = PAGE_SIZE,
@@ -95,7 +95,6 @@ s64 vdso_map(struct vm_map *map, bool randomize)
 	};
 	s64 at = vm_find_room(map, 0, 2 * PAGE_SIZE);
 
-	(void)randomize; /* vm chooses */
 	if (at < 0)
 		return at;
 	a.addr = (u64)at;

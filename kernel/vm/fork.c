@@ -11,7 +11,8 @@
 
 static struct kmem_cache *map_cache;
 
-#define STACK_ROOM (256 * MiB) /* below USER_END kept for stacks; mmap goes below */
+#define STACK_ROOM     (256 * MiB)	  /* below USER_END kept for stacks; mmap goes below */
+#define STACK_ROOM_MAX (USER_END / 6 * 5) /* at most, for large stack limits */
 
 struct vm_map *vm_map_create(void)
 {
@@ -188,6 +189,15 @@ struct vm_map *vm_map_fork(struct vm_map *parent)
 void vm_map_activate(struct vm_map *prev, struct vm_map *next)
 {
 	pmap_activate(prev ? &prev->pmap : NULL, next ? &next->pmap : NULL);
+}
+
+void vm_map_layout(struct vm_map *m, u64 random_pages)
+{
+	u64 stack = READ_ONCE(m->limit_stack), room = STACK_ROOM;
+
+	if (stack > STACK_ROOM / 2)
+		room = MIN(stack, STACK_ROOM_MAX - STACK_ROOM) + STACK_ROOM;
+	m->mmap_base = ALIGN_DOWN(USER_END - room, PAGE_SIZE) - random_pages * PAGE_SIZE;
 }
 
 void vm_set_limits(struct vm_map *m, u64 as, u64 data, u64 stack)

@@ -105,6 +105,8 @@ int vm_mlock(struct vm_map *m, u64 addr, u64 len, bool lock, bool onfault);
 int vm_mlock_all(struct vm_map *m, bool current_areas, bool future, bool onfault);
 u64 vm_brk(struct vm_map *m, u64 brk); /* Linux's brk: returns the (possibly unchanged) break */
 void vm_set_brk(struct vm_map *m, u64 start); /* exec: where the heap starts */
+/* exec: mappings go below the room that the stack limit asks for, and random pages further down. */
+void vm_map_layout(struct vm_map *m, u64 random_pages);
 /* Resource limits that mapping calls obey, in bytes (~0 = none); set by kernel/proc when they change. */
 void vm_set_limits(struct vm_map *m, u64 as, u64 data, u64 stack);
 /* Grows-down stack area for exec: [top - size, top) with room to grow to the stack limit. */

@@ -53,6 +53,7 @@
 #define SYS_fsync	      82
 #define SYS_fdatasync	      83
 #define SYS_utimensat	      88
+#define SYS_personality	      92
 #define SYS_exit	      93
 #define SYS_exit_group	      94
 #define SYS_set_tid_address   96

@@ -29,7 +29,7 @@ static bool is_frame(pte_t pte)
 static NO_TS bool has_own_page(struct vm_object *o, u64 index)
 {
 	for (; o && object_is_anon(o); o = o->backing) {
-		if (page_lookup(o, index))
+		if (page_word(o, index))
 			return true;
 		index += o->backing_index;
 	}

@@ -20,6 +20,68 @@
 #define PM_FILE	      (1UL << 61)
 #define PM_PRESENT    (1UL << 63)
 
+/* ---- PTEs of a range ---- */
+
+/* The PTEs of n pages from va on, a snapshot. Returns the address up to which all PTEs behind va are known to be 0 if those are. */
+static u64 read_ptes(struct pmap *p, u64 va, pte_t *out, size_t n)
+{
+	u64 end = va + n * PAGE_SIZE, empty = 0;
+
+	spin_lock(&p->lock);
+	while (va < end) {
+		u64 next = MIN(ALIGN_DOWN(va, PT_SPAN(1)) + PT_SPAN(1), end);
+		pte_t *pte = pmap_leaf(p, va);
+		size_t k = (next - va) >> PAGE_SHIFT;
+
+		if (pte) {
+			memcpy(out, pte, k * sizeof(*out));
+			empty = 0;
+		} else {
+			u64 span = p->root[PT_INDEX(va, 2)] & PTE_V ? PT_SPAN(1) : PT_SPAN(2);
+
+			memset(out, 0, k * sizeof(*out));
+			empty = ALIGN_DOWN(va, span) + span;
+		}
+		out += k;
+		va = next;
+	}
+	spin_unlock(&p->lock);
+	return empty;
+}
+
+static void note(struct tlb_batch *b, u64 va)
+{
+	b->start = MIN(b->start, va);
+	b->end = MAX(b->end, va + PAGE_SIZE);
+	b->pages++;
+}
+
+/* Sets and clears bits of the PTEs of frames in [start, end). */
+static void mark(struct pmap *p, u64 start, u64 end, pte_t set, pte_t clear, struct tlb_batch *b)
+{
+	for (u64 va = start; va < end;) {
+		u64 next = MIN(ALIGN_DOWN(va, PT_SPAN(1)) + PT_SPAN(1), end);
+		pte_t *pte;
+
+		spin_lock(&p->lock);
+		pte = pmap_leaf(p, va);
+		for (; pte && va < next; va += PAGE_SIZE, pte++) {
+			if ((*pte & (PTE_V | PTE_SOFT0)) != PTE_V)
+				continue;
+			if ((*pte & PTE_A) && (clear & PTE_A))
+				page_clear(pa_frame(PTE_PA(*pte)), FR_REF);
+			if (*pte & clear)
+				note(b, va);
+			__atomic_fetch_and(pte, ~clear, __ATOMIC_RELAXED);
+			__atomic_fetch_or(pte, set, __ATOMIC_RELAXED);
+		}
+		if (!pte && !(p->root[PT_INDEX(va, 2)] & PTE_V))
+			next = MIN(ALIGN_DOWN(va, PT_SPAN(2)) + PT_SPAN(2), end);
+		spin_unlock(&p->lock);
+		va = next;
+	}
+}
+
 static bool is_frame(pte_t pte)
 {
 	return (pte & (PTE_V | PTE_SOFT0)) == PTE_V;
@@ -80,7 +142,7 @@ static NO_TS void area_entries(struct vm_area *a, u64 va, u64 *out, size_t n, bo
 	struct vm_object *o = area_lock_object(a);
 	pte_t ptes[CHUNK];
 
-	pmap_read(&a->map->pmap, va, ptes, n);
+	read_ptes(&a->map->pmap, va, ptes, n);
 	for (size_t i = 0; i < n; i++)
 		out[i] = entry(a, o, ptes[i], va + i * PAGE_SIZE, pfn);
 	if (o)
@@ -129,9 +191,9 @@ void vm_clear_refs(struct vm_map *m, enum vm_clear what)
 
 		if (what == VM_CLEAR_SOFT_DIRTY) {
 			a->flags |= AREA_TRACKED;
-			pmap_clear_soft(&m->pmap, a->start, a->end, &b);
+			mark(&m->pmap, a->start, a->end, PTE_SOFT1, PTE_W | PTE_D, &b);
 		} else if (chosen(a, what)) {
-			pmap_clear_accessed(&m->pmap, a->start, a->end, &b);
+			mark(&m->pmap, a->start, a->end, 0, PTE_A, &b);
 		}
 	}
 	tlb_finish(&b);
@@ -175,7 +237,7 @@ NO_TS void area_usage(struct vm_area *a, struct vm_area_usage *u)
 	for (u64 va = a->start; va < a->end;) {
 		size_t n = MIN((a->end - va) >> PAGE_SHIFT, (u64)CHUNK);
 		struct vm_object *o = area_lock_object(a);
-		u64 next = pmap_read(&a->map->pmap, va, ptes, n);
+		u64 next = read_ptes(&a->map->pmap, va, ptes, n);
 
 		for (size_t i = 0; i < n; i++)
 			if (is_frame(ptes[i]))

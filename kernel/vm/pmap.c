@@ -506,7 +506,8 @@ void pmap_grant(struct pmap *p, u64 va, struct frame *f, u32 prot)
 		count_map(p, f, 1);
 		__atomic_store_n(pte, new, __ATOMIC_RELAXED);
 	} else if (pte && is_managed(*pte) && PTE_PA(*pte) == PTE_PA(new)) {
-		__atomic_store_n(pte, *pte | new, __ATOMIC_RELAXED);
+		__atomic_store_n(pte, (*pte | new) & ~(new &PTE_W ? PTE_SOFT1 : 0),
+				 __ATOMIC_RELAXED);
 		sfence_vma_page(va);
 	}
 	spin_unlock(&p->lock);
@@ -769,68 +770,9 @@ void pmap_protect(struct pmap *p, u64 start, u64 end, u32 prot, struct tlb_batch
 	}
 }
 
-/* ---- reading and marking, for pagemap.c ---- */
-
-u64 pmap_read(struct pmap *p, u64 va, pte_t *out, size_t n)
+pte_t *pmap_leaf(struct pmap *p, u64 va)
 {
-	u64 end = va + n * PAGE_SIZE, empty = 0;
-
-	spin_lock(&p->lock);
-	while (va < end) {
-		u64 next = MIN(ALIGN_DOWN(va, PT_SPAN(1)) + PT_SPAN(1), end);
-		pte_t *pte = walk(p, va);
-		size_t k = (next - va) >> PAGE_SHIFT;
-
-		if (pte) {
-			memcpy(out, pte, k * sizeof(*out));
-			empty = 0;
-		} else {
-			u64 span = p->root[PT_INDEX(va, 2)] & PTE_V ? PT_SPAN(1) : PT_SPAN(2);
-
-			memset(out, 0, k * sizeof(*out));
-			empty = ALIGN_DOWN(va, span) + span;
-		}
-		out += k;
-		va = next;
-	}
-	spin_unlock(&p->lock);
-	return empty;
-}
-
-/* Sets and clears bits of the PTEs of frames in [start, end). */
-static void mark(struct pmap *p, u64 start, u64 end, pte_t set, pte_t clear, struct tlb_batch *b)
-{
-	for (u64 va = start; va < end;) {
-		u64 next = MIN(ALIGN_DOWN(va, PT_SPAN(1)) + PT_SPAN(1), end);
-		pte_t *pte;
-
-		spin_lock(&p->lock);
-		pte = walk(p, va);
-		for (; pte && va < next; va += PAGE_SIZE, pte++) {
-			if ((*pte & (PTE_V | PTE_SOFT0)) != PTE_V)
-				continue;
-			if ((*pte & PTE_A) && (clear & PTE_A))
-				page_clear(pa_frame(PTE_PA(*pte)), FR_REF);
-			if (*pte & clear)
-				tlb_note(b, va);
-			__atomic_fetch_and(pte, ~clear, __ATOMIC_RELAXED);
-			__atomic_fetch_or(pte, set, __ATOMIC_RELAXED);
-		}
-		if (!pte && !(p->root[PT_INDEX(va, 2)] & PTE_V))
-			next = MIN(ALIGN_DOWN(va, PT_SPAN(2)) + PT_SPAN(2), end);
-		spin_unlock(&p->lock);
-		va = next;
-	}
-}
-
-void pmap_clear_soft(struct pmap *p, u64 start, u64 end, struct tlb_batch *b)
-{
-	mark(p, start, end, PTE_SOFT1, PTE_W | PTE_D, b);
-}
-
-void pmap_clear_accessed(struct pmap *p, u64 start, u64 end, struct tlb_batch *b)
-{
-	mark(p, start, end, 0, PTE_A, b);
+	return walk(p, va);
 }
 
 /* ---- one frame, for rmap.c ---- */

@@ -95,10 +95,8 @@ bool pmap_test_clear_ref(struct pmap *p, u64 va,
 			 struct frame *f); /* true: A was set (cleared, not flushed: a hint) */
 /* Moves the PTEs of [old, old+len) to new; tables at the new place may be missing: such PTEs are dropped. */
 void pmap_move(struct pmap *p, u64 old, u64 new, u64 len, struct tlb_batch *b);
-/* The PTEs of n pages from va on, a snapshot. Returns the address up to which all PTEs behind va are known to be 0 if those are. */
-u64 pmap_read(struct pmap *p, u64 va, pte_t *out, size_t n);
-void pmap_clear_soft(struct pmap *p, u64 start, u64 end, struct tlb_batch *b); /* see pagemap.c */
-void pmap_clear_accessed(struct pmap *p, u64 start, u64 end, struct tlb_batch *b);
+/* The leaf PTE of va, or NULL where a table is missing; p->lock held. */
+pte_t *pmap_leaf(struct pmap *p, u64 va);
 /* The PTE of va (0: none). A snapshot. */
 pte_t pmap_lookup(struct pmap *p, u64 va);
 bool pte_allows(pte_t pte, unsigned access);

@@ -44,7 +44,7 @@ static void audit_frame(struct vm_area *a, struct vm_object *o, u64 va, pte_t pt
 		frame_pa(f), (void *)f->object, f->flags, (void *)o, a->needs_copy);
 }
 
-static void audit_area(struct vm_map *m, struct vm_area *a, u64 turn)
+static NO_TS void audit_area(struct vm_map *m, struct vm_area *a, u64 turn)
 {
 	u64 pages = area_pages(a), first = pages > PAGES ? turn * PAGES % pages : 0;
 	struct vm_object *o = area_lock_object(a);

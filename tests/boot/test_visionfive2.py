@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The card image on the emulated VisionFive 2: boot chain, shapes of the machine, a busy card and a faulty one.
+
+Runs where the emulator is built (make board-qemu); building it takes minutes and half a gigabyte, which no test does by
+itself.  Time is virtual (-icount): results do not depend on how busy the host is.
+"""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import BUILD, LOGS, TREE
+
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+EMULATOR = pathlib.Path(os.environ.get("QEMU_VISIONFIVE2") or
+                        CACHE / "gnomon/qemu-visionfive2/source/build/qemu-system-riscv64")
+
+pytestmark = pytest.mark.skipif(not os.access(EMULATOR, os.X_OK),
+                                reason="no emulator of the board: make board-qemu builds it")
+LIMIT = 600  # seconds of the host: a hang
+
+
+@pytest.fixture(scope="session")
+def card(tmp_path_factory):
+    """The image, made once for the session from what is built."""
+    image = tmp_path_factory.mktemp("card") / "card.img"
+    subprocess.run(["scripts/mkimage.sh", "boards/visionfive2", "build/root", "build/gnomon.bin", image],
+                   cwd=TREE, check=True)
+    return image
+
+
+@pytest.fixture
+def board(card, tmp_path, request):
+    """run(commands, mem, hart, *arguments) -> output, exit status; errors of the guest against the hardware fail the test."""
+    disk, errors = tmp_path / "card.img", tmp_path / "guest-errors"
+    subprocess.run(["cp", "--sparse=always", card, disk], check=True)
+    LOGS.mkdir(parents=True, exist_ok=True)
+    log = LOGS / (re.sub(r"\W+", "_", request.node.nodeid.split("/")[-1]) + ".log")
+
+    def run(commands, mem="4G", hart="", arguments=""):
+        env = {**os.environ, "BOARD": "visionfive2", "QEMU": str(EMULATOR), "DISK": str(disk), "MEM": mem,
+               "BOOT_HART": hart, "AUTORUN": commands, "APPEND": "", "BOOT": "",
+               "QEMU_ARGS": f"-d guest_errors -D {errors} {arguments}"}
+        done = subprocess.run(["/usr/bin/python3", "scripts/run.py"], cwd=TREE, env=env, timeout=LIMIT, check=False,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        text = done.stdout.decode("utf-8", "replace").replace("\r", "")
+        with open(log, "a", encoding="utf-8") as file:
+            file.write(text)
+        assert "PANIC:" not in text
+        assert errors.read_text() == ""
+        return text, done.returncode
+
+    run.disk = disk
+    return run
+
+
+def fsck(disk, tmp_path):
+    """e2fsck of the card's root file system, which starts at 8 MiB."""
+    part = tmp_path / "root.ext2"
+    subprocess.run(["dd", f"if={disk}", f"of={part}", "bs=1M", "skip=8", "count=256", "conv=sparse", "status=none"],
+                   check=True)
+    done = subprocess.run(["e2fsck", "-fn", part], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    assert done.returncode == 0, done.stdout.decode()
+    part.unlink()
+
+
+@pytest.mark.parametrize("mem,hart", [("2G", "1"), ("4G", "2"), ("8G", "3"), ("4G", "4")])
+def test_boots(board, mem, hart):
+    """OpenSBI and U-Boot as Debian ships them start the image on any hart; all four harts and all of the memory are there."""
+    text, status = board("grep -c ^processor /proc/cpuinfo; free -m | head -2; cat /proc/swaps", mem, hart)
+    assert status == 0
+    assert "U-Boot 20" in text
+    assert f"boot hart {hart} " in text
+    assert "\n4\n" in text
+    total = int(re.search(r"Mem:\s+(\d+)", text).group(1))
+    assert total > int(mem[0]) * 1024 * 0.95
+    assert re.search(r"partition\s+262140", text)
+
+
+def test_same_image(card, tmp_path):
+    """The kernel on the card is byte for byte the one that QEMU virt boots."""
+    part, kernel = tmp_path / "root.ext2", tmp_path / "kernel"
+    subprocess.run(["dd", f"if={card}", f"of={part}", "bs=1M", "skip=8", "count=256", "conv=sparse", "status=none"],
+                   check=True)
+    subprocess.run(["debugfs", "-R", f"dump /boot/gnomon.bin {kernel}", part], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert kernel.read_bytes() == (BUILD / "gnomon.bin").read_bytes()
+
+
+@pytest.mark.skipif(not shutil.which("e2fsck"), reason="no e2fsck")
+@pytest.mark.parametrize("faults", ["", "-global dw-mmc.crc-every=700", "-global dw-mmc.timeout-every=97"],
+                         ids=["sound", "checksums", "time-outs"])
+def test_files(board, tmp_path, faults):
+    """Files written, read back and compared, with a sound card and with one whose transfers fail now and then."""
+    text, status = board("dd if=/dev/urandom of=/a bs=64k count=64; cp /a /b; sync; echo 3 >/proc/sys/vm/drop_caches; "
+                         "cmp /a /b && md5sum /a /b; rm /b; sync", arguments=faults)
+    assert status == 0, text[-2000:]
+    sums = re.findall(r"^([0-9a-f]{32})  /[ab]$", text, re.M)
+    assert len(sums) == 2 and sums[0] == sums[1]
+    fsck(board.disk, tmp_path)

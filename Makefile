@@ -174,6 +174,15 @@ soak:
 	@$(MAKE) --no-print-directory BUILD=ubsan kernel image
 	@exec $(PYTHON) scripts/soak.py $(SEED) $(TIME) $(SMP) $(MEM)
 
+# misses of the clock's policy, on the host: TRACE is a file or a generator, see tests/clocksim
+CLOCKSIM_SRC := $(wildcard tests/clocksim/*.c) kernel/vm/clock_policy.c
+.PHONY: clocksim
+clocksim: build/clocksim
+	@build/clocksim $(CLOCKSIM_FLAGS) $(TRACE)
+build/clocksim: $(CLOCKSIM_SRC) $(wildcard tests/clocksim/*.h) kernel/vm/clock_policy.h
+	@mkdir -p $(@D)
+	@gcc -std=gnu17 -O2 -g -Wall -Wextra -I. -Itests/host/include -Itests/host -DHOST_TEST=1 -o $@ $(CLOCKSIM_SRC) -lm
+
 CHECKS := check-format check-cppcheck check-locks check-includes check-lock-letters check-lock-order check-size
 .PHONY: $(CHECKS) format docs
 check: $(CHECKS)

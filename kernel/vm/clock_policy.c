@@ -8,6 +8,10 @@
  * a test that ends unused makes cold_target shrink.  Tests need not be followed one by one: those that end are the insertions
  * between two positions of `ended`, and who is promoted gives back what its own end will take.
  *
+ * How much cold_target grows by a page that is used while it is cold depends on how many are (`hits`): few under loops and scans, where hot pages must
+ * not be given up for single hits; many where what is new is what is used.  The hot set is stale when such hits come while most hot pages
+ * prove to be unused (`idle`): another phase has begun, and pages go from hot directly until a used one is met again.
+ *
  * Invariants: each number is on exactly one queue; numbers are only taken from heads.
  *
  * Locks: none; one thread sweeps.
@@ -16,7 +20,26 @@
 
 #define NONE   UINT32_MAX
 #define MEMORY 4u /* tests last for this many times the pages of memory */
-#define STEP   4u /* what a refault within its test adds to cold_target */
+#define STEP   1u /* what a refault within its test adds to cold_target */
+
+/* Shares are moving averages of the last 32 looks or so. */
+#define SHARE_ALL  1024u
+#define SHARE_LOG  5
+#define STALE_IDLE (SHARE_ALL * 3 / 4)
+#define STALE_HITS (SHARE_ALL / 8)
+#define HITS_STEP  32u /* share of hits for one page more of cold_target */
+
+static void share_update(u32 *share, bool yes)
+{
+	*share -= *share >> SHARE_LOG;
+	if (yes)
+		*share += SHARE_ALL >> SHARE_LOG;
+}
+
+static bool hot_is_stale(const struct clock_policy *p)
+{
+	return p->idle > STALE_IDLE && p->hits > STALE_HITS;
+}
 
 static void push(struct clock_policy *p, struct clock_queue *q, u32 id)
 {
@@ -129,7 +152,7 @@ static void to_hot(struct clock_policy *p, u32 id)
 static void promote(struct clock_policy *p, u32 id, u32 step)
 {
 	p->promotions++;
-	target_up(p, step + 1);
+	target_up(p, step);
 	to_hot(p, id);
 }
 
@@ -177,12 +200,13 @@ static bool common(struct clock_policy *p, u32 id, enum clock_seen seen, u32 tim
 	}
 }
 
-/* The oldest hot page: used again, it stays; else it is on trial once more, without a test. */
+/* The oldest hot page: used again, it stays; else it is on trial once more, without a test, or goes if the hot set is stale. */
 static enum clock_seen hot_step(struct clock_policy *p)
 {
-	u32 id = pop(p, &p->hot), time = 0;
-	enum clock_seen seen = p->ops->look(id, false, &time);
+	u32 id = pop(p, &p->hot), time = p->ops->page(id)->time;
+	enum clock_seen seen = p->ops->look(id, hot_is_stale(p), &time);
 
+	share_update(&p->idle, seen == CLOCK_IDLE || seen == CLOCK_TAKEN || seen == CLOCK_WASH);
 	if (common(p, id, seen, time))
 		return seen;
 	if (seen == CLOCK_IDLE) {
@@ -203,10 +227,11 @@ static enum clock_seen cold_step(struct clock_policy *p)
 	u32 time = c.time;
 	enum clock_seen seen = p->ops->look(id, true, &time);
 
+	share_update(&p->hits, seen == CLOCK_USED);
 	if (common(p, id, seen, time))
 		return seen;
 	if (seen == CLOCK_USED && c.test && age(p, c.time) <= test_limit(p)) {
-		promote(p, id, 0);
+		promote(p, id, 1 + p->hits / HITS_STEP);
 	} else if (seen == CLOCK_USED) {
 		p->second_chances++;
 		to_cold(p, id, true);
@@ -250,8 +275,8 @@ enum clock_seen clock_policy_step(struct clock_policy *p)
 	p->scanned++;
 	if (p->cold_target < cold_min(p))
 		p->cold_target = cold_min(p);
-	if (p->hot.n &&
-	    (!p->cold.n || p->hot.n > all - (p->cold_target < all ? p->cold_target : all)))
+	if (p->hot.n && (!p->cold.n || hot_is_stale(p) ||
+			 p->hot.n > all - (p->cold_target < all ? p->cold_target : all)))
 		return hot_step(p);
 	return p->cold.n ? cold_step(p) : CLOCK_WRITE;
 }

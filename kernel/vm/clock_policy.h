@@ -54,6 +54,7 @@ struct clock_policy {
 	u32 time;		   /* insertions into cold */
 	u32 ended;		   /* tests begun up to this time have ended */
 	u32 cold_target;	   /* pages that cold should have */
+	u32 hits, idle;		   /* shares: cold pages that were used, hot pages that were not */
 	u64 scanned, second_chances, promotions, demotions, refaults, refaults_active;
 };
 

@@ -101,7 +101,9 @@ void window_fill(struct fault *ft)
 NO_TS void window_insert(struct fault *ft)
 {
 	struct frame *const *src = ft->extra_src;
-	unsigned n = room(ft, 1, src[0] ? ft->found : NULL, ft->nfilled), k = 0;
+	/* a collapse since window_plan may have renumbered the pages */
+	unsigned left = RADIX_SLOTS - 1 - (unsigned)(ft->index % RADIX_SLOTS), k = 0;
+	unsigned n = room(ft, 1, src[0] ? ft->found : NULL, MIN(ft->nfilled, left));
 
 	while (src[0] && k < n && source_at(ft, k + 1) == src[k])
 		k++;

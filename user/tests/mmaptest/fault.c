@@ -23,6 +23,23 @@ TEST(segv_details)
 	CHECK_EQ(probe_read(p + 2 * PAGE).sig, 0);
 }
 
+/*
+ * Memory written in order from anywhere in it. Pages made ahead were once put where the object's tree had no node for them yet, when the fault
+ * was for the last page of one.
+ */
+TEST(written_in_order)
+{
+	for (size_t from = 0; from < 66; from++) {
+		char *p = map_anon(140, RW, MAP_PRIVATE);
+
+		for (size_t i = from; i < from + 40; i++)
+			p[i * PAGE + i] = (char)(i + 1);
+		for (size_t i = 0; i < 140; i++)
+			CHECK_EQ(p[i * PAGE + i], i >= from && i < from + 40 ? (char)(i + 1) : 0);
+		CHECK_EQ(munmap(p, 140 * PAGE), 0);
+	}
+}
+
 /* An address of the kernel's half is like one without a mapping. */
 TEST(segv_kernel_address)
 {

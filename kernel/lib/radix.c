@@ -248,6 +248,11 @@ unsigned radix_room(const struct radix_tree *t, u64 index, unsigned max)
 	return n;
 }
 
+unsigned radix_leaf_left(const struct radix_tree *t, u64 index)
+{
+	return t->height && leaf_of(t, index) ? RADIX_SLOTS - (unsigned)(index & SLOT_MASK) : 0;
+}
+
 void radix_insert_run(struct radix_tree *t, u64 index, const uintptr_t *words, unsigned n)
 {
 	struct radix_node *leaf = leaf_of(t, index);

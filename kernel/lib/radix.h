@@ -62,6 +62,8 @@ size_t radix_gather(const struct radix_tree *t, u64 start, u64 last, uintptr_t *
 unsigned radix_run_before(const struct radix_tree *t, u64 index, unsigned max);
 /* How many slots from index on are empty, as far as one node tells; at most max. */
 unsigned radix_room(const struct radix_tree *t, u64 index, unsigned max);
+/* How many slots the node of index has from there on; 0: there is no such node yet. */
+unsigned radix_leaf_left(const struct radix_tree *t, u64 index);
 /* Stores words[0..n) from index on: radix_room said so, and some slot of that node is in use. */
 void radix_insert_run(struct radix_tree *t, u64 index, const uintptr_t *words, unsigned n);
 void radix_tag_set(struct radix_tree *t, u64 index, unsigned tag);

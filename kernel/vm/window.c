@@ -109,6 +109,7 @@ NO_TS void window_insert(struct fault *ft)
 		k++;
 	if (src[0])
 		n = k;
+	n = MIN(n, radix_leaf_left(&ft->top->pages, ft->index + 1));
 	if (!n)
 		return;
 	page_insert_run_locked(ft->top, ft->extra, ft->index + 1, n);

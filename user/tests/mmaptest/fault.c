@@ -64,6 +64,19 @@ TEST(write_only_reads)
 	CHECK_EQ(p[3 * PAGE], 1);
 }
 
+/* Pages ahead of the fault stopped the kernel when they belonged into a node of the object's tree that was not there yet. */
+TEST(run_across_tree_nodes)
+{
+	for (size_t at = 56; at < 72; at++) {
+		volatile char *p = map_anon(140, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+
+		p[(at + 2) * PAGE] = p[(at + 1) * PAGE] = p[at * PAGE] = 1;
+		p[(at + 3) * PAGE] = 2;
+		CHECK_EQ(p[(at + 4) * PAGE], 0);
+		CHECK_EQ(munmap((void *)p, 140 * PAGE), 0);
+	}
+}
+
 /* A hole of a memfd read through a private mapping became a page of the memfd, writable: the store went to the file. */
 TEST(private_hole_of_memfd)
 {

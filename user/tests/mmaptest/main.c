@@ -2,7 +2,7 @@
 /*
  * mmaptest - tests of mmap and its kin; prints TAP.
  *
- * usage: mmaptest [-d DIR] [NAME]...	(no name: all of them)
+ * usage: mmaptest [-d DIR] [-t SECONDS] [NAME]...	(no name: all of them; a test that takes longer hangs)
  *	  mmaptest -l			names the tests
  *
  * Each test is a process, leader of a process group, in a directory of its own below DIR (.).
@@ -14,7 +14,7 @@
 
 #include "user/tests/mmaptest/run.h"
 
-#define TIME_LIMIT 60 /* seconds */
+static int time_limit = 60; /* seconds */
 
 static struct test *tests, **tests_end = &tests;
 static volatile pid_t running; /* the group to end at the alarm */
@@ -103,7 +103,7 @@ static bool judge(int number, struct test *t, int status, char *text)
 	printf("not ok %d - %s\n", number, t->name);
 	print_reasons(text);
 	if (timed_out)
-		printf("# hangs: ended after %d s\n", TIME_LIMIT);
+		printf("# hangs: ended after %d s\n", time_limit);
 	else if (WIFSIGNALED(status))
 		printf("# ended by signal %d\n", WTERMSIG(status));
 	return false;
@@ -126,7 +126,7 @@ static bool run_test(int number, struct test *t)
 	}
 	setpgid(running, running);
 	close(fds[1]);
-	alarm(TIME_LIMIT);
+	alarm((unsigned int)time_limit);
 	read_report(fds[0], text, sizeof(text));
 	while (running > 0 && waitpid(running, &status, 0) < 0 && errno == EINTR)
 		;
@@ -212,15 +212,17 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], EXEC_WORD) == 0)
 		return EXEC_STATUS;
-	while ((opt = getopt(argc, argv, "d:l")) != -1) {
-		if (opt == 'd') {
+	while ((opt = getopt(argc, argv, "d:lt:")) != -1) {
+		if (opt == 't')
+			time_limit = atoi(optarg);
+		else if (opt == 'd') {
 			dir = optarg;
 		} else if (opt == 'l') {
 			for (struct test *t = tests; t; t = t->next)
 				puts(t->name);
 			return 0;
 		} else {
-			fprintf(stderr, "usage: mmaptest [-l] [-d DIR] [NAME]...\n");
+			fprintf(stderr, "usage: mmaptest [-l] [-d DIR] [-t SECONDS] [NAME]...\n");
 			return 2;
 		}
 	}

@@ -91,7 +91,11 @@ void page_zero(void *page)
 		ZERO8(p + 8);
 		ZERO8(p + 16);
 		ZERO8(p + 24);
-		p += 32;
+		ZERO8(p + 32);
+		ZERO8(p + 40);
+		ZERO8(p + 48);
+		ZERO8(p + 56);
+		p += 64;
 	} while (p != end);
 }
 
@@ -117,8 +121,10 @@ void page_copy(void *dst, const void *src)
 	do {
 		copy8(d, s);
 		copy8(d + 8, s + 8);
-		d += 16;
-		s += 16;
+		copy8(d + 16, s + 16);
+		copy8(d + 24, s + 24);
+		d += 32;
+		s += 32;
 	} while (d != end);
 }
 

@@ -583,7 +583,8 @@ sigset_t signal_set_blocked(sigset_t set)
 	flags = spin_lock_irq(&p->sig_lock);
 	fresh = set & ~old;
 	t->blocked = set;
-	signal_recalc(t);
+	if ((t->pending.set | p->pending.set) || (READ_ONCE(t->thread->flags) & TIF_SIGNAL))
+		signal_recalc(t);
 	if (p->ntasks > 1 && (p->pending.set & fresh))
 		signal_retarget(p);
 	spin_unlock_irq(&p->sig_lock, flags);

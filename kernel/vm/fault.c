@@ -614,17 +614,19 @@ static COLD NO_TS int fault_in(struct vm_map *m, u64 va, unsigned access, struct
 	return ft.err;
 }
 
-/* A read where nobody has written yet needs nothing but the zero page; the lock keeps the area without an object meanwhile. */
-static bool read_untouched(struct vm_map *m, u64 va, const struct vm_area *a)
+/* What quick.c can do. The map is locked for reading and a found in it. */
+static inline bool quick(struct vm_map *m, u64 va, unsigned access, struct vm_area *a)
 {
-	u64 pages = (a->end - va) >> PAGE_SHIFT;
-	unsigned n = a->flags & AREA_RANDOM ? 1 : MIN(pages, (u64)WINDOW);
-	bool done;
-
-	spin_lock(&m->attach_lock);
-	done = !a->objlock && pmap_enter_zero(&m->pmap, va, n, a->prot) == 0;
-	spin_unlock(&m->attach_lock);
-	return done;
+	if (!a || va < a->start)
+		return false;
+	if (access == VM_ACCESS_READ)
+		return !READ_ONCE(a->objlock) && (a->prot & (PROT_READ | PROT_WRITE)) &&
+		       quick_read(m, va, a);
+	if (access != VM_ACCESS_WRITE || !(a->prot & PROT_WRITE) || (a->flags & AREA_SHARED))
+		return false;
+	if (a->file)
+		return quick_file_copy(m, va, a);
+	return !READ_ONCE(a->objlock) && quick_first_write(m, va, a);
 }
 
 NO_TS int vm_fault(struct vm_map *m, u64 addr, unsigned access, int *sig, int *code)
@@ -640,10 +642,8 @@ NO_TS int vm_fault(struct vm_map *m, u64 addr, unsigned access, int *sig, int *c
 	}
 	rw_lock_read(&m->lock);
 	a = area_find(m, va);
-	if (access == VM_ACCESS_READ && a && va >= a->start && !READ_ONCE(a->objlock) &&
-	    (a->prot & (PROT_READ | PROT_WRITE)) && read_untouched(m, va, a)) {
+	if (quick(m, va, access, a)) {
 		rw_unlock_read(&m->lock);
-		vm_count(VMEV_zero_page_reads, 1);
 		return 0;
 	}
 	return fault_in(m, va, access, a, sig, code);

@@ -52,4 +52,12 @@ void window_map_resident(struct fault *ft, bool writable);
 /* How many pages from the fault's on nobody has in the area (at least the first). Locked as in window_plan, if there is an object. */
 unsigned window_zero(struct fault *ft);
 
+/* ---- quick.c: true: the fault is done; false: it is not. The map is locked for reading, a has va and allows the access ---- */
+/* A read; a had no object. */
+bool quick_read(struct vm_map *m, u64 va, const struct vm_area *a);
+/* A write; a is private, without a file, and had no object. May sleep. */
+bool quick_first_write(struct vm_map *m, u64 va, struct vm_area *a);
+/* A write; a is private and of a file. May sleep. */
+bool quick_file_copy(struct vm_map *m, u64 va, struct vm_area *a);
+
 #endif

@@ -21,20 +21,30 @@ void object_init(void)
 	ASSERT(object_cache && family_cache);
 }
 
-static void object_setup(struct vm_object *o, enum vm_object_kind kind,
-			 const struct vm_pager_ops *ops, u64 size)
+/* Every field, one by one: first writes to memory wait for this, and clearing the whole first would take as long again. */
+static inline void object_setup(struct vm_object *o, enum vm_object_kind kind,
+				const struct vm_pager_ops *ops, u64 size)
 {
-	memset(o, 0, sizeof(*o));
 	spin_init(&o->own_lock, LOCK_OBJECT, "vm_object");
 	o->lock = &o->own_lock;
 	o->kind = kind;
+	o->sized = o->dead = false;
+	o->refs = 0;
 	o->ops = ops;
+	o->family = NULL;
 	o->size = size;
 	radix_init(&o->pages);
+	o->resident = o->swapped = 0;
+	list_init(&o->owner_link);
 	o->areas = rmap_tree_init;
+	o->nareas = 0;
+	o->backing = NULL;
+	o->backing_index = 0;
 	list_init(&o->shadows);
 	list_init(&o->shadow_link);
-	list_init(&o->owner_link);
+	o->nshadows = o->writeback = o->stored = 0;
+	o->wb_error = 0;
+	o->ndirty = 0;
 }
 
 void vm_object_init_vnode(struct vm_object *o, const struct vm_pager_ops *ops, u64 size)

@@ -483,9 +483,11 @@ int pmap_enter(struct pmap *p, u64 va, struct frame *f, u32 prot, bool dirty, st
 			spin_unlock(&p->lock);
 			return ret;
 		}
-		clear_pte(p, pte, va, b);
+		tlb_note(b, va);
+		take_pte(p, pte); /* the entry stays in use */
+	} else {
+		entry_made(table_of(pte), pte);
 	}
-	entry_made(table_of(pte), pte);
 	__atomic_fetch_add(&f->mapcount, 1, __ATOMIC_RELAXED);
 	count_map(p, f, 1);
 	chaos_point();

@@ -105,6 +105,43 @@ TEST(truncate_under_private)
 	CHECK(all_bytes(p + PAGE, 0, 3 * PAGE));
 }
 
+/* One process writes to pages of its own while another cuts them off: none is made too late to be taken away. */
+TEST(truncate_beside_private_writes)
+{
+	int fd = make_file("f", 16 * PAGE);
+	volatile int *round = (volatile int *)map_anon(1, RW, MAP_SHARED);
+	pid_t pid = spawn();
+
+	if (pid == 0) {
+		for (int i = 1; i <= 200; i++) {
+			while (__atomic_load_n(&round[0], __ATOMIC_ACQUIRE) != i)
+				sched_yield();
+			for (int k = 0; k < i % 32; k++)
+				__asm__ volatile("nop");
+			CHECK_EQ(ftruncate(fd, PAGE), 0);
+			__atomic_store_n(&round[1], i, __ATOMIC_RELEASE);
+		}
+		_exit(0);
+	}
+	for (int i = 1; i <= 200; i++) {
+		char *p = map_file(fd, 16, RW, MAP_PRIVATE, 0);
+
+		p[0] = 1; /* the pages that follow go into the same object */
+		__atomic_store_n(&round[0], i, __ATOMIC_RELEASE);
+		for (int k = 1; k < 16; k++)
+			(void)probe_write(p + k * PAGE, 'w');
+		while (__atomic_load_n(&round[1], __ATOMIC_ACQUIRE) != i)
+			sched_yield();
+		CHECK_EQ(p[0], 1);
+		for (int k = 1; k < 16; k++)
+			CHECK_READ_FAULT(p + k * PAGE, SIGBUS, BUS_ADRERR);
+		CHECK_EQ(ftruncate(fd, 16 * PAGE), 0);
+		CHECK(all_bytes(p + PAGE, 0, 15 * PAGE));
+		CHECK_EQ(munmap(p, 16 * PAGE), 0);
+	}
+	join(pid);
+}
+
 /* The same seen by another process than the one that truncates. */
 TEST(truncate_seen_by_others)
 {

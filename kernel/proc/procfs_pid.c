@@ -228,7 +228,17 @@ static void status_ids(struct seq *out, const struct subject *s, const struct fa
 	cred_drop(c);
 }
 
-static void status_vm(struct seq *out, const struct facts *f)
+static u64 swapped(const struct subject *s)
+{
+	struct vm_map *m = proc_map_hold(s->p);
+	u64 n = m ? vm_map_swapped(m) : 0;
+
+	if (m)
+		vm_map_drop(m);
+	return n;
+}
+
+static void status_vm(struct seq *out, const struct subject *s, const struct facts *f)
 {
 	const struct vm_map_stat *v = &f->vm;
 
@@ -243,7 +253,7 @@ static void status_vm(struct seq *out, const struct facts *f)
 	seq_printf(
 		out,
 		"VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\nVmLib:\t%8lu kB\nVmPTE:\t%8lu kB\nVmSwap:\t%8lu kB\n",
-		KIB(v->data), KIB(v->stack), KIB(v->text), 0UL, KIB(v->tables), 0UL);
+		KIB(v->data), KIB(v->stack), KIB(v->text), 0UL, KIB(v->tables), KIB(swapped(s)));
 }
 
 static void status_signals(struct seq *out, const struct subject *s, const struct facts *f)
@@ -279,7 +289,7 @@ static int show_status(struct seq *out, s32 id)
 	seq_printf(out, "Name:\t%s\nUmask:\t%04o\nState:\t%c (%s)\n", comm,
 		   s.p->fs ? s.p->fs->umask : 0, state, state_name(state));
 	status_ids(out, &s, &f);
-	status_vm(out, &f);
+	status_vm(out, &s, &f);
 	status_signals(out, &s, &f);
 	seq_printf(out, "Cpus_allowed:\t%lx\nCpus_allowed_list:\t0-%u\n", harts_online(),
 		   nharts - 1);

@@ -50,8 +50,8 @@ static void sharing_lines(struct seq *out, const struct vm_area_usage *u)
 		0u, 0u, 0u, 0u);
 	seq_printf(
 		out,
-		"Shared_Hugetlb: %8u kB\nPrivate_Hugetlb: %7u kB\nSwap:           %8u kB\nSwapPss:        %8u kB\n",
-		0u, 0u, 0u, 0u);
+		"Shared_Hugetlb: %8u kB\nPrivate_Hugetlb: %7u kB\nSwap:           %8lu kB\nSwapPss:        %8lu kB\n",
+		0u, 0u, u->swap / KiB, u->swap / KiB);
 	seq_printf(out, "Locked:         %8lu kB\n", u->locked / KiB);
 }
 

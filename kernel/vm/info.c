@@ -83,6 +83,24 @@ void vm_map_stat(struct vm_map *m, struct vm_map_stat *out)
 	rw_unlock_read(&m->lock);
 }
 
+NO_TS u64 vm_map_swapped(struct vm_map *m)
+{
+	u64 n = 0;
+
+	rw_lock_read(&m->lock);
+	for (struct rb_node *r = rb_first(&m->areas); r; r = rb_next(r)) {
+		struct vm_area *a = container_of(r, struct vm_area, node);
+		struct vm_object *o = area_lock_object(a);
+
+		if (o && object_is_anon(o))
+			n += anon_area_pages(o, a->index, area_last(a));
+		if (o)
+			spin_unlock(o->lock);
+	}
+	rw_unlock_read(&m->lock);
+	return n;
+}
+
 NO_TS int vm_futex_key(struct vm_map *m, u64 addr, bool write, struct vm_object **out, u64 *off)
 {
 	struct vm_object *o = NULL;

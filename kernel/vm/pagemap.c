@@ -18,6 +18,7 @@
 #define PM_SOFT_DIRTY (1UL << 55)
 #define PM_EXCLUSIVE  (1UL << 56)
 #define PM_FILE	      (1UL << 61)
+#define PM_SWAP	      (1UL << 62)
 #define PM_PRESENT    (1UL << 63)
 
 /* ---- PTEs of a range ---- */
@@ -87,15 +88,17 @@ static bool is_frame(pte_t pte)
 	return (pte & (PTE_V | PTE_SOFT0)) == PTE_V;
 }
 
-/* The chain of an area's object, looked at with its lock held (NULL: no object). */
-static NO_TS bool has_own_page(struct vm_object *o, u64 index)
+/* The topmost word that the chain of an area's object (locked; NULL: no object) has for the page, down to the file. 0: none. */
+static NO_TS uintptr_t own_word(struct vm_object *o, u64 index)
 {
 	for (; o && object_is_anon(o); o = o->backing) {
-		if (page_word(o, index))
-			return true;
+		uintptr_t w = page_word(o, index);
+
+		if (w)
+			return w;
 		index += o->backing_index;
 	}
-	return false;
+	return 0;
 }
 
 /* The frame belongs to private memory, not to a file or shared memory. o: the area's object, locked. */
@@ -115,7 +118,7 @@ static bool soft_dirty(const struct vm_area *a, struct vm_object *o, pte_t pte, 
 		return true;
 	if (is_frame(pte))
 		return !(pte & PTE_SOFT1) || (pte & PTE_W);
-	return o && has_own_page(o, area_index(a, va));
+	return own_word(o, area_index(a, va));
 }
 
 static u64 entry(const struct vm_area *a, struct vm_object *o, pte_t pte, u64 va, bool pfn)
@@ -124,7 +127,7 @@ static u64 entry(const struct vm_area *a, struct vm_object *o, pte_t pte, u64 va
 	struct frame *f;
 
 	if (!(pte & PTE_V))
-		return e;
+		return e | (word_is_swap(own_word(o, area_index(a, va))) ? PM_SWAP : 0);
 	e |= PM_PRESENT | (pfn ? PTE_PA(pte) >> PAGE_SHIFT : 0);
 	if (!is_frame(pte))
 		return e;
@@ -229,6 +232,15 @@ static void count_frame(const struct vm_area *a, struct vm_object *o, pte_t pte,
 		u->locked += PAGE_SIZE / maps;
 }
 
+/* Something that the area sees may be in swap. o: its object, locked. */
+static bool any_swapped(const struct vm_object *o)
+{
+	for (; o && object_is_anon(o); o = o->backing)
+		if (o->swapped)
+			return true;
+	return false;
+}
+
 NO_TS void area_usage(struct vm_area *a, struct vm_area_usage *u)
 {
 	pte_t ptes[CHUNK];
@@ -239,11 +251,16 @@ NO_TS void area_usage(struct vm_area *a, struct vm_area_usage *u)
 		struct vm_object *o = area_lock_object(a);
 		u64 next = read_ptes(&a->map->pmap, va, ptes, n);
 
-		for (size_t i = 0; i < n; i++)
+		bool away = any_swapped(o);
+
+		for (size_t i = 0; i < n; i++) {
 			if (is_frame(ptes[i]))
 				count_frame(a, o, ptes[i], u);
+			else if (away && word_is_swap(own_word(o, area_index(a, va) + i)))
+				u->swap += PAGE_SIZE;
+		}
 		if (o)
 			spin_unlock(o->lock);
-		va = MAX(next, va + n * PAGE_SIZE);
+		va = away ? va + n * PAGE_SIZE : MAX(next, va + n * PAGE_SIZE);
 	}
 }

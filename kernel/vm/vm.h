@@ -132,7 +132,7 @@ int vm_futex_key(struct vm_map *m, u64 addr, bool write, struct vm_object **o, u
 struct vm_area_usage {
 	u64 rss, pss, pss_dirty, pss_anon, pss_file, pss_shmem, shared_clean, shared_dirty,
 		private_clean, private_dirty;
-	u64 referenced, anon, locked;
+	u64 referenced, anon, swap, locked;
 };
 #define VM_INFO_DONTFORK   1u
 #define VM_INFO_WIPEONFORK 2u
@@ -173,6 +173,7 @@ struct vm_map_stat {
 	u32 areas;
 }; /* pages, but areas */
 void vm_map_stat(struct vm_map *m, struct vm_map_stat *out);
+u64 vm_map_swapped(struct vm_map *m); /* pages of its areas that are in swap */
 /* After a change: audits the map if its turn has come (audit=N, debug builds). Nothing is locked. */
 #if DEBUG && defined(__riscv)
 void vm_audit_sampled(struct vm_map *m);

@@ -326,6 +326,28 @@ void ipc_proc_limit(struct ipc_table *t, const char *name)
 	proc_file(0644, limit_show, limit_store, t, "sys/kernel/%s", name);
 }
 
+static int value_show(struct seq *s, void *arg)
+{
+	seq_printf(s, "%lu\n", READ_ONCE(*(u64 *)arg));
+	return 0;
+}
+
+static ssize_t value_store(const char *text, size_t n, void *arg)
+{
+	const char *end;
+	u64 v = strtou64(text, &end, 10);
+
+	if (end == text || (*end && *end != '\n'))
+		return -EINVAL;
+	WRITE_ONCE(*(u64 *)arg, v);
+	return (ssize_t)n;
+}
+
+void ipc_proc_value(const char *name, u64 *value)
+{
+	proc_file(0644, value_show, value_store, value, "sys/kernel/%s", name);
+}
+
 void ipc_proc_number(const char *name, u64 value)
 {
 	proc_file(0444, number_show, NULL, (void *)(uintptr_t)value, "sys/kernel/%s", name);

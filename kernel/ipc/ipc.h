@@ -147,6 +147,7 @@ long shm_get(s32 key, u64 size, int flags);
 long shm_attach(s32 id, u64 addr, int flags); /* the address */
 long shm_detach(u64 addr);
 long shm_remove(s32 id);
+long shm_lock(s32 id, bool lock); /* SHM_LOCK, SHM_UNLOCK */
 long shm_set(s32 id, const struct shmid_k *ds);
 long shm_stat(s32 id, bool by_index, bool any, struct shmid_k *out);
 long shm_limits(struct shminfo_k *out);

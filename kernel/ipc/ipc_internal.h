@@ -72,6 +72,7 @@ int ipc_list(struct seq *s, struct ipc_table *t, const char *title,
 void ipc_proc_files(struct ipc_table *t, const char *kind, int (*show)(struct seq *s, void *arg));
 /* /proc/sys/kernel/NAME with a number that does not change. */
 void ipc_proc_number(const char *name, u64 value);
+void ipc_proc_value(const char *name, u64 *value); /* that may be written */
 
 /* A process ends; its address space is gone. */
 void sem_process_ends(struct process *p);

@@ -12,9 +12,10 @@
 #include "kernel/ipc/ipc_internal.h"
 #include "kernel/riscv/uaccess.h"
 
-#define SHM_MNI	 4096
-#define SHM_MAX	 (~0UL - (1UL << 24))
-#define SHM_DEST 01000u
+#define SHM_MNI	   4096
+#define SHM_MAX	   (~0UL - (1UL << 24))
+#define SHM_DEST   01000u
+#define SHM_LOCKED 02000u
 
 /* Field markings and the corresponding locks:
  * (l) lock of the table   (c) constant
@@ -30,6 +31,7 @@ struct segment {
 static struct ipc_table segments;
 static struct radix_tree by_object; /* (segments.lock) index: the object's address */
 static u64 total_pages;		    /* (segments.lock) of all segments */
+static u64 max_size = SHM_MAX, max_pages = SHM_MAX; /* (a) limits: of one segment, of all */
 
 static struct segment *segment_of(struct ipc_object *o)
 {
@@ -46,9 +48,9 @@ static struct ipc_object *segment_make(void *arg)
 	u64 size = *(u64 *)arg, pages = DIV_ROUND_UP(size, PAGE_SIZE);
 	struct segment *s;
 
-	if (size < 1 || size > SHM_MAX)
+	if (size < 1 || size > READ_ONCE(max_size))
 		return ERR_PTR(-EINVAL);
-	if (total_pages + pages > (SHM_MAX >> PAGE_SHIFT) || pages > (USER_END >> PAGE_SHIFT))
+	if (total_pages + pages > READ_ONCE(max_pages) || pages > (USER_END >> PAGE_SHIFT))
 		return ERR_PTR(-ENOSPC);
 	s = kzalloc(sizeof(*s));
 	if (!s)
@@ -258,10 +260,43 @@ long shm_remove(s32 id)
 	err = ipc_owner(o);
 	if (!err) {
 		o->mode |= SHM_DEST;
+		vm_object_close(segment_of(o)->object);
 		if (!purge(o) && o->key != IPC_PRIVATE) { /* not to be found by its key any more */
 			radix_remove(&segments.by_key, (u32)o->key);
 			o->key = IPC_PRIVATE;
 		}
+	}
+	mutex_unlock(&segments.lock);
+	return err;
+}
+
+/* Under the lock: may the caller lock (or unlock) the pages of the segment in memory? */
+static int may_lock(struct ipc_object *o, bool lock)
+{
+	u64 limit = proc_rlimit(RLIMIT_MEMLOCK);
+
+	if (capable(CAP_IPC_LOCK))
+		return 0;
+	if (current_cred()->euid != o->uid && current_cred()->euid != o->cuid)
+		return -EPERM;
+	if (!lock || (o->mode & SHM_LOCKED))
+		return 0;
+	return !limit ? -EPERM : segment_of(o)->size > limit ? -ENOMEM : 0;
+}
+
+long shm_lock(s32 id, bool lock)
+{
+	struct ipc_object *o = lock_segment(id, false);
+	int err;
+
+	if (IS_ERR(o)) {
+		mutex_unlock(&segments.lock);
+		return PTR_ERR(o);
+	}
+	err = may_lock(o, lock);
+	if (!err) {
+		o->mode = lock ? o->mode | SHM_LOCKED : o->mode & ~SHM_LOCKED;
+		vm_object_keep(segment_of(o)->object, lock);
 	}
 	mutex_unlock(&segments.lock);
 	return err;
@@ -313,7 +348,7 @@ long shm_limits(struct shminfo_k *out)
 	long highest;
 
 	*out = (struct shminfo_k){
-		.max = SHM_MAX, .min = 1, .mni = SHM_MNI, .seg = SHM_MNI, .all = SHM_MAX};
+		.max = max_size, .min = 1, .mni = SHM_MNI, .seg = SHM_MNI, .all = max_pages};
 	mutex_lock(&segments.lock);
 	highest = ipc_highest(&segments);
 	mutex_unlock(&segments.lock);
@@ -368,8 +403,8 @@ static void shm_init(void)
 	ipc_table_init(&segments, SHM_MNI, "shared memory segments");
 	radix_init(&by_object);
 	ipc_proc_files(&segments, "shm", show_all);
-	ipc_proc_number("shmmax", SHM_MAX);
-	ipc_proc_number("shmall", SHM_MAX);
+	ipc_proc_value("shmmax", &max_size);
+	ipc_proc_value("shmall", &max_pages);
 	ipc_proc_limit(&segments, "shmmni");
 }
 INITCALL(LATE, shm_init);

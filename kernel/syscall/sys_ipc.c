@@ -247,7 +247,10 @@ SYSCALL3(shmctl, uid, ucmd, ubuf)
 	case SHM_INFO:
 		ret = shm_usage(&usage);
 		return put(ubuf, &usage, sizeof(usage), ret);
-	default: /* SHM_LOCK, SHM_UNLOCK too */
+	case SHM_LOCK:
+	case SHM_UNLOCK:
+		return shm_lock(id, cmd == SHM_LOCK);
+	default:
 		return -EINVAL;
 	}
 }

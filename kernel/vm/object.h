@@ -33,8 +33,10 @@ struct vm_object {
 	struct spinlock own_lock; /* (c) */
 	enum vm_object_kind kind; /* (c) anon or shadow may change into one another under (o) */
 	bool sized; /* (c) anon with an end that matters (tmpfs, memfd, shared): beyond it SIGBUS */
-	bool dead;  /* (o) being destroyed: nothing may be added */
-	u32 refs;   /* (a) areas, shadows above, and other holders */
+	bool kept;  /* (o) its pages are not evicted: vm_object_keep */
+	bool closed;			/* (o) vm_object_close */
+	bool dead;			/* (o) being destroyed: nothing may be added */
+	u32 refs;			/* (a) areas, shadows above, and other holders */
 	const struct vm_pager_ops *ops; /* (c) */
 	struct vm_family *family;	/* (c) NULL for vnode and device objects */
 	u64 size;		   /* (o) bytes: end of file; anon: multiple of the page size */
@@ -105,6 +107,10 @@ void vm_object_drop(struct vm_object *o); /* may free it; sleeps; no locks held 
 void vm_object_set_size(struct vm_object *o, u64 size);
 /* A write has put data beyond the end (pages got with VMP_WRITE | VMP_BEYOND): the size becomes at least this. No spin locks held. */
 void vm_object_extend(struct vm_object *o, u64 size);
+/* Its pages stay in memory (or no longer have to), whoever maps them. */
+void vm_object_keep(struct vm_object *o, bool keep);
+/* It has been given up: remap_file_pages maps no more of it (-EIDRM). */
+void vm_object_close(struct vm_object *o);
 /* A shared mapping of it exists through which it may be written, now or after mprotect. */
 bool vm_object_mapped_writable(struct vm_object *o);
 /* Removes pages [first, last], dirty ones too, and their mappings (hole punching). Sleeps. */

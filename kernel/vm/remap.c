@@ -473,7 +473,7 @@ int vm_remap_file_pages(struct vm_map *m, u64 start, u64 size, u64 pgoff, u32 fl
 	rw_unlock_read(&m->lock);
 	if (!a.object)
 		return -EINVAL;
-	ret = vm_mmap(m, &a);
+	ret = READ_ONCE(a.object->closed) ? -EIDRM : vm_mmap(m, &a);
 	vm_object_drop(a.object);
 	if (a.file)
 		vm_area_file_drop(a.file);

@@ -253,7 +253,21 @@ static bool locked_in(struct vm_object *o, u64 index)
 
 bool rmap_locked(struct frame *f)
 {
-	return locked_in(f->object, f->index);
+	return f->object->kept || locked_in(f->object, f->index);
+}
+
+void vm_object_keep(struct vm_object *o, bool keep)
+{
+	spin_lock(o->lock);
+	o->kept = keep;
+	spin_unlock(o->lock);
+}
+
+void vm_object_close(struct vm_object *o)
+{
+	spin_lock(o->lock);
+	o->closed = true;
+	spin_unlock(o->lock);
 }
 
 bool vm_object_mapped_writable(struct vm_object *o)

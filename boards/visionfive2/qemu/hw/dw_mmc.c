@@ -178,6 +178,14 @@ static void idmac_raise(DWMMC *s, uint32_t bits)
 
 /* ---- internal DMA: descriptors of 16 bytes in 32-bit memory ---- */
 
+/* The engine starts over from the list's head; DBADDR stays: Linux writes it once and resets before each transfer. */
+static void idmac_reset(DWMMC *s)
+{
+    s->dma_running = s->dma_suspended = false;
+    s->dma_len = 0;
+    s->dma_next = *reg(s, R_DBADDR);
+}
+
 /* Loads the next descriptor; false: none, the engine is suspended or stopped. */
 static bool idmac_fetch(DWMMC *s)
 {
@@ -666,8 +674,7 @@ static void control_write(DWMMC *s, uint32_t value)
         s->fifo_count = s->fifo_head = 0;
     }
     if (value & CTRL_DMA) {
-        s->dma_running = s->dma_suspended = false;
-        s->dma_len = 0;
+        idmac_reset(s);
     }
     *reg(s, R_CTRL) = value & ~(CTRL_RESET | CTRL_FIFO | CTRL_DMA);
     mmc_update(s);
@@ -747,8 +754,7 @@ static void mmc_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
         return;
     case R_BMOD:
         if (value & BMOD_SWR) {
-            s->dma_running = s->dma_suspended = false;
-            s->dma_len = 0;
+            idmac_reset(s);
         }
         *reg(s, addr) = value & ~BMOD_SWR;
         return;

@@ -4,7 +4,8 @@
  * it also notices cards that come and go.
  *
  * The disk is made when the first card is identified and stays.  While no card is in, or another one than the disk's, its requests
- * fail with EIO; when the same card (by its CID) comes back, they work again.
+ * fail with EIO; when the same card (by its CID) comes back, they work again.  A card that is in but stopped answering is
+ * identified anew by a request that comes a second or more after the last try.
  *
  * A write is stable when the card has let go of the data line, which every request waits for: there is no cache to flush (SD cards
  * without the performance-enhancement cache of SD 6 do not lie about it).
@@ -103,11 +104,26 @@ static int recover(struct mmc_host *h)
 	return start_over(h);
 }
 
+/* Whether there is a card to ask. One that stopped answering (a stuck busy line, say) is tried again from the start, now and then. */
+static bool usable(struct mmc_host *h)
+{
+	if (h->present)
+		return true;
+	/* what has just come is for look(), once its contacts have settled */
+	if (!h->known || READ_ONCE(h->changed) || time_now() < h->retry_at)
+		return false;
+	h->present = start_over(h) == 0;
+	h->retry_at = time_now() + NSEC_PER_SEC;
+	if (h->present)
+		kprintf("<5>%s: the card answers again\n", h->name);
+	return h->present;
+}
+
 static int perform(struct mmc_host *h, struct block_request *r)
 {
 	int err = -EIO;
 
-	if (!h->present)
+	if (!usable(h))
 		return -EIO;
 	if (h->card.readonly && r->op != BIO_READ && r->op != BIO_FLUSH)
 		return -EIO;
@@ -238,6 +254,7 @@ static void look(struct mmc_host *h, bool first)
 	if (!in)
 		return;
 	err = mmc_identify(h, &fresh);
+	h->retry_at = time_now() + NSEC_PER_SEC;
 	if (err)
 		kprintf("<3>%s: no usable card: error %d\n", h->name, -err);
 	else

@@ -91,7 +91,7 @@ def test_same_image(card, tmp_path):
 
 
 @pytest.mark.skipif(not shutil.which("e2fsck"), reason="no e2fsck")
-@pytest.mark.parametrize("faults", ["", "-global dw-mmc.crc-every=700", "-global dw-mmc.timeout-every=97"],
+@pytest.mark.parametrize("faults", ["", "-global dw-mmc.crc-every=5000", "-global dw-mmc.timeout-every=97"],
                          ids=["sound", "checksums", "time-outs"])
 def test_files(board, tmp_path, faults):
     """Files written, read back and compared, with a sound card and with one whose transfers fail now and then."""

@@ -28,7 +28,7 @@ static inline void object_setup(struct vm_object *o, enum vm_object_kind kind,
 	spin_init(&o->own_lock, LOCK_OBJECT, "vm_object");
 	o->lock = &o->own_lock;
 	o->kind = kind;
-	o->sized = o->dead = false;
+	o->sized = o->dead = o->kept = o->closed = false;
 	o->refs = 0;
 	o->ops = ops;
 	o->family = NULL;

@@ -66,13 +66,13 @@ static NO_TS void audit_area(struct vm_map *m, struct vm_area *a, u64 turn)
 
 NO_TS void vm_audit_sampled(struct vm_map *m)
 {
-	u64 turn;
+	u64 turn, n;
 
 	if (likely(!every))
 		return;
 	turn = __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED);
-	if (turn %
-	    (every * (1 + READ_ONCE(m->nareas) / 32))) /* large ones seldomer: all are looked at */
+	n = 1 + READ_ONCE(m->nareas) / 32;
+	if (turn % (every * n * n)) /* large ones much seldomer: every area is looked at */
 		return;
 	vm_map_audit(m);
 	rw_lock_read(&m->lock);

@@ -154,6 +154,7 @@ struct ext2_node {
 	u16 extra_isize;			       /* (c) */
 	bool fresh;   /* (g) never committed: what the table holds is some older, dead inode */
 	u32 depth;    /* (g) of a new directory: generations of new ones above it, and itself */
+	u32 put_txn;  /* (g) the commit that its inode was put for last */
 	u32 name_txn; /* (g) the commit that the last name given to it belongs to */
 	struct list dirty_link; /* (d) */
 	u64 dirty_block;	/* (v) of a directory: the block marked dirty last, plus 1 */
@@ -303,6 +304,11 @@ void ext2_forget_dying(struct ext2_fs *fs);
 static inline bool ext2_committing(const struct ext2_fs *fs)
 {
 	return READ_ONCE(fs->committed) + 1 != fs->txn;
+}
+/* Was it put by a commit that is not over? Then the next one waits for that. */
+static inline bool ext2_is_under_way(const struct ext2_fs *fs, const struct ext2_node *n)
+{
+	return (s32)(__atomic_load_n(&fs->committed, __ATOMIC_ACQUIRE) - READ_ONCE(n->put_txn)) < 0;
 }
 /* True: there was no room, but what was freed has become free now. Not inside the gate. */
 bool ext2_retry(struct ext2_fs *fs, int err);

@@ -206,10 +206,10 @@ static int ext2_fsync(struct vnode *vn, bool datasync)
 	if (vn->object)
 		err = vm_object_clean(vn->object, 0, ~0ul, true);
 	trim(n);
-	if (n->nlink && READ_ONCE(vn->attr_dirty)) {
+	if (n->nlink && READ_ONCE(vn->attr_dirty))
 		ext2_dirty_list(n);
+	if (n->nlink && (READ_ONCE(vn->attr_dirty) || ext2_is_under_way(fs, n)))
 		err2 = ext2_commit(fs);
-	}
 	if (!err2)
 		err2 = block_flush(vn->mount->dev);
 	return err ? err : err2;

@@ -387,7 +387,8 @@ static int put_locked(struct ext2_node *n)
 	err = get_dinode(fs, ino, &m, &d);
 	if (err)
 		return err;
-	WRITE_ONCE(n->vn.attr_dirty, false);
+	WRITE_ONCE(n->put_txn, fs->txn - 1); /* changes are of the next one already */
+	__atomic_store_n(&n->vn.attr_dirty, false, __ATOMIC_SEQ_CST);
 	if (n->fresh) {
 		memset(d, 0, fs->inode_size);
 		if (fs->inode_size > EXT2_OLD_INODE_SIZE)

@@ -188,7 +188,7 @@ static struct block_dev *dev;
 
 static void new_disk(struct block_limits l)
 {
-	struct block_disk d = {"vd", 254, SECTORS, &ops, media, l};
+	struct block_disk d = {"vd", false, 0, 254, SECTORS, &ops, media, l};
 
 	memset(media, 0, sizeof(media));
 	memset(cache, 0, sizeof(cache));
@@ -360,7 +360,7 @@ static void test_checks(void **state)
 	assert_int_equal(bio_wait(b), -EOPNOTSUPP);
 	destroy(b);
 	l.sector_size = 1000;
-	assert_int_equal(block_register(&(struct block_disk){"vd", 254, 8, &ops, media, l}, &dev),
+	assert_int_equal(block_register(&(struct block_disk){"vd", false, 0, 254, 8, &ops, media, l}, &dev),
 			 -EINVAL);
 }
 
@@ -667,7 +667,7 @@ static void test_names(void **state)
 	memcpy(name, "/dev/", 6);
 	/* the table is read when the disk is added, so add one whose table is there */
 	assert_int_equal(
-		block_register(&(struct block_disk){"vd", 254, SECTORS, &ops, media, limits}, &d),
+		block_register(&(struct block_disk){"vd", false, 0, 254, SECTORS, &ops, media, limits}, &d),
 		0);
 	strcat(name, block_name(d));
 	assert_ptr_equal(again = block_find(name), d);
@@ -718,7 +718,7 @@ static void test_many_disks(void **state)
 	new_disk(LIMITS);
 	for (unsigned k = 0; k < 30; k++)
 		assert_int_equal(
-			block_register(&(struct block_disk){"xd", 253, 8, &ops, media, limits}, &d),
+			block_register(&(struct block_disk){"xd", false, 0, 253, 8, &ops, media, limits}, &d),
 			0);
 	assert_string_equal(block_name(d), "xdad");
 	assert_int_equal(block_devno(d), (29 * 16 & 0xff) | 253 << 8 | (29 * 16 & ~0xff) << 12);

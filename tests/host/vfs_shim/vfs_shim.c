@@ -362,6 +362,7 @@ void vm_object_remove(struct vm_object *o, u64 first, u64 last)
 		vm_page_put(a->page[i]);
 		a->page[i] = NULL;
 		o->resident--;
+		o->pages.count--;
 	}
 }
 
@@ -411,6 +412,7 @@ int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readah
 		a->page[index]->object = o;
 		a->page[index]->index = index;
 		o->resident++;
+		o->pages.count++;
 	} else if (a->page[index]->flags & FR_BUSY) {
 		panic("page %lu is BUSY: who waits for it?", index);
 	}
@@ -441,6 +443,7 @@ void vm_page_ready(struct frame *f, bool ok)
 
 		a->page[f->index] = NULL;
 		a->o.resident--;
+		a->o.pages.count--;
 		vm_page_put(f);
 	}
 }

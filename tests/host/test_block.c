@@ -360,8 +360,9 @@ static void test_checks(void **state)
 	assert_int_equal(bio_wait(b), -EOPNOTSUPP);
 	destroy(b);
 	l.sector_size = 1000;
-	assert_int_equal(block_register(&(struct block_disk){"vd", false, 0, 254, 8, &ops, media, l}, &dev),
-			 -EINVAL);
+	assert_int_equal(
+		block_register(&(struct block_disk){"vd", false, 0, 254, 8, &ops, media, l}, &dev),
+		-EINVAL);
 }
 
 /* Larger than any request in pieces and in sectors: slices, in order. */
@@ -666,9 +667,10 @@ static void test_names(void **state)
 	cache[511] = 0xaa;
 	memcpy(name, "/dev/", 6);
 	/* the table is read when the disk is added, so add one whose table is there */
-	assert_int_equal(
-		block_register(&(struct block_disk){"vd", false, 0, 254, SECTORS, &ops, media, limits}, &d),
-		0);
+	assert_int_equal(block_register(&(struct block_disk){"vd", false, 0, 254, SECTORS, &ops,
+							     media, limits},
+					&d),
+			 0);
 	strcat(name, block_name(d));
 	assert_ptr_equal(again = block_find(name), d);
 	block_drop(again);
@@ -717,9 +719,10 @@ static void test_many_disks(void **state)
 	(void)state;
 	new_disk(LIMITS);
 	for (unsigned k = 0; k < 30; k++)
-		assert_int_equal(
-			block_register(&(struct block_disk){"xd", false, 0, 253, 8, &ops, media, limits}, &d),
-			0);
+		assert_int_equal(block_register(&(struct block_disk){"xd", false, 0, 253, 8, &ops,
+								     media, limits},
+						&d),
+				 0);
 	assert_string_equal(block_name(d), "xdad");
 	assert_int_equal(block_devno(d), (29 * 16 & 0xff) | 253 << 8 | (29 * 16 & ~0xff) << 12);
 	assert_non_null(block_find("xdz"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// SOURCES: tests/host/ext2_shim/machine.c tests/host/ext2_shim/vfs.c kernel/lib/rbtree.c kernel/lib/radix.c fs/ext2/balloc.c fs/ext2/bitmap.c fs/ext2/check.c fs/ext2/dir.c fs/ext2/dirindex.c fs/ext2/fallocate.c fs/ext2/file.c fs/ext2/ialloc.c fs/ext2/inode.c fs/ext2/map.c fs/ext2/mapalloc.c fs/ext2/namei.c fs/ext2/orphan.c fs/ext2/pager.c fs/ext2/super.c fs/ext2/truncate.c fs/ext2/unwritten.c fs/ext2/window.c
+// SOURCES: tests/host/ext2_shim/machine.c tests/host/ext2_shim/vfs.c kernel/lib/rbtree.c kernel/lib/radix.c fs/ext2/balloc.c fs/ext2/bitmap.c fs/ext2/check.c fs/ext2/dir.c fs/ext2/dirindex.c fs/ext2/fallocate.c fs/ext2/file.c fs/ext2/ialloc.c fs/ext2/inode.c fs/ext2/map.c fs/ext2/mapalloc.c fs/ext2/namei.c fs/ext2/orphan.c fs/ext2/pager.c fs/ext2/super.c fs/ext2/truncate.c fs/ext2/unwritten.c fs/ext2/window.c fs/ext2/commit.c fs/ext2/dirty.c
 // CFLAGS: -Itests/host/ext2_shim
 /*
  * ext2 on damaged images.  An input is a list of changes to a sound image and a list of operations:

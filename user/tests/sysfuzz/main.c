@@ -419,6 +419,32 @@ static void report(void)
 	       (long)total(), (long)good, tried, worked, deaths, stuck);
 }
 
+/* System V objects outlive their makers: those of the workers go here (what else has any would lose them too). */
+static void remove_ipc(void)
+{
+	static const struct {
+		long nr, info, stat;
+		int values; /* semctl has one argument more in between */
+	} kinds[] = {{187, 12, 11, 0},
+		     {191, 19, 18, 1},
+		     {195, 14, 13, 0}}; /* msgctl, semctl, shmctl: *_INFO, *_STAT */
+	static char buf[512];
+
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+		long nr = kinds[k].nr, last, id;
+		int v = kinds[k].values;
+
+		last = v ? sys6(nr, 0, 0, kinds[k].info, (long)buf, 0, 0)
+			 : sys6(nr, 0, kinds[k].info, (long)buf, 0, 0, 0);
+		for (long at = 0; at <= last; at++) {
+			id = v ? sys6(nr, at, 0, kinds[k].stat, (long)buf, 0, 0)
+			       : sys6(nr, at, kinds[k].stat, (long)buf, 0, 0, 0);
+			if (id >= 0)
+				sys6(nr, id, 0, 0, 0, 0, 0); /* IPC_RMID is 0 */
+		}
+	}
+}
+
 int main(int argc, char **argv)
 {
 	options(argc, argv);
@@ -432,6 +458,7 @@ int main(int argc, char **argv)
 	put_right();
 	unmount_all();
 	remove_tree(dir, 0);
+	remove_ipc();
 	report();
 	return stuck ? 1 : 0;
 }

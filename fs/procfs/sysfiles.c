@@ -78,6 +78,25 @@ static int show_vmstat(struct seq *s, void *arg __unused)
 	return 0;
 }
 
+/* For tests/clocksim. */
+static int show_trace(struct seq *s, void *arg __unused)
+{
+	struct clock_ref r;
+	u64 memory, met, again;
+
+	clock_trace_counts(&memory, &met, &again);
+	seq_printf(s, "# memory %lu\n# misses %lu %lu\n", memory, met, met - again);
+	for (u64 k = 0; clock_trace_get(k, &r); k++)
+		seq_printf(s, "%lx %lx\n", r.object, r.index);
+	return 0;
+}
+
+static ssize_t reset_trace(const char *text __unused, size_t n, void *arg __unused)
+{
+	clock_trace_reset();
+	return (ssize_t)n;
+}
+
 static int show_slabinfo(struct seq *s, void *arg __unused)
 {
 	const char *name;
@@ -292,6 +311,7 @@ static const struct {
 	{"meminfo", 0444, show_meminfo, NULL, NULL},
 	{"vmstat", 0444, show_vmstat, NULL, NULL},
 	{"swaps", 0444, show_swaps, NULL, NULL},
+	{"trace", 0600, show_trace, reset_trace, NULL},
 	{"slabinfo", 0400, show_slabinfo, NULL, NULL},
 	{"cpuinfo", 0444, show_cpuinfo, NULL, NULL},
 	{"uptime", 0444, show_uptime, NULL, NULL},

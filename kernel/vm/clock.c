@@ -101,6 +101,7 @@ static enum clock_seen meet(struct frame *f, u32 *time)
 	if ((READ_ONCE(f->flags) & (FR_BUSY | FR_VALID)) != FR_VALID)
 		return CLOCK_NONE;
 	*time = page_clear(f, FR_REF | FR_REFAULT) & FR_REFAULT ? f->clock_time : CLOCK_NO_TIME;
+	clock_trace(f, *time == CLOCK_NO_TIME ? CLOCK_REF_NEW : CLOCK_REF_AGAIN);
 	page_set(f, FR_LISTED);
 	if (READ_ONCE(f->mapcount))
 		rmap_referenced(f);
@@ -113,6 +114,8 @@ static bool used(struct frame *f)
 
 	if (READ_ONCE(f->mapcount))
 		ref |= rmap_referenced(f);
+	if (ref)
+		clock_trace(f, CLOCK_REF_USED);
 	return ref;
 }
 

@@ -41,4 +41,16 @@ bool swap_info(unsigned k, struct swap_info *out); /* the k-th area; false past 
 void swap_totals(u64 *pages, u64 *free);
 u64 swap_resident(void); /* pages in memory that have a clean copy in swap ("SwapCached") */
 
+/* ---- what the clock saw, with the kernel parameter trace=N (clock_trace.c); none of these sleeps ---- */
+
+struct clock_ref {
+	u64 object, index; /* which page; an object's number is its own as long as it lives */
+};
+/* The k-th reference; false: there are no more. */
+bool clock_trace_get(u64 k, struct clock_ref *out);
+/* Pages under the clock at most; pages that came in while it was recorded; of them, those that had been in memory before. */
+void clock_trace_counts(u64 *memory, u64 *met, u64 *again);
+void clock_trace_reset(void); /* recording starts anew with the next reference */
+u64 clock_pages(void);	      /* pages under the clock */
+
 #endif

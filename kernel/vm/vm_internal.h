@@ -512,7 +512,12 @@ struct clock_sweep {
  * time.
  */
 void clock_sweep(struct clock_sweep *s, u64 want, u64 room);
-u64 clock_pages(void);
+
+/* ---- clock_trace.c ---- */
+
+enum clock_ref_kind { CLOCK_REF_NEW, CLOCK_REF_AGAIN, CLOCK_REF_USED };
+/* The clock met the page, for the first time or again, or found it used. The sweeper's. */
+void clock_trace(const struct frame *f, enum clock_ref_kind kind);
 
 /* ---- laundry.c ---- */
 void laundry_init(void);

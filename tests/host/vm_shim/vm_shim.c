@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <sanitizer/asan_interface.h>
 
+#include "kernel/boot/params.h"
 #include "kernel/lib/radix_node.h"
 #include "kernel/sched/time.h"
 #include "sbi/sbi.h"
@@ -569,4 +570,12 @@ size_t strlcpy(char *dst, const char *src, size_t size)
 
 void sched_forget_map(struct vm_map *map __unused)
 {
+}
+
+/* ---- kernel parameters: none is given ---- */
+
+u64 kernel_param_u64(const char *name, u64 dflt)
+{
+	(void)name;
+	return dflt;
 }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * fallocate: punching holes, the one mode whose result ext2 can describe on the disk (it knows no unwritten blocks).
- * Locks: v_lock exclusive, by the VFS; node->lock while blocks are freed.
+ * fallocate: punching holes, and giving holes blocks, which get zeros through the page cache, as ext2 knows no unwritten blocks.  Nor does
+ * it know blocks beyond the end of file: KEEP_SIZE there is refused.
+ * Locks: v_lock exclusive, by the VFS; the gate and node->lock while blocks are freed, the pager's while they are allocated.
  */
 
 #include "fs/ext2/ext2.h"
+
+#define RESERVE_PAGES 256u /* at a time */
 
 /* Zeroes bytes [from, to) of one page, unless they are a hole. */
 static int zero_in_page(struct ext2_node *n, u64 from, u64 to)
@@ -72,26 +75,120 @@ static int punch(struct ext2_node *n, u64 from, u64 to)
 	return err;
 }
 
+/* ---- giving blocks ---- */
+
+/* Whether all of a page's blocks up to the size are there and hold data. */
+static int is_whole(struct ext2_node *n, u64 index, u64 size, bool *whole)
+{
+	struct ext2_fs *fs = ext2_fs(&n->vn);
+	u64 lblk = index * fs->bpp, end = MIN(lblk + fs->bpp, ext2_blocks_of(fs, size));
+	struct ext2_extent e;
+	int err = 0;
+
+	*whole = true;
+	mutex_lock(&n->lock);
+	for (; lblk < end && !err && *whole; lblk += e.len) {
+		err = ext2_map(n, lblk, (u32)(end - lblk), &e);
+		*whole = !err && e.pblk;
+	}
+	mutex_unlock(&n->lock);
+	return err;
+}
+
+/* The page has blocks; what of it is new is zero, and will be written. */
+static int fill_page(struct ext2_node *n, u64 index)
+{
+	struct frame *f;
+	int err = vm_page_get(&n->vn.obj, index, VMP_WRITE, NULL, &f);
+
+	if (err)
+		return err;
+	vm_page_dirty(f);
+	vm_page_put(f);
+	return 0;
+}
+
+/* Holes of [off, end) get zeros; end lies within the size. */
+static int fill_holes(struct ext2_node *n, u64 off, u64 end)
+{
+	u64 index = off >> PAGE_SHIFT, last = (end - 1) >> PAGE_SHIFT;
+	bool whole;
+	int err = 0;
+
+	for (; index <= last && !err; index++) {
+		err = is_whole(n, index, ext2_size(n), &whole);
+		if (!err && !whole)
+			err = fill_page(n, index);
+		if (index % RESERVE_PAGES == 0)
+			writeback_throttle(RESERVE_PAGES);
+	}
+	return err;
+}
+
+/* Is there room for as many blocks as [off, end) may need? */
+static int check_room(const struct ext2_node *n, u64 off, u64 end)
+{
+	struct ext2_fs *fs = ext2_fs(&n->vn);
+	struct statfs64_info s;
+
+	fs->mount->type->ops->statfs(fs->mount, &s);
+	return (end - off) >> fs->bshift > (ext2_may_use_reserved(fs) ? s.bfree : s.bavail) +
+						   (n->sectors / fs->sectors_per_block)
+		       ? -ENOSPC
+		       : 0;
+}
+
+static int allocate(struct ext2_node *n, int mode, u64 off, u64 end)
+{
+	u64 size = ext2_size(n);
+	int err;
+
+	if (end > ext2_fs(&n->vn)->max_size)
+		return -EFBIG;
+	if (end > size && (mode & FALLOC_KEEP_SIZE))
+		return -EOPNOTSUPP;
+	err = check_room(n, off, end);
+	if (err)
+		return err;
+	if (end > size)
+		err = n->vn.ops->setattr(&n->vn, &(struct vattr){.size = end}, ATTR_SIZE);
+	if (!err)
+		err = fill_holes(n, off, end);
+	if (err && end > size)
+		n->vn.ops->setattr(&n->vn, &(struct vattr){.size = size}, ATTR_SIZE);
+	return err;
+}
+
+static int punch_hole(struct ext2_node *n, u64 off, u64 end)
+{
+	struct ext2_fs *fs = ext2_fs(&n->vn);
+	int err = 0;
+
+	/* what lies beyond the end of file is no data: whole last page */
+	end = MIN(end, ext2_size(n));
+	ext2_begin_change(fs);
+	if (off < end)
+		err = punch(n, off, end);
+	ext2_end(fs);
+	return err;
+}
+
 int ext2_fallocate(struct vnode *vn, int mode, u64 off, u64 len)
 {
 	struct ext2_node *n = ext2_node(vn);
-	u64 size = ext2_size(n), end;
 	int err = 0;
 
-	if (mode != (FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE))
-		return -EOPNOTSUPP;
 	if (len == 0 || off + len < off)
 		return -EINVAL;
+	if (mode != (FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE) &&
+	    (mode & ~(FALLOC_KEEP_SIZE | FALLOC_ZERO_RANGE)))
+		return -EOPNOTSUPP;
 	if (!ext2_writable(ext2_fs(vn)))
 		return -EROFS;
-	end = off + len;
-	/* what lies beyond the end of file is no data: whole last page */
-	if (end >= size)
-		end = size;
-	ext2_begin_change(ext2_fs(vn));
-	if (off < end)
-		err = punch(n, off, end);
-	ext2_end(ext2_fs(vn));
+	if (mode & (FALLOC_PUNCH_HOLE | FALLOC_ZERO_RANGE))
+		err = punch_hole(n, off, off + len);
+	if (!err && !(mode & FALLOC_PUNCH_HOLE))
+		err = allocate(n, mode, off, off + len);
 	if (!err)
 		ext2_touch(n, ATTR_MTIME | ATTR_CTIME);
 	return err;

@@ -215,7 +215,31 @@ static int ext2_fsync(struct vnode *vn, bool datasync)
 	return err ? err : err2;
 }
 
+/* Blocks that exist are data: also those that were never written, which a write is about to fill. */
+static s64 ext2_seek(struct vnode *vn, u64 off, bool hole)
+{
+	struct ext2_node *n = ext2_node(vn);
+	u32 shift = ext2_fs(vn)->bshift;
+	u64 size = ext2_size(n), lblk;
+	struct ext2_extent e;
+	int err = 0;
+
+	mutex_lock(&n->lock);
+	for (lblk = off >> shift; lblk << shift < size; lblk += e.len) {
+		err = ext2_map(n, lblk, UINT32_MAX / 2, &e);
+		if (err || hole == !e.pblk)
+			break;
+	}
+	mutex_unlock(&n->lock);
+	if (err)
+		return err;
+	if (lblk << shift >= size)
+		return hole ? (s64)size : -ENXIO;
+	return (s64)MAX(off, lblk << shift);
+}
+
 const struct vnode_ops ext2_file_ops = {
+	.seek = ext2_seek,
 	.getattr = ext2_getattr,
 	.setattr = ext2_setattr,
 	.fsync = ext2_fsync,

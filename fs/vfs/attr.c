@@ -312,13 +312,22 @@ static bool before(struct timespec64 a, struct timespec64 b)
 	return a.sec < b.sec || (a.sec == b.sec && a.nsec <= b.nsec);
 }
 
-/* relatime: the first access after a change, and once a day. */
+/* relatime: the first access after a change, and once a day; strictatime: each. */
 bool vattr_needs_atime(const struct mount *m, const struct vattr *a, struct timespec64 now)
 {
-	if (mount_readonly(m) || (READ_ONCE(m->flags) & MS_NOATIME))
+	u32 flags = READ_ONCE(m->flags);
+
+	if (mount_readonly(m) || (flags & MS_NOATIME))
 		return false;
-	return before(a->atime, a->mtime) || before(a->atime, a->ctime) ||
+	if ((flags & MS_NODIRATIME) && (a->mode & S_IFMT) == S_IFDIR)
+		return false;
+	return !(flags & MS_RELATIME) || before(a->atime, a->mtime) || before(a->atime, a->ctime) ||
 	       now.sec - a->atime.sec >= 24 * 3600;
+}
+
+bool vfs_atime_is_strict(const struct mount *m)
+{
+	return m && !(READ_ONCE(m->flags) & (MS_RELATIME | MS_NOATIME));
 }
 
 void vfs_touch_atime(struct vnode *vn)

@@ -212,11 +212,13 @@ ssize_t file_read_kernel(struct file *f, void *buf, size_t n, u64 pos)
 
 /* ---- position ---- */
 
-/* Data and holes as the simplest file system tells: all data, one hole at the end. */
-static s64 seek_data_hole(u64 size, s64 off, int whence)
+/* Data and holes: what the file system says, or as the simplest one tells: all data, one hole at the end. */
+static s64 seek_data_hole(struct vnode *vn, u64 size, s64 off, int whence)
 {
 	if (off < 0 || (u64)off >= size)
 		return -ENXIO;
+	if (vn->ops->seek)
+		return vn->ops->seek(vn, (u64)off, whence == SEEK_HOLE);
 	return whence == SEEK_DATA ? off : (s64)size;
 }
 
@@ -244,7 +246,7 @@ static s64 new_position(struct file *f, s64 off, int whence)
 			base = (s64)a.size;
 		}
 		if (whence != SEEK_END)
-			return seek_data_hole((u64)base, off, whence);
+			return seek_data_hole(f->vnode, (u64)base, off, whence);
 		break;
 	default:
 		return -EINVAL;
@@ -341,7 +343,7 @@ int file_readdir(struct file *f, dirent_fn emit, void *arg)
 	if (!is_dir(f->vnode) || (!f->ops->readdir && !f->vnode->ops->readdir))
 		return -ENOTDIR;
 	if (!f->accessed) {
-		f->accessed = true;
+		f->accessed = !vfs_atime_is_strict(f->vnode->mount);
 		vfs_touch_atime(f->vnode);
 	}
 	mutex_lock(&f->pos_lock);

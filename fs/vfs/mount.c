@@ -15,15 +15,14 @@
 #define MNT_DETACH	2
 #define MNT_EXPIRE	4
 #define UMOUNT_NOFOLLOW 8
-#define MS_NODIRATIME	2048u
 #define MS_SILENT	32768u
 #define MS_PRIVATE	(1u << 18)
 #define MS_REC		16384u
 #define MS_STRICTATIME	(1u << 24)
-#define MS_KEPT \
-	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS | MS_NOATIME | MS_RELATIME)
-#define MS_KNOWN \
-	(MS_KEPT | MS_REMOUNT | MS_NODIRATIME | MS_SILENT | MS_PRIVATE | MS_REC | MS_STRICTATIME)
+#define MS_KEPT                                                                       \
+	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS | MS_NOATIME | \
+	 MS_NODIRATIME | MS_RELATIME)
+#define MS_KNOWN  (MS_KEPT | MS_REMOUNT | MS_SILENT | MS_PRIVATE | MS_REC | MS_STRICTATIME)
 #define ROOT_WAIT (10 * NSEC_PER_SEC)
 
 struct type_entry {
@@ -619,10 +618,11 @@ int vfs_unmount_all(void)
 
 static const char *flag_text(u32 flags, char *buf, size_t size)
 {
-	ksnprintf(buf, size, "%s%s%s%s%s%s%s", flags & MS_RDONLY ? "ro" : "rw",
+	ksnprintf(buf, size, "%s%s%s%s%s%s%s%s", flags & MS_RDONLY ? "ro" : "rw",
 		  flags & MS_NOSUID ? ",nosuid" : "", flags & MS_NODEV ? ",nodev" : "",
 		  flags & MS_NOEXEC ? ",noexec" : "", flags & MS_SYNCHRONOUS ? ",sync" : "",
-		  flags & MS_NOATIME ? ",noatime" : "", flags & MS_RELATIME ? ",relatime" : "");
+		  flags & MS_NOATIME ? ",noatime" : "", flags & MS_NODIRATIME ? ",nodiratime" : "",
+		  flags & MS_RELATIME ? ",relatime" : "");
 	return buf;
 }
 

@@ -22,7 +22,7 @@
 
 static void touch_once(struct file *f)
 {
-	f->accessed = true;
+	f->accessed = !vfs_atime_is_strict(f->vnode->mount);
 	if (!(f->flags & O_NOATIME))
 		vfs_touch_atime(f->vnode);
 }

@@ -122,6 +122,8 @@ struct vnode_ops {
 		struct vnode *vn,
 		bool datasync); /* no lock held; data and metadata reach the disk, then a device flush */
 	int (*fallocate)(struct vnode *vn, int mode, u64 off, u64 len);
+	/* SEEK_DATA, SEEK_HOLE from off, which is below the size: a position or -ENXIO; NULL: all is data */
+	s64 (*seek)(struct vnode *vn, u64 off, bool hole);
 	/* last reference is going: free the inode if it has no links. Then vnode memory is freed by `free`. May sleep */
 	void (*inactive)(struct vnode *vn);
 	void (*free)(struct vnode *vn);
@@ -230,6 +232,7 @@ struct fs_ops {
 #define MS_SYNCHRONOUS 16u
 #define MS_REMOUNT     32u
 #define MS_NOATIME     1024u
+#define MS_NODIRATIME  2048u
 #define MS_RELATIME    (1u << 21)
 
 /* Field markings and the corresponding locks:
@@ -318,6 +321,7 @@ ssize_t pagecache_write(struct file *f, struct uio *u,
 			u64 *pos); /* for file systems that look at it first */
 #define FALLOC_KEEP_SIZE  1
 #define FALLOC_PUNCH_HOLE 2
+#define FALLOC_ZERO_RANGE 16
 /* fallocate on a file of anonymous memory, v_lock held exclusive: allocates or punches holes. */
 int anon_fallocate(struct vm_object *o, int mode, u64 off, u64 len);
 /* Metadata blocks of a mounted device: the page cache of its bdev vnode. */
@@ -340,6 +344,8 @@ void meta_forget(struct vnode *bdev, u64 block, u32 bsize);
 int meta_sync_range(struct vnode *bdev, u64 block, u64 nblocks, u32 bsize, bool wait);
 struct vnode *bdev_vnode_get(struct block_dev *d); /* held; NULL: no memory */
 struct timespec64 vfs_now(void);
+/* Pages were dirtied: sleeps while too much is dirty. v_lock may be held, nothing that write-back needs. */
+void writeback_throttle(size_t pages);
 
 /* Start-up, in this order, once slab and frames are up, by one thread; each may sleep. */
 void vfs_init(void);		/* before any file system */

@@ -154,6 +154,8 @@ int may_change_dir(struct vnode *dir,
 int may_delete(struct vnode *dir, struct vnode *vn, const struct cred *c);
 bool vattr_needs_atime(const struct mount *m, const struct vattr *a, struct timespec64 now);
 void vfs_touch_atime(struct vnode *vn);
+bool vfs_atime_is_strict(
+	const struct mount *m);	      /* each access counts, not only the first of an open file */
 int vfs_clear_suid(struct vnode *vn); /* v_lock held: before contents change */
 extern struct vfs_hooks vfs_hooks;
 static inline bool vnode_owner_or_capable(const struct vattr *a, const struct cred *c)
@@ -177,8 +179,6 @@ int mount_each(int (*fn)(struct mount *m, void *arg), void *arg);
 void writeback_init(void);
 void writeback_add(struct vnode *vn); /* on the mount's dirty list */
 void writeback_kick(void);
-void writeback_throttle(
-	size_t pages); /* pages were dirtied; sleeps while too much is dirty; no locks held */
 int writeback_mount(struct mount *m, bool wait); /* every dirty vnode and metadata of one mount */
 void writeback_forget(struct vnode *vn);	 /* vnode is going away */
 

@@ -528,8 +528,14 @@ static void op_punch(struct mount *m)
 		return;
 	off = random_offset(f->size);
 	len = 1 + shim_random() % 40000;
-	assert_int_equal(vn->ops->fallocate(vn, 3, off, len), 0);
-	mfile_zero(f, off, MIN(off + len, MAX(off, f->size)));
+	if (shim_random() % 3 == 0) {
+		/* holes get blocks, and what is there stays; within the size, as the model does not know of full disks */
+		if (off < f->size && vn->ops->fallocate(vn, 1, off, MIN(len, f->size - off)) == 0)
+			assert_int_equal(vn->ops->seek(vn, off, false), off);
+	} else {
+		assert_int_equal(vn->ops->fallocate(vn, 3, off, len), 0);
+		mfile_zero(f, off, MIN(off + len, MAX(off, f->size)));
+	}
 	vnode_drop(vn);
 }
 

@@ -667,6 +667,50 @@ static void test_damaged_pointer(void **state)
 	drop_image();
 }
 
+/* Data, holes, and holes that get zeros. */
+static void test_fallocate(void **state)
+{
+	static u8 data[8192], zero[100000], got[100000];
+	struct vattr a = {.size = 100000};
+	struct vnode *vn;
+	struct mount *m;
+
+	(void)state;
+	make_image("-b 1024", 4000);
+	m = mount_ok(0);
+	vn = create(m->root, "f", S_IFREG | 0600);
+	memset(data, 7, sizeof(data));
+	assert_int_equal(shim_write(vn, data, 1000, 0), 1000);
+	assert_int_equal(shim_write(vn, data, 8192, 40960), 8192);
+	assert_int_equal(vn->ops->setattr(vn, &a, ATTR_SIZE), 0);
+	assert_int_equal(vn->ops->seek(vn, 0, false), 0);
+	assert_int_equal(vn->ops->seek(vn, 5, true), 4096); /* a page is the least */
+	assert_int_equal(vn->ops->seek(vn, 4096, false), 40960);
+	assert_int_equal(vn->ops->seek(vn, 41000, false), 41000);
+	assert_int_equal(vn->ops->seek(vn, 41000, true), 49152);
+	assert_int_equal(vn->ops->seek(vn, 49152, false), -ENXIO);
+	assert_int_equal(vn->ops->seek(vn, 49152, true), 49152);
+	assert_int_equal(vn->ops->fallocate(vn, 1, 0, 100001), -EOPNOTSUPP);
+	assert_int_equal(vn->ops->fallocate(vn, 8, 0, 4096), -EOPNOTSUPP);
+	assert_int_equal(vn->ops->fallocate(vn, 0, 0, 1ul << 30), -ENOSPC);
+	assert_int_equal(vn->obj.size, 100000);
+	assert_int_equal(vn->ops->fallocate(vn, 1, 3000, 97000), 0);
+	assert_int_equal(vn->ops->seek(vn, 3000, true), 100000);
+	assert_int_equal(vn->ops->fallocate(vn, 0, 90000, 20000), 0);
+	assert_int_equal(vn->obj.size, 110000);
+	assert_int_equal(vn->ops->fallocate(vn, 16, 40960, 4096), 0); /* ZERO_RANGE */
+	shim_drop_caches(m);
+	assert_int_equal(vn->ops->seek(vn, 3000, true), 110000);
+	assert_int_equal(shim_read(vn, got, 100000, 0), 100000);
+	memcpy(zero, data, 1000);
+	memcpy(zero + 45056, data, 4096);
+	assert_memory_equal(got, zero, 100000);
+	vnode_drop(vn);
+	assert_int_equal(shim_unmount(m), 0);
+	fsck();
+	drop_image();
+}
+
 #define EXT2_CASES                                                                             \
 	cmocka_unit_test(test_state), cmocka_unit_test(test_refused),                          \
 		cmocka_unit_test(test_orphans), cmocka_unit_test(test_orphan_ring),            \
@@ -674,4 +718,5 @@ static void test_damaged_pointer(void **state)
 		cmocka_unit_test(test_large_file), cmocka_unit_test(test_contiguous),          \
 		cmocka_unit_test(test_reserved_blocks), cmocka_unit_test(test_xattr_block),    \
 		cmocka_unit_test(test_read_errors), cmocka_unit_test(test_times),              \
-		cmocka_unit_test(test_damage), cmocka_unit_test(test_damaged_pointer),
+		cmocka_unit_test(test_damage), cmocka_unit_test(test_damaged_pointer),         \
+		cmocka_unit_test(test_fallocate),

@@ -333,13 +333,14 @@ static s64 remap_locked(struct vm_map *m, struct move *mv)
 
 	if (!a)
 		return -EFAULT;
+	/* an end beyond the address space would also hide from check_args that the ranges overlap */
+	if (mv->new_len < mv->old_len && !user_range_ok(mv->old, mv->old_len))
+		return -EINVAL;
 	if (mv->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))
 		return move_locked(m, mv);
 	if (mv->new_len <= mv->old_len) {
 		if (mv->new_len == mv->old_len)
 			return mv->old;
-		if (mv->old_len > USER_END || !user_range_ok(mv->old, mv->old_len))
-			return -EINVAL;
 		unmap_locked(m, mv->old + mv->new_len, mv->old + mv->old_len, &mv->old_place);
 		return mv->old;
 	}

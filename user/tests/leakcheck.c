@@ -236,7 +236,7 @@ static bool load_next(FILE *f, struct counts *c)
 	return false;
 }
 
-#define SMALL 16
+#define SMALL 64
 
 static int leaks_of_series(const struct counts *last, const struct counts *base, unsigned int n)
 {

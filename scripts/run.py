@@ -4,7 +4,8 @@
 
 Everything comes from the environment: BOARD MEM SMP DISK BOOT QEMU_ARGS go to
 boards/$BOARD/run; APPEND is added to the kernel's command line; AUTORUN holds
-shell commands that the guest's init runs before it powers off.
+shell commands that the guest's init runs before it powers off (on boards where U-Boot
+limits the command line they go into a file on the card).
 
 Without AUTORUN this becomes the emulator.  With it, all output is passed on, and
 the exit status is that of the last command, taken from the line
@@ -15,6 +16,7 @@ import re
 import select
 import subprocess
 import sys
+import tempfile
 import time
 
 STATUS = re.compile(rb"autorun: exit status (\d+)")
@@ -35,8 +37,8 @@ def quoted(text):
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def set_extlinux(board, disk, cmdline):
-    """Puts the command line into the disk's extlinux.conf, for U-Boot."""
+def set_extlinux(board, disk, cmdline, autorun):
+    """Puts the command line into the disk's extlinux.conf, for U-Boot; autorun (or None) into /boot/autorun."""
     # U-Boot's macro reader takes one backslash from each run of them, and gives ' and $
     # without one a meaning
     cmdline = re.sub(r"(\\+)", r"\1\\", cmdline)
@@ -46,16 +48,19 @@ def set_extlinux(board, disk, cmdline):
                            stdout=subprocess.PIPE, text=True).stdout
     with open(f"{board}/extlinux.conf", encoding="utf-8") as file:
         text = file.read().replace("@CMDLINE@", cmdline)
-    path = f"build/extlinux.{os.getpid()}"
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-    target = "/boot/extlinux/extlinux.conf"
-    try:
+    files = {"/boot/extlinux/extlinux.conf": text}
+    if autorun is not None:
+        files["/boot/autorun"] = autorun + "\n"
+    with tempfile.TemporaryDirectory(dir="build") as folder:
+        requests = ""
+        for target, text in files.items():
+            path = f"{folder}/{os.path.basename(target)}"
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            requests += f"rm {target}\nwrite {path} {target}\n"
         subprocess.run(["debugfs", "-w", "-f", "-", f"{disk}?offset={int(start) << 20}"],
-                       input=f"rm {target}\nwrite {path} {target}\n", text=True, check=True,
+                       input=requests, text=True, check=True,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    finally:
-        os.unlink(path)
 
 
 def watch(process):
@@ -99,12 +104,14 @@ def main():
     board = "boards/" + (env.get("BOARD") or "qemu-virt")
     autorun = env.get("AUTORUN", "")
     words = [board_cmdline(board), env.get("APPEND", "")]
+    # U-Boot takes no more than 256 characters where its configuration says so
+    in_file = autorun if board.endswith("/visionfive2") else None
     if autorun:
-        words.append("autorun=" + quoted(autorun))
+        words.append("autorun=" + quoted("sh /boot/autorun" if in_file else autorun))
     env["CMDLINE"] = " ".join(word for word in words if word)
     if env.get("BOOT") == "uboot" or board.endswith("/visionfive2"):
         env["PATH"] += ":/usr/sbin:/sbin"
-        set_extlinux(board, env.get("DISK") or "build/disk.img", env["CMDLINE"])
+        set_extlinux(board, env.get("DISK") or "build/disk.img", env["CMDLINE"], in_file)
     if not autorun:
         os.execv(f"{board}/run", ["run"])
     # standard input is not passed on: nobody is to answer, and no end of input

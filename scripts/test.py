@@ -139,10 +139,23 @@ def suite_user(count):
         tail(text, 30)
 
 
+def build_board():
+    """The emulated VisionFive 2, from the cache or built; where that cannot be, says why, and its tests are skipped."""
+    if os.environ.get("GNOMON_BOARD") == "no" or os.environ.get("QEMU_VISIONFIVE2"):
+        return
+    done = subprocess.run(["boards/visionfive2/qemu/build.sh"], stdin=subprocess.DEVNULL, check=False,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["build.sh failed"])[-1]
+        print(f"boot: the VisionFive 2 is not tested: {reason}", flush=True)
+        os.environ["GNOMON_BOARD_REASON"] = reason
+
+
 def suite_boot(count):
     """pytest; what it counts, TAP lines of guests included, comes back in a file."""
     results = LOGS / "boot.json"
     results.unlink(missing_ok=True)
+    build_board()
     targets = os.environ.get("GNOMON_TESTS", "tests/boot").split()
     status = subprocess.run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider",
                              "-n", str(os.cpu_count()), *targets],

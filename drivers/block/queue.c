@@ -32,7 +32,9 @@
 #include "kernel/sched/thread.h"
 #include "kernel/sched/time.h"
 
-#define HOLD_MAX 32u /* pending requests that a plug may hold back */
+#define SAY_PERIOD (5 * NSEC_PER_SEC)
+#define SAY_MAX	   10u /* errors shown in a period */
+#define HOLD_MAX   32u /* pending requests that a plug may hold back */
 
 /* Field markings and the corresponding locks:
  * (c) constant   (q) lock
@@ -50,6 +52,8 @@ struct block_queue {
 	struct list waiting;		 /* (q) bios without a request */
 	u32 npending;			 /* (q) */
 	u32 in_flight;			 /* (q) */
+	u64 said_at;			 /* (q) beginning of a period in which errors are counted */
+	u32 said, unsaid;		 /* (q) errors in it, shown and not shown */
 	struct block_request requests[]; /* (c) array */
 };
 
@@ -478,6 +482,26 @@ static void collect(struct block_queue *q, struct block_request *r, int err, str
 	request_free(q, r);
 }
 
+/* A disk that is gone fails everything: the first lines say it. Lock held. */
+static void say_error(struct block_queue *q, const struct block_request *r, int err)
+{
+	u64 now = time_now();
+
+	if (now - q->said_at > SAY_PERIOD) {
+		if (q->unsaid)
+			kprintf("<3>%s: %u errors more were not shown\n", q->name, q->unsaid);
+		q->said_at = now;
+		q->said = q->unsaid = 0;
+	}
+	if (q->said == SAY_MAX) {
+		q->unsaid++;
+		return;
+	}
+	q->said++;
+	kprintf("<3>%s: %s error %d at sector %lu, %u sectors\n", q->name, op_name(r->op), -err,
+		(unsigned long)r->sector, r->nsectors);
+}
+
 void block_request_done(struct block_request *r, int err)
 {
 	struct block_queue *q = r->queue;
@@ -488,8 +512,7 @@ void block_request_done(struct block_request *r, int err)
 	q->in_flight--;
 	if (!goes_on(q, r, err)) {
 		if (err && !list_empty(&r->bios))
-			kprintf("<3>%s: %s error %d at sector %lu, %u sectors\n", q->name,
-				op_name(r->op), -err, (unsigned long)r->sector, r->nsectors);
+			say_error(q, r, err);
 		collect(q, r, err, &done);
 	}
 	place_waiting(q);

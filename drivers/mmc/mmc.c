@@ -19,9 +19,11 @@
 #include "kernel/sched/thread.h"
 #include "kernel/sched/time.h"
 
-#define MMC_MAJOR 179u
-#define TRIES	  3
-#define MSEC	  (NSEC_PER_SEC / 1000)
+#define MMC_MAJOR   179u
+#define TRIES	    2  /* of a whole request */
+#define PIECE	    8u /* sectors, when those failed */
+#define PIECE_TRIES 8
+#define MSEC	    (NSEC_PER_SEC / 1000)
 
 /* ---- requests ---- */
 
@@ -30,25 +32,47 @@ static u32 card_address(const struct mmc_card *card, u64 sector)
 	return (u32)(card->high_capacity ? sector : sector * SECTOR_SIZE);
 }
 
-/* Reads or writes the whole request once (SD 4.3.3, 4.3.4). */
-static int transfer(struct mmc_host *h, struct block_request *r)
+/* Sectors [from, from+n) of the memory in h->segs, as pieces of their own: how many. */
+static u32 cut(struct mmc_host *h, u32 from, u32 n)
 {
-	bool write = r->op == BIO_WRITE, many = r->nsectors > 1;
+	u64 skip = (u64)from * SECTOR_SIZE, left = (u64)n * SECTOR_SIZE;
+	u32 k = 0;
+
+	for (u32 i = 0; left && k < MMC_PART_SEGMENTS; i++) {
+		u32 len = h->segs[i].len;
+
+		if (skip >= len) {
+			skip -= len;
+			continue;
+		}
+		h->part[k].pa = h->segs[i].pa + skip;
+		h->part[k].len = (u32)MIN(len - skip, left);
+		left -= h->part[k++].len;
+		skip = 0;
+	}
+	return k;
+}
+
+/* Reads or writes sectors [from, from+n) of the request once (SD 4.3.3, 4.3.4). */
+static int transfer(struct mmc_host *h, struct block_request *r, u32 from, u32 n)
+{
+	bool write = r->op == BIO_WRITE, many = n > 1, whole = n == r->nsectors;
+	u32 all = block_request_segments(r, h->segs, MMC_MAX_SEGMENTS);
 	struct mmc_data data = {
 		.write = write,
 		.block_size = SECTOR_SIZE,
-		.blocks = r->nsectors,
-		.segs = h->segs,
-		.nsegs = block_request_segments(r, h->segs, MMC_MAX_SEGMENTS),
+		.blocks = n,
+		.segs = whole ? h->segs : h->part,
+		.nsegs = whole ? all : cut(h, from, n),
 	};
 	struct mmc_command c = {
 		.index = (write ? 24 : 17) + many,
-		.arg = card_address(&h->card, r->sector),
+		.arg = card_address(&h->card, r->sector + from),
 		.response = MMC_R1,
 		.data = &data,
 	};
 	bool counted = many && h->card.set_block_count;
-	int err = counted ? mmc_simple(h, 23, r->nsectors, MMC_R1, NULL) : 0;
+	int err = counted ? mmc_simple(h, 23, n, MMC_R1, NULL) : 0;
 
 	if (!err)
 		err = h->ops->command(h, &c);
@@ -78,7 +102,7 @@ static int attempt(struct mmc_host *h, struct block_request *r)
 {
 	return r->op == BIO_FLUSH     ? h->ops->wait_ready(h)
 	       : r->op == BIO_DISCARD ? discard(h, r)
-				      : transfer(h, r);
+				      : transfer(h, r, 0, r->nsectors);
 }
 
 /* The card does not answer any more: from the start, if it is the same one. */
@@ -119,27 +143,65 @@ static bool usable(struct mmc_host *h)
 	return h->present;
 }
 
-static int perform(struct mmc_host *h, struct block_request *r)
+static void complain(struct mmc_host *h, const struct block_request *r, u32 from, u32 n, int err)
 {
-	int err = -EIO;
+	if (r->op != BIO_FLUSH)
+		kprintf("<4>%s: %s of %u sectors at %lu: error %d, again\n", h->name,
+			r->op == BIO_READ ? "read" : "write", n, r->sector + from, -err);
+}
 
-	if (!usable(h))
-		return -EIO;
-	if (h->card.readonly && r->op != BIO_READ && r->op != BIO_FLUSH)
-		return -EIO;
+/* Sectors of a request whose transfer failed, in pieces that errors are likely to miss. */
+static int in_pieces(struct mmc_host *h, struct block_request *r)
+{
+	int err = 0;
+
+	for (u32 at = 0, n; at < r->nsectors && !err; at += n) {
+		n = MIN(r->nsectors - at, PIECE);
+		for (int i = 0; i < PIECE_TRIES; i++) {
+			err = transfer(h, r, at, n);
+			if (!err)
+				break;
+			if (recover(h)) {
+				h->present = false;
+				return -EIO;
+			}
+		}
+		if (err)
+			complain(h, r, at, n, err);
+	}
+	return err;
+}
+
+/* Tries until it works, or there is no hope: 0 or -errno. */
+static int insist(struct mmc_host *h, struct block_request *r)
+{
+	int err = 0;
+
 	for (int i = 0; i < TRIES; i++) {
 		err = attempt(h, r);
 		if (!err)
 			return 0;
-		if (r->op != BIO_FLUSH)
-			kprintf("<4>%s: %s of %u sectors at %lu: error %d%s\n", h->name,
-				r->op == BIO_READ ? "read" : "write", r->nsectors, r->sector, -err,
-				i + 1 < TRIES ? ", again" : "");
+		if (h->ops->card_in(h))
+			complain(h, r, 0, r->nsectors, err);
 		if (recover(h)) {
 			h->present = false;
-			break;
+			return err;
 		}
 	}
+	/* a checksum or a time-out may hit one block in a thousand; a refusal stays one */
+	if (err != -EIO && (r->op == BIO_READ || r->op == BIO_WRITE) && r->nsectors > 1)
+		err = in_pieces(h, r);
+	return err;
+}
+
+static int perform(struct mmc_host *h, struct block_request *r)
+{
+	if (!usable(h))
+		return -EIO;
+	if (h->card.readonly && r->op != BIO_READ && r->op != BIO_FLUSH)
+		return -EIO;
+	if (insist(h, r) == 0)
+		return 0;
 	if (!h->present)
 		mmc_card_changed(h); /* look whether it is still there */
 	return -EIO;

@@ -50,8 +50,9 @@ struct mmc_host_ops {
 	int (*wait_ready)(struct mmc_host *h);
 };
 
-#define MMC_MAX_SEGMENTS 256u
-#define MMC_MAX_SECTORS	 2048u /* 1 MiB a request */
+#define MMC_MAX_SEGMENTS  256u
+#define MMC_MAX_SECTORS	  2048u /* 1 MiB a request */
+#define MMC_PART_SEGMENTS 16u	/* of 4 KiB */
 
 struct mmc_card {
 	u32 cid[4], csd[4], scr[2];
@@ -88,7 +89,8 @@ struct mmc_host {
 	bool looked; /* (a) the slot has been looked at once, and what was found is a disk */
 	struct work
 		add_disk; /* (c) registering reads the disk: not from the thread that does that */
-	struct block_segment segs[MMC_MAX_SEGMENTS]; /* (t) of the request in hand */
+	struct block_segment segs[MMC_MAX_SEGMENTS];  /* (t) of the request in hand */
+	struct block_segment part[MMC_PART_SEGMENTS]; /* (t) of a piece of it */
 };
 
 /* Starts the host's thread and waits until it has seen what is in the slot; ops, drv, name, number and the limits are set. 0 or -ENOMEM. */

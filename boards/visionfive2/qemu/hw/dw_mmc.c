@@ -342,8 +342,39 @@ static bool bus_mismatch(DWMMC *s)
     return bus_width(s) != (s->card_wide ? 4 : 1) || hz > (s->card_fast ? BUS_FAST_HZ : BUS_DEFAULT_HZ);
 }
 
+/* Cards of up to 2 GiB are told bytes. */
+static uint32_t sector_of(DWMMC *s, uint32_t arg)
+{
+    return s->card_large ? arg : arg / 512;
+}
+
+/* Faults wait for the sector that arms them, so that a test need not know how long the way there takes. */
+static void arm(DWMMC *s, unsigned index, uint32_t arg)
+{
+    int64_t from = s->arm_sector ? now_ns() : 0;
+
+    if (s->armed || (s->arm_sector && (index < 17 || index > 25 || sector_of(s, arg) / 8 != s->arm_sector / 8))) {
+        return;
+    }
+    s->armed = true;
+    if (s->pull_at_ms) {
+        s->pull_ns = from + s->pull_at_ms * 1000000ll;
+        s->back_ns = s->back_at_ms > s->pull_at_ms ? from + s->back_at_ms * 1000000ll : 0;
+        timer_mod(s->fault_timer, s->pull_ns);
+    }
+}
+
+/* A counterfeit card's memory ends before what it says. */
+static bool beyond(DWMMC *s)
+{
+    return s->refused || (s->real_sectors && s->data_sector++ >= s->real_sectors);
+}
+
 static bool inject_crc(DWMMC *s)
 {
+    if (!s->armed) {
+        return false;
+    }
     s->nblocks++;
     if (s->crc_every && s->nblocks % s->crc_every == 0) {
         s->crc_left = MAX(s->crc_burst, 1);
@@ -393,7 +424,7 @@ static void data_crossed(DWMMC *s)
     }
     if (s->data_write) {
         s->busy_until = now_ns() + s->write_busy_us * 1000ll;
-        if (s->stuck_after && s->nblocks >= s->stuck_after) {
+        if (s->armed && s->stuck_after && s->nblocks >= s->stuck_after) {
             s->busy_until = s->stuck_ms ? now_ns() + s->stuck_ms * 1000000ll : INT64_MAX;
             s->stuck_after = 0;
         }
@@ -403,7 +434,7 @@ static void data_crossed(DWMMC *s)
 
 static void data_read_block(DWMMC *s)
 {
-    if (!s->present || !sdbus_data_ready(&s->bus)) {
+    if (!s->present || beyond(s) || !sdbus_data_ready(&s->bus)) {
         data_end(s, INT_DRTO);
         return;
     }
@@ -425,7 +456,7 @@ static void data_read_block(DWMMC *s)
 
 static void data_write_block(DWMMC *s)
 {
-    if (!s->present || !sdbus_receive_ready(&s->bus)) {
+    if (!s->present || beyond(s) || !sdbus_receive_ready(&s->bus)) {
         data_end(s, INT_EBE); /* no CRC status from the card */
         return;
     }
@@ -496,8 +527,8 @@ static void data_begin(DWMMC *s)
 
 static bool card_hears(DWMMC *s)
 {
-    s->ncmds++;
-    if (!s->present || (s->timeout_every && s->ncmds % s->timeout_every == 0)) {
+    s->ncmds += s->armed;
+    if (!s->present || (s->armed && s->timeout_every && s->ncmds % s->timeout_every == 0)) {
         return false;
     }
     if (s->card_ident && card_hz(s) > BUS_IDENT_HZ) {
@@ -536,6 +567,33 @@ static void set_response(DWMMC *s, const uint8_t *r, size_t n)
     }
 }
 
+/* The card's answer, as a faulty card gives it: what CSD says about protection, and addresses that it has not got. */
+static size_t card_answer(DWMMC *s, SDRequest *request, uint8_t *response)
+{
+    bool write = request->cmd == 24 || request->cmd == 25, data = write || request->cmd == 17 || request->cmd == 18;
+    uint32_t error = 0;
+    size_t n;
+
+    if (data && s->real_sectors && sector_of(s, request->arg) >= s->real_sectors) {
+        error = 1u << 31; /* out of range */
+    } else if (write && s->write_protect) {
+        qemu_log_mask(LOG_GUEST_ERROR, "dw-mmc: write to a protected card\n");
+        error = 1u << 26;
+    }
+    if (error) {
+        stl_be_p(response, error | 4 << 9 | 1 << 8);
+        s->refused = true;
+        return 4;
+    }
+    n = sdbus_do_command(&s->bus, request, response);
+    s->refused = false;
+    s->data_sector = data ? sector_of(s, request->arg) : 0;
+    if (n == 16 && request->cmd == 9 && s->write_protect) {
+        response[14] |= 0x10; /* temporary write protection */
+    }
+    return n;
+}
+
 static void stop_transfer(DWMMC *s)
 {
     if (s->data_active) {
@@ -552,7 +610,8 @@ static void command_sent(DWMMC *s)
     size_t n = 0;
 
     if (card_hears(s)) {
-        n = sdbus_do_command(&s->bus, &request, response);
+        arm(s, index, request.arg);
+        n = card_answer(s, &request, response);
         qemu_notify_event();
         snoop(s, index, request.arg, n != 0);
     }
@@ -562,6 +621,9 @@ static void command_sent(DWMMC *s)
     s->cmd_accepted = n != 0 || !(s->cmd & CMD_RESPONSE);
     if (n) {
         set_response(s, response, n);
+        if (index == 41) {
+            s->card_large = response[0] & 0x40;
+        }
         if (index == 12 || index == 38) {
             s->busy_until = MAX(s->busy_until, now_ns() + (index == 38 ? 1000000 : 20000));
         }
@@ -830,8 +892,8 @@ static void mmc_fault_timer(void *opaque)
 
     s->card_pulled = !s->card_pulled;
     card_changed(s);
-    if (s->card_pulled && s->back_at_ms > s->pull_at_ms) {
-        timer_mod(s->fault_timer, s->back_at_ms * 1000000ll);
+    if (s->card_pulled && s->back_ns) {
+        timer_mod(s->fault_timer, s->back_ns);
     }
 }
 
@@ -861,8 +923,8 @@ static void mmc_reset_exit(Object *obj, ResetType type)
 
     s->present = false;
     card_changed(s);
-    if (s->pull_at_ms && !timer_pending(s->fault_timer) && !s->card_pulled) {
-        timer_mod(s->fault_timer, s->pull_at_ms * 1000000ll);
+    if (!s->arm_sector) {
+        arm(s, 0, 0);
     }
 }
 
@@ -882,7 +944,9 @@ static void mmc_init(Object *obj)
 
 /*
  * Faults: every crc-every-th block fails, crc-burst in a row; every timeout-every-th command gets no answer; after stuck-after blocks the card
- * stays busy for stuck-ms (0: for ever); the card is pulled out at pull-at-ms of virtual time and put back at back-at-ms.
+ * stays busy for stuck-ms (0: for ever); the card is pulled out at pull-at-ms of virtual time and put back at back-at-ms.  With arm-sector
+ * all of these wait, and count time and blocks, from the first transfer on that begins in those 4 KiB.
+ * write-protect: the card's CSD says so; real-sectors: it has fewer sectors than its CSD says.
  */
 static const Property mmc_props[] = {
     DEFINE_PROP_UINT32("ciu-clock", DWMMC, ciu_clock, CLK_SDIO1_SDCARD),
@@ -893,6 +957,9 @@ static const Property mmc_props[] = {
     DEFINE_PROP_UINT32("stuck-ms", DWMMC, stuck_ms, 0),
     DEFINE_PROP_UINT32("pull-at-ms", DWMMC, pull_at_ms, 0),
     DEFINE_PROP_UINT32("back-at-ms", DWMMC, back_at_ms, 0),
+    DEFINE_PROP_UINT32("arm-sector", DWMMC, arm_sector, 0),
+    DEFINE_PROP_BOOL("write-protect", DWMMC, write_protect, false),
+    DEFINE_PROP_UINT32("real-sectors", DWMMC, real_sectors, 0),
     DEFINE_PROP_UINT32("write-busy-us", DWMMC, write_busy_us, 250),
     DEFINE_PROP_UINT32("read-access-us", DWMMC, read_access_us, 100),
 };

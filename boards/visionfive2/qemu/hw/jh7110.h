@@ -167,7 +167,10 @@ struct DWMMC {
     bool app_cmd, card_ident, card_wide, card_fast, card_pulled;
 
     /* faults to inject */
-    uint32_t crc_every, crc_burst, timeout_every, stuck_after, stuck_ms, pull_at_ms, back_at_ms;
+    uint32_t crc_every, crc_burst, timeout_every, stuck_after, stuck_ms, pull_at_ms, back_at_ms, arm_sector, real_sectors;
+    bool write_protect, armed, refused, card_large;
+    int64_t pull_ns, back_ns;
+    uint32_t data_sector;           /* next block of the transfer */
     uint64_t nblocks, ncmds;
     unsigned crc_left;
     uint32_t write_busy_us, read_access_us;

@@ -238,10 +238,31 @@ static s64 ext2_seek(struct vnode *vn, u64 off, bool hole)
 	return (s64)MAX(off, lblk << shift);
 }
 
+static int ext2_extent_of(struct vnode *vn, u64 off, u64 *at, u64 *len)
+{
+	struct ext2_node *n = ext2_node(vn);
+	struct ext2_fs *fs = ext2_fs(vn);
+	u32 size = fs->sectors_per_block * SECTOR_SIZE;
+	u32 max = (u32)MIN(*len / size, 1UL << 20);
+	bool unwritten = false;
+	struct ext2_extent e;
+	int err;
+
+	mutex_lock(&n->lock);
+	if (n->unwritten.count)
+		max = ext2_unwritten_run(n, off / size, max, &unwritten);
+	err = ext2_map(n, off / size, max, &e);
+	mutex_unlock(&n->lock);
+	*at = err || unwritten ? 0 : (u64)e.pblk * size;
+	*len = err ? 0 : (u64)e.len * size;
+	return err;
+}
+
 const struct vnode_ops ext2_file_ops = {
 	.seek = ext2_seek,
 	.getattr = ext2_getattr,
 	.setattr = ext2_setattr,
+	.extent = ext2_extent_of,
 	.fsync = ext2_fsync,
 	.fallocate = ext2_fallocate,
 	.inactive = ext2_inactive,

@@ -62,43 +62,158 @@ static int swapon_device(struct block_dev *dev, const char *name, s32 prio)
 	return err;
 }
 
+/* ---- files ---- */
+
+static void release_file(struct block_dev *dev, void *owner)
+{
+	struct vnode *vn = owner;
+
+	__atomic_fetch_sub(&vn->deny_write, 1, __ATOMIC_RELEASE);
+	vnode_drop(vn);
+	block_drop(dev);
+}
+
+/* A run of bytes of the file: the whole pages of it that lie together on the device are one extent, or more of the last one. */
+static int add_extent(struct swap_spec *s, u64 off, u64 at, u64 len)
+{
+	u64 slot = DIV_ROUND_UP(off, PAGE_SIZE), skip = slot * PAGE_SIZE - off;
+	u64 n = len > skip ? (len - skip) / PAGE_SIZE : 0, sector = (at + skip) / SECTOR_SIZE;
+	struct swap_extent *e = s->nextents ? &s->extents[s->nextents - 1] : NULL;
+
+	if (!n)
+		return 0;
+	if (e && e->slot + e->n == slot && e->sector + e->n * (PAGE_SIZE / SECTOR_SIZE) == sector) {
+		e->n += n;
+		return 0;
+	}
+	if (!(s->nextents & (s->nextents - 1))) { /* a power of two: twice as many */
+		e = krealloc(s->extents, MAX(s->nextents * 2, 4U) * sizeof(*e), 0);
+		if (!e)
+			return -ENOMEM;
+		s->extents = e;
+	}
+	s->extents[s->nextents++] = (struct swap_extent){slot, n, sector};
+	return 0;
+}
+
+static int file_extents(struct vnode *vn, struct swap_spec *s)
+{
+	u64 size = s->pages * PAGE_SIZE, from = 0, start = 0, run = 0;
+	int err = 0;
+
+	/* blocks that follow one another are one run, however they are told */
+	while (!err && from < size) {
+		u64 at, len = size - from;
+
+		err = vn->ops->extent(vn, from, &at, &len);
+		if (!err && (!at || !len)) {
+			kprintf("swap: %s refused: it has a hole at %lu\n", s->name, from);
+			err = -EINVAL;
+		}
+		if (err)
+			break;
+		if (run && start + run != at) {
+			err = add_extent(s, from - run, start, run);
+			run = 0;
+		}
+		if (!run)
+			start = at;
+		run += len;
+		from += len;
+	}
+	return err ? err : add_extent(s, from - run, start, run);
+}
+
+static int deny_writing(struct vnode *vn)
+{
+	__atomic_fetch_add(&vn->deny_write, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&vn->write_opens, __ATOMIC_SEQ_CST) == 0)
+		return 0;
+	__atomic_fetch_sub(&vn->deny_write, 1, __ATOMIC_RELEASE);
+	return -ETXTBSY;
+}
+
+/* What its cache holds is on the disk, and no longer in the cache. */
+static int settle_file(struct vnode *vn)
+{
+	int err = vm_object_clean(vn->object, 0, ~0UL, true);
+
+	if (!err && vn->ops->fsync)
+		err = vn->ops->fsync(vn, false);
+	if (!err)
+		vm_object_evict(vn->object, 0, ~0UL);
+	return err;
+}
+
+static int swapon_file(struct vnode *vn, const char *name, s32 prio)
+{
+	struct swap_spec s = {.owner = vn, .release = release_file, .name = name, .file = true};
+	int err;
+
+	if (!vn->ops->extent || !vn->object || !vn->mount->dev)
+		return -EINVAL;
+	if (READ_ONCE(vn->deny_write) > 0)
+		return -EBUSY;
+	err = deny_writing(vn);
+	if (err)
+		return err;
+	s.dev = vn->mount->dev;
+	s.pages = READ_ONCE(vn->object->size) / PAGE_SIZE;
+	s.prio = prio;
+	err = settle_file(vn);
+	if (!err)
+		err = file_extents(vn, &s);
+	block_hold(s.dev);
+	vnode_hold(vn);
+	if (!err)
+		err = swap_area_add(&s);
+	if (err) {
+		kfree(s.extents);
+		release_file(s.dev, vn);
+	}
+	return err;
+}
+
+/* ---- by name ---- */
+
 int vfs_swapon(const struct lookup_ctx *c, const char *name, int flags)
 {
 	s32 prio = flags & SWAP_FLAG_PREFER ? flags & SWAP_FLAG_PRIO_MASK : -1;
-	struct block_dev *dev;
+	struct block_dev *dev = NULL;
 	struct path p;
 	int err = path_lookup(c, name, LOOKUP_FOLLOW, &p);
 
 	if (err)
 		return err;
-	if (!is_type(path_vnode(&p), S_IFBLK)) {
-		path_put(&p);
-		return -EINVAL;
+	if (is_type(path_vnode(&p), S_IFREG)) {
+		err = swapon_file(path_vnode(&p), name, prio);
+	} else if (is_type(path_vnode(&p), S_IFBLK)) {
+		dev = block_by_devno(path_vnode(&p)->rdev);
+		err = dev ? swapon_device(dev, name, prio) : -ENXIO;
+	} else {
+		err = -EINVAL;
 	}
-	dev = block_by_devno(path_vnode(&p)->rdev);
 	path_put(&p);
-	if (!dev)
-		return -ENXIO;
-	err = swapon_device(dev, name, prio);
-	if (err)
+	if (err && dev)
 		block_drop(dev);
 	return err;
 }
 
 int vfs_swapoff(const struct lookup_ctx *c, const char *name)
 {
-	struct block_dev *dev;
+	struct block_dev *dev = NULL;
 	struct path p;
 	int err = path_lookup(c, name, LOOKUP_FOLLOW, &p);
 
 	if (err)
 		return err;
-	dev = is_type(path_vnode(&p), S_IFBLK) ? block_by_devno(path_vnode(&p)->rdev) : NULL;
+	if (is_type(path_vnode(&p), S_IFBLK))
+		dev = block_by_devno(path_vnode(&p)->rdev);
+	/* the path is held meanwhile: so the vnode cannot become another's */
+	err = swap_area_remove(dev ? (void *)dev : path_vnode(&p));
+	if (dev)
+		block_drop(dev);
 	path_put(&p);
-	if (!dev)
-		return -EINVAL;
-	err = swap_area_remove(dev);
-	block_drop(dev);
 	return err;
 }
 

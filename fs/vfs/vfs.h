@@ -124,6 +124,8 @@ struct vnode_ops {
 	int (*fallocate)(struct vnode *vn, int mode, u64 off, u64 len);
 	/* SEEK_DATA, SEEK_HOLE from off, which is below the size: a position or -ENXIO; NULL: all is data */
 	s64 (*seek)(struct vnode *vn, u64 off, bool hole);
+	/* where the bytes from off on (a multiple of the block size) lie on the mount's device, at most *len: *at and *len; *at 0: nowhere, or not written yet */
+	int (*extent)(struct vnode *vn, u64 off, u64 *at, u64 *len);
 	/* last reference is going: free the inode if it has no links. Then vnode memory is freed by `free`. May sleep */
 	void (*inactive)(struct vnode *vn);
 	void (*free)(struct vnode *vn);

@@ -272,30 +272,36 @@ static struct frame *try_order(unsigned order, unsigned flags)
 	return f;
 }
 
-/* Makes room for an allocation that failed and may wait; false: nothing more can be done. */
-static bool make_room(size_t want, unsigned try)
+/*
+ * Makes room for an allocation that failed and may wait; false: nothing more can be done.  The caches of the harts are emptied last, and once: all harts
+ * are interrupted for it.
+ */
+static bool make_room(size_t want, unsigned try, bool *drained)
 {
 	size_t (*fn)(size_t) = __atomic_load_n(&reclaim, __ATOMIC_RELAXED);
 
 	might_sleep();
 	if (current()->pageout) /* who brings memory cannot wait for it */
 		return false;
-	if (!try) {
-		drain_all();
+	/* large blocks may only be split among the caches: those are emptied first */
+	if (fn && try < RECLAIM_TRIES && (want == 1) == !*drained && fn(want) != 0)
 		return true;
-	}
-	return fn && try < RECLAIM_TRIES && fn(want) != 0;
+	if (*drained)
+		return false;
+	drain_all();
+	*drained = true;
+	return true;
 }
 
 static __attribute__((noinline)) struct frame *alloc_slow(unsigned flags)
 {
-	bool zero = false;
+	bool zero = false, drained = false;
 	struct frame *f = try_one(flags, &zero);
 
 	/* who brings pages out must not depend on a free one */
 	DASSERT(!current()->pageout || (flags & (FA_NOWAIT | FA_RESERVE)));
 	for (unsigned try = 0; !f; try++) {
-		if ((flags & FA_NOWAIT) || !make_room(1, try))
+		if ((flags & FA_NOWAIT) || !make_room(1, try, &drained))
 			return NULL;
 		f = try_one(flags, &zero);
 	}
@@ -330,6 +336,7 @@ struct frame *frame_alloc(unsigned flags)
 
 struct frame *frame_alloc_order(unsigned order, unsigned flags)
 {
+	bool drained = false;
 	struct frame *f;
 
 	if (order > FRAME_MAX_ORDER)
@@ -340,7 +347,7 @@ struct frame *frame_alloc_order(unsigned order, unsigned flags)
 		return NULL;
 	f = try_order(order, flags);
 	for (unsigned try = 0; !f; try++) {
-		if ((flags & FA_NOWAIT) || !make_room(1UL << order, try))
+		if ((flags & FA_NOWAIT) || !make_room(1UL << order, try, &drained))
 			return NULL;
 		f = try_order(order, flags);
 	}

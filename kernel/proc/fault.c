@@ -23,7 +23,6 @@ static int fault_without_memory(void)
 		proc_oom_kill();
 	if (signal_pending_task(current_task(), true))
 		return -EINTR;
-	sleep_ns(NSEC_PER_SEC / 100); /* its memory is on its way */
 	return 0;
 }
 

@@ -10,7 +10,7 @@
  * the pages out, and then waits until every hart's counter is even or has moved (clock_quiesce).  Guards last for the look at one frame and
  * are not preempted, so the wait is short.
  *
- * Locks: one sweeper at a time (kernel/vm/pageout.c).  Objects' locks are only tried.
+ * Locks: one sweeper at a time (kernel/vm/pageout.c), who holds no other lock while it looks at a frame under its object's.
  */
 #include "kernel/vm/clock_policy.h"
 #include "kernel/vm/vm_internal.h"
@@ -181,13 +181,9 @@ static NO_TS enum clock_seen look(u32 id, bool take, u32 *time)
 	clock_guard();
 	o = READ_ONCE(f->object);
 	if (o) {
-		seen = CLOCK_KEPT;
-		if (spin_trylock(o->lock)) {
-			seen = f->object == o ? look_locked(o, f, take, time) : CLOCK_NONE;
-			spin_unlock(o->lock);
-		} else if (!page_has(f, FR_LISTED)) {
-			seen = CLOCK_NONE;
-		}
+		spin_lock(o->lock);
+		seen = f->object == o ? look_locked(o, f, take, time) : CLOCK_NONE;
+		spin_unlock(o->lock);
 	}
 	clock_unguard();
 	return seen;

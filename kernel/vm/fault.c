@@ -201,18 +201,23 @@ static enum outcome swap_in(struct fault *ft)
 	struct vm_object *o = ft->found;
 	struct vm_readahead *ra = &ft->area->ra;
 	u64 index = ft->found_index;
+	bool below;
 	u32 n = 1;
 	int err;
 
 	if (!(ft->area->flags & AREA_RANDOM) && !ft->alone)
 		n = readahead_window(ra, index);
-	vm_object_hold(o);
+	/* the area keeps the top of its chain, but not what lies below */
+	below = o != ft->top;
+	if (below)
+		vm_object_hold(o);
 	unlock_object(ft);
 	vm_count(VMEV_pgmajfault, 1);
 	err = anon_bring_in(o, index, n, &n);
 	ra->next = index + n;
 	unlock_all(ft);
-	vm_object_drop(o);
+	if (below)
+		vm_object_drop(o);
 	return err ? no_memory(ft) : AGAIN;
 }
 
@@ -430,6 +435,8 @@ static enum outcome no_page(struct fault *ft, bool write)
 		return read_in(ft);
 	if (ft->word)
 		return swap_in(ft);
+	if (unlikely(ft->map->reaped))
+		return fail(ft, -EFAULT, SIGBUS, BUS_ADRERR);
 	if (!write && !(ft->area->flags & AREA_SHARED) && !o->sized) {
 		int r = pmap_enter_zero(&ft->map->pmap, ft->va, window_zero(ft), ft->area->prot);
 

@@ -116,11 +116,12 @@ static void balance(void)
 		struct clock_sweep s;
 
 		seen_ended = __atomic_load_n(&ended, __ATOMIC_ACQUIRE);
-		if (round_once(want, &s) || slab_shrink()) {
-			pageout_progress(1);
+		if (round_once(want, &s)) {
 			deadline = empty = 0;
 		} else if (wait_for_more(&s, &deadline)) {
 			empty = 0;
+		} else if (slab_shrink()) { /* interrupts all harts: only when all else fails */
+			pageout_progress(1);
 		} else if (++empty == HOPELESS_ROUNDS) {
 			give_up();
 			return;

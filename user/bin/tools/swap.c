@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* swap.c - mkswap, swapon, swapoff. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/swap.h>
+#include <unistd.h>
+
+#include "user/bin/tools/tools.h"
+
+#define PAGE	 4096
+#define MIN_SIZE (10UL * PAGE)
+
+/* The first page of an area, version 1. */
+struct header {
+	char boot[1024];
+	uint32_t version, last_page, bad_pages;
+	unsigned char uuid[16];
+	char label[16];
+	char rest[PAGE - 1024 - 12 - 32 - 10];
+	char magic[10];
+};
+
+static void random_uuid(unsigned char uuid[16])
+{
+	int fd = open("/dev/urandom", O_RDONLY);
+
+	if (fd < 0 || read(fd, uuid, 16) != 16)
+		die_errno("/dev/urandom");
+	close(fd);
+	uuid[6] = (uuid[6] & 0x0f) | 0x40;
+	uuid[8] = (uuid[8] & 0x3f) | 0x80;
+}
+
+int mkswap_main(int argc, char **argv)
+{
+	static struct header h;
+	off_t size;
+	int c, fd;
+
+	_Static_assert(sizeof(h) == PAGE, "one page");
+	while ((c = getopt(argc, argv, "L:")) != -1) {
+		if (c == '?')
+			return usage_error("[-L LABEL] FILE");
+		strncpy(h.label, optarg, sizeof(h.label) - 1);
+	}
+	if (argc - optind != 1)
+		return usage_error("[-L LABEL] FILE");
+	fd = open(argv[optind], O_RDWR);
+	size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+	if (size < 0)
+		die_errno("%s", argv[optind]);
+	if (size < (off_t)MIN_SIZE)
+		die("%s: needs at least %lu KiB", argv[optind], MIN_SIZE / 1024);
+	h.version = 1;
+	h.last_page = (uint32_t)(size / PAGE) - 1;
+	random_uuid(h.uuid);
+	memcpy(h.magic, "SWAPSPACE2", sizeof(h.magic));
+	if (pwrite(fd, &h, sizeof(h), 0) != (ssize_t)sizeof(h) || fsync(fd) < 0 || close(fd) < 0)
+		die_errno("%s", argv[optind]);
+	printf("%s: swap space of %lu KiB\n", argv[optind],
+	       (unsigned long)(size / PAGE - 1) * (PAGE / 1024));
+	return 0;
+}
+
+/* pri=N among fstab's options; -1: none. */
+static int option_priority(const char *options)
+{
+	const char *at = options ? strstr(options, "pri=") : NULL;
+
+	return at ? atoi(at + 4) : -1;
+}
+
+static bool is_on(const char *path)
+{
+	struct buf b = {0};
+	bool found = false;
+
+	read_file("/proc/swaps", &b);
+	for (char *line = strtok(b.data ? b.data : (char[]){0}, "\n"); line;
+	     line = strtok(NULL, "\n"))
+		found |= strncmp(line, path, strlen(path)) == 0 &&
+			 (line[strlen(path)] == ' ' || line[strlen(path)] == '\t');
+	buf_free(&b);
+	return found;
+}
+
+static int turn_on(const char *path, int priority)
+{
+	int flags = priority >= 0 ? SWAP_FLAG_PREFER | (priority & SWAP_FLAG_PRIO_MASK) : 0;
+
+	if (swapon(path, flags) == 0)
+		return 0;
+	warn_errno("%s", path);
+	return 1;
+}
+
+/* All areas of /etc/fstab that are not on yet. */
+static int from_fstab(int (*fn)(const char *path, int priority))
+{
+	struct buf b = {0};
+	char *line, *rest;
+	int status = 0;
+
+	if (!read_file("/etc/fstab", &b))
+		return 0;
+	for (line = b.data; line && *line; line = rest) {
+		char *end = strchr(line, '\n'), *word[4] = {0}, *save = NULL;
+		int n = 0;
+
+		rest = end ? end + 1 : NULL;
+		if (end)
+			*end = '\0';
+		for (char *w = strtok_r(line, " \t", &save); w && n < 4;
+		     w = strtok_r(NULL, " \t", &save))
+			word[n++] = w;
+		if (n < 3 || word[0][0] == '#' || strcmp(word[2], "swap") != 0 ||
+		    (word[3] && strstr(word[3], "noauto")))
+			continue;
+		status |= fn(word[0], option_priority(word[3]));
+	}
+	buf_free(&b);
+	return status;
+}
+
+static int on_if_off(const char *path, int priority)
+{
+	return is_on(path) ? 0 : turn_on(path, priority);
+}
+
+static int show(void)
+{
+	struct buf b = {0};
+
+	if (!read_file("/proc/swaps", &b))
+		die_errno("/proc/swaps");
+	fwrite(b.data, 1, b.len, stdout);
+	buf_free(&b);
+	return 0;
+}
+
+int swapon_main(int argc, char **argv)
+{
+	int c, priority = -1, status = 0;
+	bool all = false;
+
+	while ((c = getopt(argc, argv, "ap:s")) != -1) {
+		if (c == '?')
+			return usage_error("[-a] [-s] [-p PRIORITY] [FILE...]");
+		if (c == 's')
+			return show();
+		all |= c == 'a';
+		if (c == 'p')
+			priority = atoi(optarg);
+	}
+	if (all)
+		status = from_fstab(on_if_off);
+	else if (optind == argc)
+		return show();
+	for (int i = optind; i < argc; i++)
+		status |= turn_on(argv[i], priority);
+	return status;
+}
+
+static int turn_off(const char *path, int priority)
+{
+	(void)priority;
+	if (swapoff(path) == 0)
+		return 0;
+	warn_errno("%s", path);
+	return 1;
+}
+
+/* Every area that is on. */
+static int all_off(void)
+{
+	struct buf b = {0};
+	char *save = NULL;
+	int status = 0;
+
+	if (!read_file("/proc/swaps", &b))
+		die_errno("/proc/swaps");
+	strtok_r(b.data, "\n", &save); /* the heading */
+	for (char *line = strtok_r(NULL, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		line[strcspn(line, " \t")] = '\0';
+		status |= turn_off(line, 0);
+	}
+	buf_free(&b);
+	return status;
+}
+
+int swapoff_main(int argc, char **argv)
+{
+	int c, status = 0;
+
+	while ((c = getopt(argc, argv, "a")) != -1) {
+		if (c == '?')
+			return usage_error("-a | FILE...");
+		return all_off();
+	}
+	if (optind == argc)
+		return usage_error("-a | FILE...");
+	for (int i = optind; i < argc; i++)
+		status |= turn_off(argv[i], 0);
+	return status;
+}

@@ -36,7 +36,6 @@ struct vm_object;
 	(1u       \
 	 << 16) /* stored to through a shared mapping since its tail beyond EOF was last zeroed */
 #define FR_REFAULT (1u << 15) /* came back: clock_time is what it left behind */
-#define FR_AHEAD   (1u << 17) /* read ahead; who meets it starts the next window */
 #define FR_FREE	   (1u << 21) /* free: in a buddy block, a hart's cache or the zeroed list (mem) */
 #define FR_POISON  (1u << 22) /* free, and filled with the poison pattern (mem, debug builds) */
 

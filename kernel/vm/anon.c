@@ -143,8 +143,6 @@ static void add_followers(struct vm_object *o, struct swap_io *io, u64 index, u3
 		if (!f)
 			break;
 		put_busy(o, f, index + io->n, w);
-		if (io->n == n / 2)
-			page_set(f, FR_AHEAD);
 		io->frames[io->n] = f;
 	}
 }

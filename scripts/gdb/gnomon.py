@@ -80,7 +80,7 @@ def words_of(tree):
 def flag_names(word):
     """FR_* names in a frame's flags: macros are in the debug information of -g3 only."""
     names = ("BUSY VALID DIRTY CLEANING REF ERROR RESERVED WAITERS WIRED BUDDY SLAB TABLE ZEROED "
-             "READAHEAD ACTIVE SWAPPED STORED").split()
+             "LISTED LAUNDRY REFAULT STORED").split()
     out = [name for bit, name in enumerate(names) if word >> bit & 1]
     out += [name for bit, name in ((21, "FREE"), (22, "POISON")) if word >> bit & 1]
     return "|".join(out) or "-"

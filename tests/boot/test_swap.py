@@ -10,8 +10,8 @@ SHAPES = [("release", 4, "64M", 96), ("debug", 2, "40M", 48)]
 
 
 def value(one, path, key):
-    out, _ = one.run(f"grep -w {key} {path}")
-    return int(re.search(rf"{key}:?\s+(\d+)", out).group(1))
+    out, _ = one.run(f"grep {key} {path}")
+    return int(re.search(rf"\b{key}:?\s+(\d+)", out).group(1))
 
 
 def used(one):

@@ -38,7 +38,7 @@ static s64 badness(struct process *p, u64 *pages)
 		return INT64_MIN;
 	}
 	vm_map_stat(m, &st);
-	*pages = st.rss + vm_map_swapped(m);
+	*pages = st.rss + vm_map_swap_gain(m);
 	vm_map_drop(m);
 	swap_totals(&swap_pages, &swap_free);
 	return (s64)(*pages + st.tables) + adj * (s64)(frames_total() + swap_pages) / 1000;

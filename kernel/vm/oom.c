@@ -51,8 +51,18 @@ u64 vm_map_reap(struct vm_map *m)
 	return pages;
 }
 
-/* What areas alone refer to counts in full, what is shared for the one that has it. */
-NO_TS u64 vm_map_swapped(struct vm_map *m)
+/* Pages in swap that a's death would give back: of what others see too, its part. The object is locked. */
+static u64 in_swap(const struct vm_area *a, struct vm_object *o)
+{
+	u64 pages = 0;
+
+	for (; o && object_is_anon(o); o = o->backing)
+		if (o->swapped)
+			pages += o->swapped / MAX(o->nareas + o->nshadows, 1U);
+	return MIN(pages, area_pages(a));
+}
+
+NO_TS u64 vm_map_swap_gain(struct vm_map *m)
 {
 	u64 pages = 0;
 
@@ -63,10 +73,7 @@ NO_TS u64 vm_map_swapped(struct vm_map *m)
 
 		if (!o)
 			continue;
-		if (object_is_anon(o) && o->nareas == 1)
-			pages += o->swapped;
-		else if (object_is_anon(o))
-			pages += anon_area_pages(o, a->index, area_last(a)) / o->nareas;
+		pages += in_swap(a, o);
 		spin_unlock(o->lock);
 	}
 	rw_unlock_read(&m->lock);

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Memory larger than RAM: contents, swapoff under load, what is left behind, headers that lie."""
 import re
+import struct
+import subprocess
 
 import pytest
 
 from conftest import ROOT_OFFSET, fsck
+
+PAGE = 4096
+AREA = 16 << 20
 
 SHAPES = [("release", 4, "64M", 96), ("debug", 2, "40M", 48)]
 
@@ -63,4 +68,68 @@ def test_refused(machine, disk):
     assert status == 1 and "busy" in out
     out, status = one.run("rm /f; swapoff /dev/vda2 && swapoff /dev/vda2")
     assert status == 1 and "Invalid argument" in out
+    one.power_off()
+
+
+def make_area(path, size=AREA):
+    path.write_bytes(b"")
+    with open(path, "r+b") as file:
+        file.truncate(size)
+    subprocess.run(["mkswap", "-q", str(path)], check=True, stderr=subprocess.DEVNULL)
+    return path
+
+
+def boot_with(machine, image, driver="raw", **options):
+    """The usual system without swap, with one more disk."""
+    cmdline = "root=/dev/vda1 rw init=/sbin/init console=ttyS0"
+    return machine(cmdline=cmdline, qemu_args=(f"-drive if=none,id=hd1,format={driver},file={image} "
+                                               "-device virtio-blk-device,drive=hd1"), **options)
+
+
+def second_name(one):
+    return "/dev/vda" if "vdb1" in one.good("ls /dev").split() else "/dev/vdb"
+
+
+# what is wrong: offset in the header, bytes, what the kernel says
+HEADERS = {
+    "no signature": (PAGE - 10, b"SWAPSPACE3", "no swap signature"),
+    "old signature": (PAGE - 10, b"SWAP-SPACE", "version 0"),
+    "version 2": (1024, struct.pack("<I", 2), "version is not 1"),
+    "other byte order": (1024, struct.pack(">I", 1), "other byte order"),
+    "no pages": (1028, struct.pack("<I", 0), "last page cannot be"),
+    "beyond the device": (1028, struct.pack("<I", AREA // PAGE), "more pages than there are"),
+    "2^32 pages": (1028, struct.pack("<I", 0xffffffff), "last page cannot be"),
+    "long bad list": (1032, struct.pack("<I", 1000), "longer than the header"),
+    "bad page 0": (1032, struct.pack("<I", 1), "names one that cannot be"),
+}
+
+
+def test_damaged_headers(machine, tmp_path):
+    """One machine: the header is written by the guest itself, from files made here."""
+    area = make_area(tmp_path / "area.img")
+    one = boot_with(machine, area, build="debug")
+    name = second_name(one)
+    one.good(f"dd if={name} of=/tmp/header bs=4096 count=1")
+    for what, (offset, data, reason) in HEADERS.items():
+        text = "".join(f"\\{byte:03o}" for byte in data)
+        one.good(f"printf '{text}' | dd of={name} bs=1 seek={offset} conv=notrunc; sync")
+        out, status = one.run(f"swapon {name}")
+        assert status != 0 and reason in out, f"{what}: {out}"
+        one.good(f"dd if=/tmp/header of={name} bs=4096 count=1 conv=notrunc; sync")
+    one.good(f"swapon {name}; grep {name} /proc/swaps; swapoff {name}")
+    one.power_off()
+
+
+def test_no_room(machine, tmp_path):
+    """swapoff without room: ENOMEM, and nothing is lost."""
+    area = make_area(tmp_path / "area.img", 96 << 20)
+    one = boot_with(machine, area, build="debug", mem="64M")
+    name = second_name(one)
+    one.good(f"swapon {name}")
+    one.send("eatmem 90 20 &\n")
+    one.expect("eatmem: 90 MiB")
+    out, status = one.run(f"swapoff {name}")
+    assert status != 0 and "memory" in out.lower(), out
+    assert one.run("wait")[1] == 0
+    one.good(f"swapoff {name}")
     one.power_off()

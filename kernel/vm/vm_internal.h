@@ -171,7 +171,7 @@ struct vm_map {
 	u64 rss_peak;	  /* (a) */
 	u64 data, stack, text; /* (m) pages of private writable, grows-down, executable areas */
 	u64 locked;	       /* (m) pages in AREA_LOCKED areas */
-	bool reaped;	    /* (a) its memory was taken: see oom.c */
+	bool reaped;	       /* (a) its memory was taken: see oom.c */
 	u32 lock_future;    /* (m) mlockall(MCL_FUTURE): AREA_LOCKED, AREA_ONFAULT of new areas */
 	u64 brk_start, brk; /* (m) */
 	u64 limit_as, limit_data, limit_stack; /* (a) bytes */

@@ -175,7 +175,7 @@ from_kernel:
 	sd	t0, THREAD_SCRATCH(tp)
 	addi	sp, sp, -TF_SIZE
 	ld	t0, THREAD_KSTACK(tp)
-	bltu	sp, t0, stack_overflow
+	bltu	sp, t0, 1f
 	ld	t0, THREAD_SCRATCH(tp)
 save_kernel:
 	sd	ra, 8(sp)
@@ -206,6 +206,9 @@ trap_kernel_ret:
 	load_temporaries
 	addi	sp, sp, TF_SIZE
 	sret
+
+1:	lla	t0, stack_overflow	/* too far for a jump in a large image; t0 is saved */
+	jr	t0
 
 	.section .text, "ax"
 stack_overflow:

@@ -258,7 +258,52 @@ static int ext2_extent_of(struct vnode *vn, u64 off, u64 *at, u64 *len)
 	return err;
 }
 
+/* ---- O_DIRECT ---- */
+
+static int direct_map(struct vnode *vn, u64 off, u64 len, struct direct_extent *out)
+{
+	struct ext2_node *n = ext2_node(vn);
+	struct ext2_fs *fs = ext2_fs(vn);
+	u64 lblk = off >> fs->bshift, in_block = off & (fs->bsize - 1);
+	u32 max = (u32)ext2_blocks_of(fs, in_block + len);
+	bool unwritten = false;
+	struct ext2_extent e;
+	int err;
+
+	mutex_lock(&n->lock);
+	if (n->unwritten.count && !rw_held_write(&vn->v_lock))
+		max = ext2_unwritten_run(n, lblk, max, &unwritten);
+	err = ext2_map(n, lblk, max, &e);
+	mutex_unlock(&n->lock);
+	if (err)
+		return err;
+	out->dev = vn->mount->dev;
+	out->hole = unwritten || !e.pblk;
+	out->sector = (u64)e.pblk * fs->sectors_per_block + in_block / SECTOR_SIZE;
+	out->len = MIN(len, ((u64)e.len << fs->bshift) - in_block);
+	return 0;
+}
+
+static void direct_written(struct vnode *vn, u64 off, u64 len)
+{
+	struct ext2_node *n = ext2_node(vn);
+	u32 shift = ext2_fs(vn)->bshift;
+
+	mutex_lock(&n->lock);
+	ext2_unwritten_clear(n, off >> shift, (off + len) >> shift);
+	mutex_unlock(&n->lock);
+}
+
+/* Whole pages: what `reserve` gives is written at once, and nothing of it stays behind. */
+static const struct direct_ops ext2_direct = {
+	.unit = SECTOR_SIZE,
+	.grain = PAGE_SIZE,
+	.map = direct_map,
+	.written = direct_written,
+};
+
 const struct vnode_ops ext2_file_ops = {
+	.direct = &ext2_direct,
 	.seek = ext2_seek,
 	.getattr = ext2_getattr,
 	.setattr = ext2_setattr,

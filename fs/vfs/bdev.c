@@ -197,7 +197,20 @@ static void bdev_free(struct vnode *vn)
 	kfree(bdev_of(vn));
 }
 
+static int bdev_direct_map(struct vnode *vn, u64 off, u64 len, struct direct_extent *out)
+{
+	*out = (struct direct_extent){bdev_of(vn)->dev, off / SECTOR_SIZE, len, false};
+	return 0;
+}
+
+static const struct direct_ops bdev_direct = {
+	.unit = SECTOR_SIZE,
+	.grain = SECTOR_SIZE,
+	.map = bdev_direct_map,
+};
+
 static const struct vnode_ops bdev_vnode_ops = {
+	.direct = &bdev_direct,
 	.getattr = bdev_getattr,
 	.free = bdev_free,
 };
@@ -352,6 +365,8 @@ static ssize_t bdev_read(struct file *f, struct uio *u, u64 *pos)
 	u64 at = *pos;
 	int err = 0;
 
+	if ((f->flags & O_DIRECT) && !u->kernel)
+		return direct_read(device_of(f), u, pos);
 	while (u->left && at < o->size) {
 		size_t n = MIN(MIN(PAGE_SIZE - (at & PAGE_MASK), u->left), o->size - at), got;
 		struct frame *fr;
@@ -395,26 +410,42 @@ static ssize_t write_page(struct vm_object *o, struct uio *u, u64 at)
 	return got ? (ssize_t)got : -EFAULT;
 }
 
+/* Some bytes, past the cache if wanted and possible. */
+static ssize_t write_some(struct vnode *d, struct uio *u, u64 at, bool direct)
+{
+	ssize_t n = 0;
+
+	if (direct)
+		n = direct_write(d, u, at, MIN(u->left, d->object->size - at));
+	return n ? n : write_page(d->object, u, at);
+}
+
 static ssize_t bdev_write(struct file *f, struct uio *u, u64 *pos)
 {
 	struct vnode *d = device_of(f);
+	bool direct = (f->flags & O_DIRECT) && !u->kernel;
 	u64 at = *pos;
 	ssize_t r = 0;
+	int err = 0;
 
 	if (u->left && at >= d->object->size)
 		return -ENOSPC;
+	if (direct && direct_check(d, u, at))
+		return -EINVAL;
 	rw_lock_write(&d->v_lock);
 	while (u->left && at < d->object->size) {
-		r = write_page(d->object, u, at);
+		r = write_some(d, u, at, direct);
 		if (r < 0)
 			break;
 		at += (u64)r;
 		if ((at & (MiB - 1)) == 0)
 			writeback_throttle(MiB / PAGE_SIZE);
 	}
+	if (direct && at > *pos)
+		err = direct_settle(d, *pos, at);
 	rw_unlock_write(&d->v_lock);
-	if (at == *pos)
-		return r;
+	if (at == *pos || err)
+		return err ? err : r;
 	at -= *pos;
 	*pos += at;
 	return (ssize_t)at;

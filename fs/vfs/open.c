@@ -86,14 +86,14 @@ static int open_vnode(const struct open *o, const struct path *p, struct file **
 	err = check_type(o, p);
 	if (!err)
 		err = check_access(o, vn);
-	if (!err && (o->flags & O_DIRECT) && !is_type(vn, S_IFIFO))
-		err = -EINVAL; /* nothing goes past the page cache */
 	if (err)
 		return err;
 	f = new_file(o, p);
 	if (!f)
 		return -ENOMEM;
 	err = file_open_vnode(f);
+	if (!err && (o->flags & O_DIRECT) && !file_can_be_direct(f))
+		err = -EINVAL;
 	if (!err)
 		err = lease_break(vn, f, f->may_write || (o->flags & O_TRUNC),
 				  o->flags & O_NONBLOCK);

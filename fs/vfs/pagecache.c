@@ -27,6 +27,12 @@ static void touch_once(struct file *f)
 		vfs_touch_atime(f->vnode);
 }
 
+/* Past the cache; what has no such way, or kernel memory, goes through it. */
+static bool is_direct(const struct file *f, const struct uio *u)
+{
+	return (READ_ONCE(f->flags) & O_DIRECT) && f->vnode->ops->direct && !u->kernel;
+}
+
 /* The next pages to read, at least one: how many, all held, or -errno. */
 static ssize_t get_pages(struct vm_object *o, u64 index, u64 last, struct vm_readahead *ra,
 			 struct frame **out)
@@ -71,6 +77,8 @@ static ssize_t pagecache_read(struct file *f, struct uio *u, u64 *pos)
 
 	if (unlikely(!f->accessed && u->left))
 		touch_once(f);
+	if (unlikely(is_direct(f, u)))
+		return direct_read(f->vnode, u, pos);
 	while (u->left) {
 		u64 size = READ_ONCE(o->size), end, got;
 
@@ -108,6 +116,7 @@ struct write {
 	struct uio *u;
 	u64 at;		  /* where the next byte goes */
 	u64 reserved_end; /* pages below this index have backing store */
+	bool direct;	  /* past the cache where that is possible */
 };
 
 /* Does the new page's every byte come from this write, or is it zero because no file is there? */
@@ -264,6 +273,22 @@ static ssize_t allowed(u64 pos, u64 n)
 	return (ssize_t)MIN(n, limit - pos);
 }
 
+/* The next bytes: bytes or -errno. */
+static ssize_t write_some(struct write *w)
+{
+	ssize_t n = w->direct ? direct_write(w->vn, w->u, w->at, w->u->left) : 0;
+
+	if (likely(!n)) {
+		reserve_ahead(w);
+		return write_page(w);
+	}
+	if (n > 0) {
+		w->at += (u64)n;
+		extend(w, w->at);
+	}
+	return n;
+}
+
 /* Writes up to max bytes with the lock held. */
 static ssize_t write_locked(struct write *w, u64 max)
 {
@@ -274,8 +299,7 @@ static ssize_t write_locked(struct write *w, u64 max)
 	w->u->left = MIN(whole, max);
 	whole -= w->u->left;
 	while (w->u->left) {
-		reserve_ahead(w);
-		r = write_page(w);
+		r = write_some(w);
 		if (unlikely(r < 0))
 			break;
 		/* with v_lock held: write-back does not need it */
@@ -283,6 +307,12 @@ static ssize_t write_locked(struct write *w, u64 max)
 			writeback_throttle(THROTTLE_MASK + 1);
 	}
 	w->u->left += whole;
+	if (unlikely(w->direct) && w->at > start) {
+		int err = direct_settle(w->vn, start, w->at);
+
+		if (err)
+			return err;
+	}
 	return w->at > start ? (ssize_t)(w->at - start) : r;
 }
 
@@ -290,7 +320,7 @@ ssize_t pagecache_write_if(struct file *f, struct uio *u, u64 *pos,
 			   ssize_t (*may)(struct vnode *vn, u64 at, u64 n))
 {
 	struct vnode *vn = f->vnode;
-	struct write w = {.vn = vn, .o = vn->object, .u = u};
+	struct write w = {.vn = vn, .o = vn->object, .u = u, .direct = is_direct(f, u)};
 	int err = mount_want_write(vn);
 	ssize_t n;
 
@@ -299,6 +329,8 @@ ssize_t pagecache_write_if(struct file *f, struct uio *u, u64 *pos,
 	rw_lock_write(&vn->v_lock);
 	w.at = f->flags & O_APPEND ? vn->object->size : *pos;
 	n = allowed(w.at, u->left);
+	if (unlikely(w.direct) && n > 0 && direct_check(vn, u, w.at))
+		n = -EINVAL;
 	if (may && n > 0)
 		n = may(vn, w.at, (u64)n);
 	if (likely(n > 0)) {

@@ -60,6 +60,16 @@ void uio_rewind(struct uio *u, size_t n)
 	}
 }
 
+void uio_skip(struct uio *u, size_t n)
+{
+	while (n) {
+		size_t part = MIN(n, u->iov[u->cur].len - u->cur_off);
+
+		advance(u, part);
+		n -= part;
+	}
+}
+
 static inline size_t move(struct uio *u, void *buf, size_t n, copy_fn copy)
 {
 	size_t done = 0;

@@ -94,6 +94,21 @@ struct statfs64_info {
 typedef bool (*dirent_fn)(void *arg, const char *name, size_t len, u64 ino, unsigned type,
 			  u64 next);
 
+/* Where a piece of a file lies: one run on the device. */
+struct direct_extent {
+	struct block_dev *dev;
+	u64 sector, len; /* len in bytes */
+	bool hole;	 /* nowhere: reads as zero */
+};
+struct direct_ops {
+	u32 unit;  /* what positions, lengths and addresses must be multiples of: SECTOR_SIZE */
+	u32 grain; /* what is written past the cache at least, and in multiples of */
+	/* the beginning of [off, off + len), multiples of unit; len may reach to the end of the size's unit. v_lock held. Sleeps */
+	int (*map)(struct vnode *vn, u64 off, u64 len, struct direct_extent *out);
+	/* the pager's `reserve` was called for it, and now the disk has it; NULL: does not matter. v_lock held exclusive */
+	void (*written)(struct vnode *vn, u64 off, u64 len);
+};
+
 /*
  * Vnode operations.  "locked": v_lock of the directory/vnode held exclusive by the VFS on entry, unless said otherwise; names are not NUL-terminated.
  * A missing operation gives EPERM/ENOTDIR/EINVAL as Linux would.  Operations that return a vnode return it held.
@@ -131,6 +146,8 @@ struct vnode_ops {
 	void (*free)(struct vnode *vn);
 	/* files that are no page cache (devices, pipes, proc): */
 	int (*open)(struct vnode *vn, struct file *f); /* may replace f->ops, set f->data */
+	const struct direct_ops
+		*direct; /* O_DIRECT; NULL: goes through the page cache, if there is one */
 	/* magic symbolic links (/proc/PID/fd/N): the place they lead to, held. NULL: the text of readlink is walked */
 	int (*follow)(struct vnode *vn, struct path *out);
 };
@@ -419,6 +436,8 @@ bool vfs_mount_info(unsigned k, const struct path *root, char *buf, size_t size)
 struct file *file_alloc(struct vnode *vn, const struct file_ops *ops, u32 flags,
 			const struct cred *cred); /* holds vn; refs 1; NULL */
 void file_hold(struct file *f);
+/* May it have O_DIRECT? The file is open. */
+bool file_can_be_direct(const struct file *f);
 void file_drop(struct file *f); /* sleeps; last: release */
 extern void (*file_epoll_release)(
 	struct file *f); /* set by kernel/syscall/epoll.c; called when f->epoll is not NULL */

@@ -201,6 +201,18 @@ int vnode_stamp(
 void vnode_stamp_stored(struct vnode *vn);
 void uio_rewind(struct uio *u, size_t n); /* the last n bytes come again */
 
+void uio_skip(struct uio *u, size_t n); /* the next n bytes are done */
+
+/* ---- direct.c ---- */
+/* Position, addresses and lengths are multiples of the unit: 0 or -EINVAL. */
+int direct_check(const struct vnode *vn, const struct uio *u, u64 at);
+/* As f->ops->read; takes v_lock shared. */
+ssize_t direct_read(struct vnode *vn, struct uio *u, u64 *pos);
+/* Writes some of max bytes past the cache, and advances u; 0: the next page has to go through it. Extends nothing. v_lock held exclusive. */
+ssize_t direct_write(struct vnode *vn, struct uio *u, u64 at, u64 max);
+/* What went through the cache goes on to the disk: [from, to). v_lock held exclusive. */
+int direct_settle(struct vnode *vn, u64 from, u64 to);
+
 /* ---- file.c ---- */
 void file_init(void);
 int file_open_vnode(struct file *f); /* chooses ops by type; calls the special open */

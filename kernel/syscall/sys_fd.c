@@ -151,8 +151,8 @@ static long fcntl_setfl(struct file *f, u64 arg)
 		if (err)
 			return err;
 	}
-	if ((arg & O_DIRECT) && !(f->flags & O_DIRECT))
-		return -EINVAL; /* no file here can */
+	if ((arg & O_DIRECT) && !(f->flags & O_DIRECT) && !file_can_be_direct(f))
+		return -EINVAL;
 	flags_change(f, SETFL_MASK, (u32)arg & SETFL_MASK);
 	return 0;
 }

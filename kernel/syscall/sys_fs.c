@@ -26,8 +26,6 @@ static long open_flags(u32 flags)
 	} else if ((flags & O_CREAT) && (flags & O_DIRECTORY)) {
 		return -EINVAL;
 	}
-	if (flags & O_DIRECT) /* no file system here bypasses the page cache */
-		return -EINVAL;
 	return flags | O_LARGEFILE;
 }
 

@@ -706,8 +706,14 @@ struct frame *fault_frame_at(struct vm_map *m, u64 addr, bool write)
 			ft.index = area_index(ft.area, va);
 			search(&ft);
 			pte = pmap_lookup(&m->pmap, va);
-			if (pte_allows(pte, access) && ft.frame &&
-			    PTE_PA(pte) == frame_pa(ft.frame)) {
+			if (ft.found->kind == OBJ_DEVICE && pte_allows(pte, access)) {
+				f = pa_frame(PTE_PA(pte));
+				if (f)
+					vm_page_hold(f);
+				else
+					f = ERR_PTR(-EFAULT);
+			} else if (pte_allows(pte, access) && ft.frame &&
+				   PTE_PA(pte) == frame_pa(ft.frame)) {
 				f = ft.frame;
 				vm_page_hold(f);
 			} else if (!write && pte_allows(pte, access) &&
@@ -726,6 +732,18 @@ struct frame *fault_frame_at(struct vm_map *m, u64 addr, bool write)
 		if (err)
 			return ERR_PTR(err);
 	}
+}
+
+int vm_pin(struct vm_map *m, u64 addr, bool write, struct frame **out)
+{
+	struct frame *f = addr < USER_END ? fault_frame_at(m, addr, write) : ERR_PTR(-EFAULT);
+
+	if (IS_ERR(f))
+		return (int)PTR_ERR(f);
+	if (f == zero_frame)
+		vm_page_hold(f);
+	*out = f;
+	return 0;
 }
 
 int vm_clear(struct vm_map *m, u64 addr, size_t n)

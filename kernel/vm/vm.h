@@ -125,6 +125,9 @@ int vm_fault(struct vm_map *m, u64 addr, unsigned access, int *sig, int *code);
 
 /* Access to another process's memory (procfs mem, ptrace-like; exec's argument copy): bytes copied or -EFAULT. Sleeps. */
 ssize_t vm_access(struct vm_map *m, u64 addr, void *buf, size_t n, bool write);
+/* Holds the frame behind addr (write: that a store would change, and vm_page_dirty after each change), until vm_page_put. It is never evicted, but may cease
+ * to be what addr shows: unmapping, fork and truncation do not wait for it. 0; -EFAULT, -ENOMEM, -EINTR. Sleeps. */
+int vm_pin(struct vm_map *m, u64 addr, bool write, struct frame **out);
 /* Writes n zero bytes; 0 or -EFAULT, -ENOMEM, -EINTR. */
 int vm_clear(struct vm_map *m, u64 addr, size_t n);
 /* The (private, anonymous-shared or file) key of a futex word: object and byte offset within; holds the object (drop it). */

@@ -707,3 +707,32 @@ void shim_down(void)
 	fs_context_drop(shim_fs);
 	shim_fs = NULL;
 }
+
+/* ---- what only O_DIRECT needs, which no file system here has ---- */
+
+int vm_pin(struct vm_map *m, u64 addr, bool write, struct frame **out)
+{
+	(void)m;
+	(void)addr;
+	(void)write;
+	(void)out;
+	return -EFAULT;
+}
+
+struct bio *bio_alloc(u32 nvecs, bool can_sleep)
+{
+	(void)nvecs;
+	(void)can_sleep;
+	abort();
+}
+
+void bio_free(struct bio *b)
+{
+	(void)b;
+}
+
+int bio_wait(struct bio *b)
+{
+	(void)b;
+	return -EIO;
+}

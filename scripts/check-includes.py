@@ -17,7 +17,7 @@ LAYERS = [
     ["kernel/mem"],
     ["drivers/core"],
     ["drivers/irq", "drivers/clock", "drivers/reset", "drivers/gpio", "drivers/i2c", "drivers/serial", "drivers/block",
-     "drivers/mmc"],
+     "drivers/mmc", "drivers/soc"],
     ["kernel/vm"],
     ["fs/vfs"],
     ["fs/ext2", "fs/tmpfs", "fs/devfs", "fs/pipe"],

@@ -32,6 +32,7 @@ enum {
 	SYS_SDIO1_AHB = 92,
 	SYS_SDIO0_SDCARD = 93,
 	SYS_SDIO1_SDCARD = 94,
+	SYS_WDT_CORE = 123,
 	SYS_UART0_CORE = 146,
 };
 
@@ -108,6 +109,7 @@ static u64 ungated_rate(const struct crg *c, u32 id)
 	case SYS_APB_BUS:
 	case SYS_APB0:
 		return divided(c, SYS_APB_BUS, divided(c, SYS_STG_AXIAHB, bus_rate(c)));
+	case SYS_WDT_CORE:
 	case SYS_UART0_CORE:
 		return OSC_HZ;
 	default:

@@ -4,6 +4,7 @@
  */
 #include "drivers/block/block.h"
 #include "drivers/core/device.h"
+#include "drivers/core/sensor.h"
 #include "drivers/serial/serial.h"
 #include "fs/devfs/devfs.h"
 #include "fs/procfs/procfs.h"
@@ -12,6 +13,7 @@
 #include "kernel/mem/stat.h"
 #include "kernel/proc/proc.h"
 #include "kernel/riscv/isa.h"
+#include "kernel/riscv/mmu.h"
 #include "kernel/sched/time.h"
 #include "kernel/vm/swap.h"
 
@@ -207,6 +209,32 @@ static int show_interrupts(struct seq *s, void *arg __unused)
 	return 0;
 }
 
+/* What this machine's harts do where the ISA leaves a choice: for boardcheck and for reports. */
+static int show_machine(struct seq *s, void *arg __unused)
+{
+	const char *model = fdt_prop_str(&boot_fdt, fdt_root(&boot_fdt), "model");
+
+	seq_printf(s, "model\t\t: %s\n", model ? model : "");
+	seq_printf(s, "asid bits\t: %u\n", mmu_asid_bits);
+	seq_printf(s, "accessed bit\t: %s\n", mmu_faults_on_a ? "fault" : "set by hardware");
+	seq_printf(s, "dirty bit\t: %s\n", mmu_faults_on_d ? "fault" : "set by hardware");
+	seq_printf(s, "timebase\t: %u\n", time_freq());
+	seq_printf(s, "timer\t\t: %s\n", time_has_sstc() ? "stimecmp" : "SBI");
+	return 0;
+}
+
+/* Thousandths of a degree, as Linux's hwmon has them. */
+static int show_temperature(struct seq *s, void *arg __unused)
+{
+	struct sensor *sensor;
+	s64 milli;
+
+	for (unsigned k = 0; (sensor = sensor_nth(k)); k++)
+		if (sensor->read(sensor->ctl, &milli) == 0)
+			seq_printf(s, "%s %ld\n", sensor->name, milli);
+	return 0;
+}
+
 static int show_partitions(struct seq *s, void *arg __unused)
 {
 	struct block_dev *d;
@@ -320,6 +348,8 @@ static const struct {
 	{"version", 0444, show_version, NULL, NULL},
 	{"cmdline", 0444, show_cmdline, NULL, NULL},
 	{"interrupts", 0444, show_interrupts, NULL, NULL},
+	{"machine", 0444, show_machine, NULL, NULL},
+	{"temperature", 0444, show_temperature, NULL, NULL},
 	{"partitions", 0444, show_partitions, NULL, NULL},
 	{"diskstats", 0444, show_diskstats, NULL, NULL},
 	{"devices", 0444, show_devices, NULL, NULL},

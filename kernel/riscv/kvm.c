@@ -14,13 +14,18 @@
  * Lock: kvm_lock guards the tree and the list of what waits for the fence.  Page tables below KVM only grow, by
  * compare-and-exchange; their leaf entries belong to whoever owns the range.
  */
+#include "kernel/boot/init.h"
 #include "kernel/lib/print.h"
 #include "kernel/lib/rbtree.h"
 #include "kernel/mem/frame.h"
 #include "kernel/mem/slab.h"
 #include "kernel/riscv/hart.h"
 #include "kernel/riscv/mmu.h"
+#include "kernel/riscv/uaccess_internal.h"
 #include "kernel/sync/spinlock.h"
+
+/* How the hardware marks accesses, for /proc/machine; constant after start-up. */
+bool mmu_faults_on_a, mmu_faults_on_d;
 
 /* PTE_SOFT0: the frame is this file's to free */
 #define KVM_RW (PTE_V | PTE_R | PTE_W | PTE_A | PTE_D | PTE_G)
@@ -331,3 +336,32 @@ void iounmap(void *va)
 	unmap(start, npages);
 	range_retire(start, npages);
 }
+
+/* ---- accessed and dirty ---- */
+
+/* Whether an access faults through an entry that lacks `bit`, A for a load or D for a store, instead of setting it. */
+static bool faults_without(void *page, u64 bit, bool store)
+{
+	pte_t *pte = kernel_pte((vaddr_t)page), good = *pte;
+	u8 byte = 0;
+	size_t left;
+
+	WRITE_ONCE(*pte, good & ~bit);
+	sfence_vma_page((vaddr_t)page);
+	left = store ? uaccess_copy(page, &byte, 1) : uaccess_copy(&byte, page, 1);
+	WRITE_ONCE(*pte, good);
+	sfence_vma_page((vaddr_t)page);
+	return left;
+}
+
+static void probe_ad(void)
+{
+	void *page = kvm_alloc_pages(1, true);
+
+	if (!page)
+		return;
+	mmu_faults_on_a = faults_without(page, PTE_A | PTE_D, false);
+	mmu_faults_on_d = faults_without(page, PTE_D, true);
+	kvm_free_pages(page, 1);
+}
+INITCALL(CORE, probe_ad);

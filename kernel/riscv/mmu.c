@@ -22,7 +22,6 @@
 u64 kernel_pa_offset;
 pte_t *kernel_root;
 u32 mmu_asid_bits;
-bool mmu_svade;
 
 paddr_t va_to_pa(const void *va)
 {

@@ -45,7 +45,8 @@ extern u64 kernel_pa_offset; /* KERNEL_BASE address + this = physical (mod 2^64)
 extern pte_t *kernel_root;   /* root table of the kernel, virtual */
 extern u32 mmu_asid_bits;    /* 0: none */
 extern u64 direct_pa_base;   /* physical address at DIRECT_BASE: lowest RAM, 1 GiB aligned down */
-extern bool mmu_svade;	     /* hardware faults on A/D (informational) */
+extern bool mmu_faults_on_a,
+	mmu_faults_on_d; /* instead of setting A, D; known after start-up, for information */
 
 static inline void *pa_to_va(paddr_t pa) /* RAM only */
 {

@@ -214,7 +214,9 @@ __noreturn void user_return(struct trapframe *tf)
 /* A fault on a KVM address whose entry is good: this hart had remembered the empty entry. */
 static bool spurious_kernel_fault(u64 cause, u64 addr)
 {
-	u64 need = cause == CAUSE_STORE_PAGE ? PTE_W : cause == CAUSE_INSN_PAGE ? PTE_X : PTE_R;
+	u64 need = cause == CAUSE_STORE_PAGE  ? PTE_W | PTE_A | PTE_D
+		   : cause == CAUSE_INSN_PAGE ? PTE_X | PTE_A
+					      : PTE_R | PTE_A;
 	pte_t *pte;
 
 	if (addr < KVM_BASE || addr >= KVM_BASE + KVM_SIZE)

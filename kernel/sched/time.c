@@ -23,9 +23,9 @@
 #define MULT_SHIFT 32
 
 static u32 freq;
-u64 time_ns_mult;      /* ns per cycle << 32 */
-static u64 cycle_mult; /* cycles per ns << 32 */
-static bool have_sstc;
+u64 time_ns_mult;	    /* ns per cycle << 32 */
+static u64 cycle_mult;	    /* cycles per ns << 32 */
+static bool have_sstc;	    /* constant after time_init */
 static u64 realtime_offset; /* (a) realtime - monotonic */
 
 static inline u64 scale(u64 v, u64 mult)
@@ -245,4 +245,9 @@ void sleep_ns(u64 ns)
 
 	waitq_init(&nobody);
 	wait_event_until(&nobody, false, WAIT_UNINTR, deadline);
+}
+
+bool time_has_sstc(void)
+{
+	return have_sstc;
 }

@@ -16,6 +16,7 @@ u64 time_realtime(
 void time_set_realtime(u64 ns);
 u64 time_cycles(void);			     /* raw time CSR */
 u32 time_freq(void);			     /* Hz of the time CSR */
+bool time_has_sstc(void);		     /* the timer is a CSR; else the firmware's */
 void time_conversion(u64 *mult, u32 *shift); /* ns = cycles * mult >> shift, for the vDSO */
 void udelay(u64 us);			     /* busy wait */
 void sleep_ns(u64 ns);			     /* uninterruptible */

@@ -40,9 +40,9 @@ def board(card, tmp_path, request):
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / (re.sub(r"\W+", "_", request.node.nodeid.split("/")[-1]) + ".log")
 
-    def run(commands, mem="4G", hart="", arguments=""):
+    def run(commands, mem="4G", hart="", arguments="", append=""):
         env = {**os.environ, "BOARD": "visionfive2", "QEMU": str(EMULATOR), "DISK": str(disk), "MEM": mem,
-               "BOOT_HART": hart, "AUTORUN": commands, "APPEND": "", "BOOT": "",
+               "BOOT_HART": hart, "AUTORUN": commands, "APPEND": append, "BOOT": "",
                "QEMU_ARGS": f"-d guest_errors -D {errors} {arguments}"}
         done = subprocess.run(["/usr/bin/python3", "scripts/run.py"], cwd=TREE, env=env, timeout=LIMIT, check=False,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -100,4 +100,22 @@ def test_files(board, tmp_path, faults):
     assert status == 0, text[-2000:]
     sums = re.findall(r"^([0-9a-f]{32})  /[ab]$", text, re.M)
     assert len(sums) == 2 and sums[0] == sums[1]
+    fsck(board.disk, tmp_path)
+
+
+CARD_CLOCK = 49.5e6  # Hz of the model: 4 bits each
+
+
+def test_boardcheck(board, tmp_path):
+    """The report of `boardcheck`, with the watchdog running: what the model does is what the facts say, and transfers of a MiB
+    take no more than their share of the card's clock (virtual time: the figure is always the same)."""
+    text, status = board("boardcheck -s 8 -m 8 -r 2", append="watchdog=2")
+    assert status == 0 and "boardcheck: 0 wrong" in text
+    assert "watchdog: started, 2000 ms" in text
+    for line in ("asid bits: 0", "accessed bit: fault", "dirty bit: fault", "timebase: 4000000", "timer: SBI"):
+        assert f"note  {line}\n" in text
+    assert int(re.search(r"interrupt:.* (\d+)  PLIC 30  rng@", text).group(1)) >= 3
+    for kind in ("reads", "writes"):
+        rate = float(re.search(rf"sequential {kind}: ([\d.]+) MB/s", text).group(1)) * 1e6
+        assert rate >= 0.9 * CARD_CLOCK / 2
     fsck(board.disk, tmp_path)

@@ -24,6 +24,7 @@
 #define CACHE_MIN     8u
 #define POISON	      0xf4eef4eef4eef4eeUL
 #define RECLAIM_TRIES 1024
+#define OOM_MOST      8 /* frames in a row for which somebody is killed */
 
 /* flags that forbid freeing */
 #define FR_UNFIT \
@@ -45,6 +46,7 @@ BUILD_ASSERT(sizeof(struct frame_cache) <= PAGE_SIZE);
 static s64 kernel_early;	       /* (a) as frame_cache.kernel, by harts without one */
 static size_t (*reclaim)(size_t want); /* (a) */
 static void (*kick_reclaim)(void);     /* (a) */
+static bool (*out_of_memory)(void);    /* (a) */
 
 static inline struct frame_cache *cache_here(void)
 {
@@ -272,11 +274,18 @@ static struct frame *try_order(unsigned order, unsigned flags)
 	return f;
 }
 
+bool frames_oom(void)
+{
+	bool (*fn)(void) = __atomic_load_n(&out_of_memory, __ATOMIC_RELAXED);
+
+	return fn && !current()->pageout && fn();
+}
+
 /*
  * Makes room for an allocation that failed and may wait; false: nothing more can be done.  The caches of the harts are emptied last, and once: all harts
  * are interrupted for it.
  */
-static bool make_room(size_t want, unsigned try, bool *drained)
+static bool make_room(size_t want, unsigned flags, unsigned try, bool *drained)
 {
 	size_t (*fn)(size_t) = __atomic_load_n(&reclaim, __ATOMIC_RELAXED);
 
@@ -287,7 +296,8 @@ static bool make_room(size_t want, unsigned try, bool *drained)
 	if (fn && try < RECLAIM_TRIES && (want == 1) == !*drained && fn(want) != 0)
 		return true;
 	if (*drained)
-		return false;
+		return !(flags & FA_USER) && try < RECLAIM_TRIES && want <= OOM_MOST &&
+		       !zone_allowance(FA_USER) && frames_oom();
 	drain_all();
 	*drained = true;
 	return true;
@@ -301,7 +311,7 @@ static __attribute__((noinline)) struct frame *alloc_slow(unsigned flags)
 	/* who brings pages out must not depend on a free one */
 	DASSERT(!current()->pageout || (flags & (FA_NOWAIT | FA_RESERVE)));
 	for (unsigned try = 0; !f; try++) {
-		if ((flags & FA_NOWAIT) || !make_room(1, try, &drained))
+		if ((flags & FA_NOWAIT) || !make_room(1, flags, try, &drained))
 			return NULL;
 		f = try_one(flags, &zero);
 	}
@@ -347,7 +357,7 @@ struct frame *frame_alloc_order(unsigned order, unsigned flags)
 		return NULL;
 	f = try_order(order, flags);
 	for (unsigned try = 0; !f; try++) {
-		if ((flags & FA_NOWAIT) || !make_room(1UL << order, try, &drained))
+		if ((flags & FA_NOWAIT) || !make_room(1UL << order, flags, try, &drained))
 			return NULL;
 		f = try_order(order, flags);
 	}
@@ -515,6 +525,11 @@ bool frames_zero_one(void)
 	}
 	zone_put_zeroed(f);
 	return true;
+}
+
+void frames_set_oom(bool (*fn)(void))
+{
+	__atomic_store_n(&out_of_memory, fn, __ATOMIC_RELAXED);
 }
 
 void frames_set_reclaim(size_t (*fn)(size_t want), void (*kick)(void))

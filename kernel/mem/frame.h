@@ -123,6 +123,9 @@ bool frames_zero_one(void);
 void frames_hart_init(void); /* per-hart caches of the calling hart */
 /* Called (sleeping context) when an allocation that may wait finds too little: frees something and returns how many frames. Set by vm. */
 void frames_set_reclaim(size_t (*fn)(size_t want), void (*kick)(void));
+/* What is done when an allocation of the kernel that may wait would fail: true: somebody gives memory back, try again. Sleeps; any sleeping lock may be held. */
+void frames_set_oom(bool (*fn)(void));
+bool frames_oom(void); /* calls it; false without one */
 /* kick (any context) is called when fewer than a low mark of frames are free; reclaim works until none are wanted. */
 u64 frames_wanted(void);
 void frames_audit(void); /* debug: walks all lists, panics on a contradiction */

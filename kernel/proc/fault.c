@@ -19,11 +19,7 @@ static int fault_without_memory(void)
 {
 	if (kmem_failed())
 		return 0; /* there is memory: the failure was asked for */
-	if (!signal_pending_task(current_task(), true))
-		proc_oom_kill();
-	if (signal_pending_task(current_task(), true))
-		return -EINTR;
-	return 0;
+	return proc_oom_kill() ? 0 : -EINTR;
 }
 
 /* Out of the way of faults that are resolved. */

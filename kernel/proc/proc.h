@@ -385,7 +385,8 @@ void proc_clock_changed(void); /* after time_set_realtime */
 u64 proc_realtime(void);       /* CLOCK_REALTIME as programs see it, in ns */
 /* Set once by kernel/syscall, before the first process: what an ecall from user mode does. */
 void proc_set_syscall_handler(void (*fn)(struct trapframe *tf));
-void proc_oom_kill(void); /* picks and kills; message names who and why.  Sleeps */
+/* Has somebody picked and killed, if nobody was just now; a message names who and why.  False: the caller is to die.  Sleeps; any sleeping lock may be held. */
+bool proc_oom_kill(void);
 
 /* ---- futex.c ---- */
 #define FUTEX_NO_TIMEOUT 0UL

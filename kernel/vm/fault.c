@@ -658,12 +658,23 @@ NO_TS int vm_fault(struct vm_map *m, u64 addr, unsigned access, int *sig, int *c
 
 /* ---- faults made on purpose ---- */
 
+/* When nothing is left somebody dies for it, as for any other fault. Map unlocked. */
+static int fault_for_kernel(struct vm_map *m, u64 va, unsigned access)
+{
+	int err, sig, code;
+
+	do
+		err = vm_fault(m, va, access, &sig, &code);
+	while (err == -ENOMEM && frames_oom());
+	return err;
+}
+
 int fault_populate(struct vm_map *m, u64 start, u64 end)
 {
 	for (u64 va = start; va < end; va += PAGE_SIZE) {
 		struct vm_area *a;
 		unsigned access;
-		int err, sig, code;
+		int err;
 
 		rw_lock_read(&m->lock);
 		a = area_find(m, va);
@@ -682,7 +693,7 @@ int fault_populate(struct vm_map *m, u64 start, u64 end)
 			return -ENOMEM;
 		if (pte_allows(pmap_lookup(&m->pmap, va), access))
 			continue;
-		err = vm_fault(m, va, access, &sig, &code);
+		err = fault_for_kernel(m, va, access);
 		if (err)
 			return err == -EFAULT ? -ENOMEM : err;
 	}
@@ -697,8 +708,8 @@ struct frame *fault_frame_at(struct vm_map *m, u64 addr, bool write)
 	for (;;) {
 		struct fault ft = {.map = m, .va = va};
 		struct frame *f = NULL;
-		int sig, code, err;
 		pte_t pte;
+		int err;
 
 		rw_lock_read(&m->lock);
 		ft.area = area_find(m, va);
@@ -728,7 +739,7 @@ struct frame *fault_frame_at(struct vm_map *m, u64 addr, bool write)
 		rw_unlock_read(&m->lock);
 		if (f)
 			return f;
-		err = vm_fault(m, va, access, &sig, &code);
+		err = fault_for_kernel(m, va, access);
 		if (err)
 			return ERR_PTR(err);
 	}

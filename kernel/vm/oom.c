@@ -62,11 +62,24 @@ static u64 in_swap(const struct vm_area *a, struct vm_object *o)
 	return MIN(pages, area_pages(a));
 }
 
-NO_TS u64 vm_map_swap_gain(struct vm_map *m)
+/* Without its lock only what its areas could hold is known: who changes them may be waiting for memory itself. */
+static u64 in_swap_at_most(const struct vm_map *m)
 {
-	u64 pages = 0;
+	u64 all, free, mapped = READ_ONCE(m->pmap.mapped);
+	u64 most = READ_ONCE(m->data) + READ_ONCE(m->stack);
 
-	rw_lock_read(&m->lock);
+	swap_totals(&all, &free);
+	return most > mapped ? MIN(most - mapped, all - free) : 0;
+}
+
+NO_TS u64 vm_map_gain(struct vm_map *m)
+{
+	u64 pages = READ_ONCE(m->pmap.mapped) + READ_ONCE(m->pmap.tables);
+
+	if (READ_ONCE(m->reaped))
+		return 0;
+	if (!rw_trylock_read(&m->lock))
+		return pages + in_swap_at_most(m);
 	for (struct rb_node *n = rb_first(&m->areas); n; n = rb_next(n)) {
 		struct vm_area *a = container_of(n, struct vm_area, node);
 		struct vm_object *o = area_lock_object(a);

@@ -321,7 +321,7 @@ int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readah
 		}
 		if (f)
 			vm_page_put(f);
-		if (err == -ENOMEM && vm_reclaim(16))
+		if (err == -ENOMEM && (vm_reclaim(16) || frames_oom()))
 			err = 0;
 		if (err && err != -EEXIST)
 			return err;

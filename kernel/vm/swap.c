@@ -56,7 +56,8 @@ static struct {
 	struct swap_area *by_prio[SWAP_AREAS]; /* (l) highest first */
 	u32 n;				       /* (l) */
 	u32 turn;			       /* (l) */
-	s32 least;			/* (l) priority of the last area that had none of its own */
+	s32 least; /* (l) priority of the last area that had none of its own */
+	u64 full_since; /* (l) when a slot was first asked for in vain; 0: none was since one came free */
 	struct hart_run run[MAX_HARTS]; /* (l) */
 } swap = {.lock = SPINLOCK_INIT(LOCK_SWAP, "swap"), .least = -1};
 
@@ -195,6 +196,10 @@ u32 swap_alloc(u32 n, u64 *slot)
 			bit_set(a->used, r->next++);
 		a->in_use += got;
 	}
+	if (got)
+		swap.full_since = 0;
+	else if (!swap.full_since)
+		swap.full_since = time_now();
 	spin_unlock_irq(&swap.lock, irq);
 	return got;
 }
@@ -233,8 +238,21 @@ bool swap_any_free(void)
 
 	for (u32 i = 0; i < swap.n; i++)
 		any |= has_room(swap.by_prio[i]);
+	if (any)
+		swap.full_since = 0;
+	else if (!swap.full_since)
+		swap.full_since = time_now();
 	spin_unlock_irq(&swap.lock, irq);
 	return any;
+}
+
+u64 swap_full_for(void)
+{
+	u64 irq = spin_lock_irq(&swap.lock);
+	u64 since = swap.full_since;
+
+	spin_unlock_irq(&swap.lock, irq);
+	return since ? time_now() - since : 0;
 }
 
 u32 swap_place(u64 slot, u32 n, struct block_dev **dev, u64 *sector)

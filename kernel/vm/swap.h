@@ -39,6 +39,8 @@ struct swap_info {
 };
 bool swap_info(unsigned k, struct swap_info *out); /* the k-th area; false past the end */
 void swap_totals(u64 *pages, u64 *free);
+/* For how many nanoseconds pages have been meant for swap and no slot was free; 0: one is. */
+u64 swap_full_for(void);
 u64 swap_resident(void); /* pages in memory that have a clean copy in swap ("SwapCached") */
 
 /* ---- what the clock saw, with the kernel parameter trace=N (clock_trace.c); none of these sleeps ---- */

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Memory larger than RAM: contents, swapoff under load, what is left behind, headers that lie."""
+import os
 import re
 import struct
 import subprocess
@@ -132,4 +133,27 @@ def test_no_room(machine, tmp_path):
     assert status != 0 and "memory" in out.lower(), out
     assert one.run("wait")[1] == 0
     one.good(f"swapoff {name}")
+    one.power_off()
+
+
+OOM_ROUNDS = int(os.environ.get("GNOMON_OOM", "25"))
+
+
+@pytest.mark.parametrize("build", ["release", "debug"])
+def test_out_of_memory(machine, tmp_path, build):
+    """Each hog is killed by name, and nobody else, while a bystander checks its memory and a file is copied."""
+    rounds = OOM_ROUNDS if build == "release" else max(OOM_ROUNDS // 5, 1)
+    area = make_area(tmp_path / "area.img", 8 << 20)
+    one = boot_with(machine, area, build=build, smp=4, mem="40M")
+    one.good(f"swapon {second_name(one)}")
+    script = ("(while [ ! -e /tmp/stop ]; do swaptest -m 4 -p 2 -r 1 private memfd >/tmp/o || echo BAD; "
+              "cp /bin/sh /tmp/sh && cmp /bin/sh /tmp/sh || echo BAD; done; echo ended) & "
+              f"for i in $(seq {rounds}); do eatmem 0; echo hog $?; done; touch /tmp/stop; wait")
+    out, _ = one.run(script, timeout=900)
+    assert "BAD" not in out and "ended" in out, out
+    assert len(re.findall(r"killing eatmem\[\d+\]", out)) == rounds == out.count("hog 137"), out
+    assert len(re.findall("out of memory:", out)) == rounds, out
+    # an adjusted one goes first, however small
+    out, _ = one.run("sh -c 'echo 1000 >/proc/self/oom_score_adj; sleep 100' & eatmem 0 & wait; echo", timeout=300)
+    assert re.search(r"killing sleep\[\d+\].* oom_score_adj 1000", out), out
     one.power_off()

@@ -2,7 +2,7 @@
 /*
  * eatmem - takes so many MiB (16), writes to every page, says so, and checks them.
  *
- * usage: eatmem [MIB [SECONDS]]	(SECONDS: how long it keeps them)
+ * usage: eatmem [MIB [SECONDS]]	(SECONDS: how long it keeps them; MIB 0: more and more of it)
  *
  * Exit status 0; 1 if mmap fails; 3 if a page has changed.
  */
@@ -15,8 +15,28 @@
 
 #define PAGE 4096UL
 
+/* Piece by piece, until somebody stops it. Exit status 1: mmap has. */
+static int eat_all(void)
+{
+	for (;;) {
+		size_t size = 1UL << 20;
+		unsigned char *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (p == MAP_FAILED) {
+			fprintf(stderr, "eatmem: %s\n", strerror(errno));
+			return 1;
+		}
+		for (size_t i = 0; i < size; i += PAGE)
+			p[i] = 1;
+	}
+}
+
 int main(int argc, char **argv)
 {
+	if (argc > 1 && !strcmp(argv[1], "0"))
+		return eat_all();
+
 	size_t size = (argc > 1 ? strtoul(argv[1], NULL, 0) : 16) << 20;
 	unsigned long *p =
 		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

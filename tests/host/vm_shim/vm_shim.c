@@ -139,6 +139,11 @@ u64 frames_free_count(void)
 	return nframes - frames_out;
 }
 
+bool frames_oom(void)
+{
+	return false;
+}
+
 void frames_set_reclaim(size_t (*fn)(size_t want), void (*kick)(void))
 {
 	(void)fn;

@@ -285,11 +285,13 @@ static bool evict_locked(struct vnode *vn)
 	bool ok;
 
 	spin_lock(&m->dirty_lock);
-	ok = __atomic_load_n(&vn->refs, __ATOMIC_ACQUIRE) == 0 && list_empty(&vn->dirty_link) &&
-	     !vn->attr_dirty &&
+	/* still on the dirty list, but written by a commit that another vnode asked for: that is clean */
+	ok = __atomic_load_n(&vn->refs, __ATOMIC_ACQUIRE) == 0 && !READ_ONCE(vn->attr_dirty) &&
 	     !(vn->object && (vm_object_dirty(vn->object) || READ_ONCE(vn->object->writeback)));
-	if (ok)
+	if (ok) {
 		unhash_locked(vn);
+		list_del(&vn->dirty_link);
+	}
 	spin_unlock(&m->dirty_lock);
 	return ok;
 }
@@ -322,10 +324,10 @@ static struct vnode *lru_take(bool *again) NO_TS
 	return vn;
 }
 
-size_t vnode_shrink(size_t n) NO_TS
+/* Frees up to n of the oldest `tries` ones. */
+static size_t shrink(size_t n, u64 tries) NO_TS
 {
 	size_t freed = 0;
-	u64 tries = READ_ONCE(lru_count);
 
 	while (freed < n && tries-- > 0) {
 		bool again, evicted, used;
@@ -348,10 +350,18 @@ size_t vnode_shrink(size_t n) NO_TS
 	return freed;
 }
 
+size_t vnode_shrink(size_t n)
+{
+	return shrink(n, READ_ONCE(lru_count));
+}
+
+/* A few are looked at, however many there are: if all of them have to be written first, that is begun. */
 void vnode_trim(u64 limit)
 {
-	if (unlikely(READ_ONCE(lru_count) > limit))
-		vnode_shrink(TRIM);
+	if (likely(READ_ONCE(lru_count) <= limit))
+		return;
+	if (!shrink(TRIM, 2 * TRIM))
+		writeback_kick();
 }
 
 struct purge {

@@ -37,6 +37,19 @@ def test_disk_full(machine, disk):
     fsck(disk, ROOT_OFFSET)
 
 
+def test_many_names(machine, disk):
+    """A name in a directory of many costs what it costs in one of few, also when the caches are too small for all."""
+    one = machine(disk, smp=1, mem="64M", qemu_args="-icount shift=0,sleep=off")
+    out = one.good("dirtest -f /root/many 2000 30000", timeout=600)
+    few, many = ([float(x) for x in line.split()] for line in out.splitlines()[-2:])
+    assert (few[0], many[0]) == (2000, 30000)
+    # thousands of instructions, in steps of 5
+    for name, small, large in zip(("make", "stat", "absent", "cold", "list", "unlink"), few[1:], many[1:]):
+        assert large < 3 * small + 20, f"{name}: {out}"
+    one.power_off()
+    fsck(disk, ROOT_OFFSET)
+
+
 def test_unlinked_but_open(machine, disk):
     """A deleted file that is open can be read, and its blocks come back afterwards."""
     one = machine(disk)

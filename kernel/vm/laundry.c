@@ -181,6 +181,31 @@ static void write_one(struct vm_object *o, struct frame *f)
 	run.started++;
 }
 
+/* A page that was written with others, which failed: alone to the same slot, so that it is known which is bad. */
+static NO_TS void write_alone(struct frame *f)
+{
+	struct swap_io *io = swap_io_get(true);
+	struct vm_object *o = frame_object_lock(f);
+
+	if (o && ready(f) && f->swap_slot) {
+		page_set(f, FR_CLEANING);
+		page_clear(f, FR_DIRTY | FR_ERROR);
+		vm_page_hold(f);
+		rmap_write_protect_all(&f, 1);
+		io->slot = WORD_SLOT(f->swap_slot);
+		io->frames[io->n++] = f;
+		run.started++;
+	} else {
+		page_clear(f, FR_ERROR);
+	}
+	if (o)
+		spin_unlock(o->lock);
+	if (io->n)
+		swap_io_submit(io);
+	else
+		swap_io_put(io);
+}
+
 /* From item `from` on, those of the same object, as many as the transfer takes: how many items that were. */
 static NO_TS u32 write_some(u32 from, u32 most)
 {
@@ -220,18 +245,19 @@ static void run_batch(void)
 	take_batch();
 	sort_batch();
 	for (u32 i = 0, done; i < run.n; i += done) {
-		/* a write of several pages failed with this one among them: it goes alone, and its slot alone is to blame */
-		bool alone = page_has(run.items[i].f, FR_ERROR);
-
-		if (alone)
+		if (page_has(run.items[i].f, FR_ERROR)) {
 			submit();
+			write_alone(run.items[i].f);
+			release_items(i, done = 1);
+			continue;
+		}
 		if (!prepare()) {
 			release_items(i, run.n - i);
 			break;
 		}
-		done = write_some(i, alone ? 1 : transfer_room());
+		done = write_some(i, transfer_room());
 		release_items(i, done);
-		if (alone || !transfer_room())
+		if (!transfer_room())
 			submit();
 	}
 	submit();

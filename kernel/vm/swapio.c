@@ -112,8 +112,8 @@ static void read_done(struct bio *b)
 
 static void write_failed(struct swap_io *io, struct frame *f)
 {
-	/* several at once: each is tried alone next time, see laundry.c */
-	page_set(f, FR_DIRTY | FR_ERROR);
+	/* several at once: each is tried alone next time, in the same place, see laundry.c; then elsewhere */
+	page_set(f, io->n == 1 ? FR_DIRTY : FR_DIRTY | FR_ERROR);
 	if (io->n == 1)
 		swap_bad(io->slot);
 }

@@ -157,3 +157,35 @@ def test_out_of_memory(machine, tmp_path, build):
     out, _ = one.run("sh -c 'echo 1000 >/proc/self/oom_score_adj; sleep 100' & eatmem 0 & wait; echo", timeout=300)
     assert re.search(r"killing sleep\[\d+\].* oom_score_adj 1000", out), out
     one.power_off()
+
+
+def faulty_drive(tmp_path, kind, sector=None):
+    """A swap area whose disk fails reads or writes, all or those of one sector."""
+    area = make_area(tmp_path / "area.img", 64 << 20)
+    rules = tmp_path / "rules"
+    at = f'sector = "{sector}"\n' if sector is not None else ""
+    rules.write_text(f'[inject-error]\nevent = "{kind}_aio"\niotype = "{kind}"\nerrno = "5"\n{at}')
+    return f"blkdebug:{rules}:{area}"
+
+
+def test_read_error(machine, tmp_path):
+    """A slot that cannot be read kills who needs that page, and nobody else."""
+    one = boot_with(machine, faulty_drive(tmp_path, "read", 1000 * 8), build="debug", smp=2, mem="40M")
+    one.good(f"swapon {second_name(one)}")
+    out, _ = one.run("swaptest -m 48 -p 3 -r 1 private; for i in 1 2 3; do eatmem 30; done; echo", timeout=600)
+    assert re.search(r"vd[ab]: read error 5 at slot 1000", out), out
+    assert out.count("status 0x7") == 1, out
+    out, status = one.run("swaptest -m 4 private")
+    assert status == 0, out
+    one.power_off()
+
+
+def test_write_error(machine, tmp_path):
+    """A slot that cannot be written is not used again; its page stays."""
+    one = boot_with(machine, faulty_drive(tmp_path, "write", 1000 * 8), build="debug", smp=2, mem="40M")
+    one.good(f"swapon {second_name(one)}")
+    out, status = one.run("swaptest -m 48 -p 3 -r 1 private shared", timeout=600)
+    assert status == 0 and out.count("write error 5 at slot 1000") == 1, out
+    one.good(f"swapoff {second_name(one)}")
+    assert "/dev" not in one.good("cat /proc/swaps")
+    one.power_off()

@@ -3,7 +3,7 @@
 """Runs the image for `make run`.
 
 Everything comes from the environment: BOARD MEM SMP DISK BOOT QEMU_ARGS go to
-boards/$BOARD/run; APPEND is added to the kernel's command line; AUTORUN holds
+boards/$BOARD/run; FDT is the device tree that the card was made with, if any; APPEND is added to the kernel's command line; AUTORUN holds
 shell commands that the guest's init runs before it powers off (on boards where U-Boot
 limits the command line they go into a file on the card).
 
@@ -48,6 +48,8 @@ def set_extlinux(board, disk, cmdline, autorun):
                            stdout=subprocess.PIPE, text=True).stdout
     with open(f"{board}/extlinux.conf", encoding="utf-8") as file:
         text = file.read().replace("@CMDLINE@", cmdline)
+    if os.environ.get("FDT"):
+        text += "\tfdt /boot/board.dtb\n"
     files = {"/boot/extlinux/extlinux.conf": text}
     if autorun is not None:
         files["/boot/autorun"] = autorun + "\n"

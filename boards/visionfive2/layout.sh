@@ -15,3 +15,10 @@ firmware_partitions() {
 	echo "4096 4096 2E54B353-1271-4842-806F-E436D6AF6985 spl $uboot/u-boot-spl.bin.normal.out"
 	echo "8192 8192 BC13C2FF-59E6-4262-A352-B275FD6F7172 uboot $uboot/u-boot.itb"
 }
+
+# FDT: a device tree for U-Boot to hand over instead of its own
+stage_boot() {
+	[ -n "${FDT:-}" ] || return 0
+	cp "$FDT" "$1/board.dtb"
+	printf '\tfdt /boot/board.dtb\n' >>"$1/extlinux/extlinux.conf"
+}

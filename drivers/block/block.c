@@ -176,6 +176,11 @@ bool block_readonly(const struct block_dev *d)
 	return queue_limits(d->queue)->readonly;
 }
 
+bool block_absent(const struct block_dev *d)
+{
+	return queue_absent(d->queue);
+}
+
 u64 block_devno(const struct block_dev *d)
 {
 	return d->devno;

@@ -61,6 +61,8 @@ const char *block_name(const struct block_dev *d);
 u64 block_sectors(const struct block_dev *d);
 u32 block_sector_size(const struct block_dev *d); /* logical block size in bytes */
 bool block_readonly(const struct block_dev *d);
+bool block_absent(const struct block_dev *
+			  d); /* no card in the slot: requests fail until it is back; any context */
 u64 block_devno(const struct block_dev *d); /* Linux's makedev encoding (major 254 for vd) */
 /* The k-th device, for /proc/partitions and devfs; holds; NULL past the end. */
 struct block_dev *block_nth(unsigned k);

@@ -53,6 +53,8 @@ struct block_ops {
 	bool (*start)(void *drv, struct block_request *r);
 	/* Requests were started: tell the device.  As above.  NULL: start does it. */
 	void (*kick)(void *drv);
+	/* The medium is out at the moment, and may come back.  Any context.  NULL: it cannot be. */
+	bool (*absent)(void *drv);
 };
 
 /* The request's memory in order, physical neighbours joined; returns how many pieces, at most max. */

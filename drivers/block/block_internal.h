@@ -28,6 +28,7 @@ struct block_dev {
 struct block_queue *queue_create(const char *name, const struct block_disk *disk);
 void queue_destroy(struct block_queue *q); /* unused so far */
 const struct block_limits *queue_limits(const struct block_queue *q);
+bool queue_absent(const struct block_queue *q);
 void queue_submit(struct block_queue *q, struct bio *b); /* checked, abs_sector and nsectors set */
 void queue_dispatch(struct block_queue *q);
 void queue_stats(struct block_queue *q, const struct block_stats *from, struct block_stats *out);

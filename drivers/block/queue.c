@@ -90,6 +90,11 @@ const struct block_limits *queue_limits(const struct block_queue *q)
 	return &q->limits;
 }
 
+bool queue_absent(const struct block_queue *q)
+{
+	return q->ops->absent && q->ops->absent(q->drv);
+}
+
 /* ---- joining; all with the lock held ---- */
 
 /* Requests that may be one have the same kind. */

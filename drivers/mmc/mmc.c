@@ -224,7 +224,15 @@ static void mmc_kick(void *drv)
 	waitq_wake_all(&h->wait);
 }
 
-static const struct block_ops mmc_block_ops = {.start = mmc_start, .kick = mmc_kick};
+static bool mmc_absent(void *drv)
+{
+	struct mmc_host *h = drv;
+
+	return !READ_ONCE(h->present);
+}
+
+static const struct block_ops mmc_block_ops = {
+	.start = mmc_start, .kick = mmc_kick, .absent = mmc_absent};
 
 static struct block_request *next_request(struct mmc_host *h)
 {

@@ -81,7 +81,7 @@ struct mmc_host {
 	struct waitq wait;     /* (c) the thread sleeps here when there is nothing to do */
 	u32 changed;	       /* (a) card detect went off */
 	struct mmc_card card;  /* (t) */
-	bool present;	       /* (t) a card is identified */
+	bool present;	       /* (t) a card is identified; others may look */
 	u64 retry_at;	       /* (t) not before: another try with a card that does not answer */
 	struct block_dev *dev; /* (a) NULL until the first card's disk is registered */
 	bool known;	       /* (t) there was a first card: the disk is being registered, or is */

@@ -126,7 +126,8 @@ static u64 next_free(const struct swap_area *a)
 
 static bool has_room(const struct swap_area *a)
 {
-	return !a->leaving && a->in_use < a->usable;
+	/* a card that is out takes nothing: as good as full until it is back */
+	return !a->leaving && a->in_use < a->usable && !block_absent(a->dev);
 }
 
 /* An area of the highest priority that has room; those of one priority in turn. */
@@ -174,7 +175,8 @@ static bool new_run(struct hart_run *r)
 /* Slots that somebody else took since, or that came free and were given to another: the run ends before them. */
 static bool run_usable(const struct hart_run *r)
 {
-	return r->area && r->next < r->end && !r->area->leaving && !bit_get(r->area->used, r->next);
+	return r->area && r->next < r->end && !r->area->leaving && !block_absent(r->area->dev) &&
+	       !bit_get(r->area->used, r->next);
 }
 
 u32 swap_alloc(u32 n, u64 *slot)

@@ -114,7 +114,7 @@ static void write_failed(struct swap_io *io, struct frame *f)
 {
 	/* several at once: each is tried alone next time, in the same place, see laundry.c; then elsewhere */
 	page_set(f, io->n == 1 ? FR_DIRTY : FR_DIRTY | FR_ERROR);
-	if (io->n == 1)
+	if (io->n == 1 && !block_absent(io->bio.dev))
 		swap_bad(io->slot);
 }
 

@@ -45,6 +45,7 @@ struct VisionFive2 {
     JH7110CRG *sys, *stg, *aon;
     DeviceState *plic;
     uint32_t boot_hart;
+    bool no_delay;
 };
 
 /* ---- devices ---- */
@@ -298,6 +299,9 @@ static void *patch_fdt(VisionFive2 *s, const void *data, int len)
     if (s->boot_hart && chosen >= 0) {
         fdt_setprop_u32(fdt, chosen, "starfive,boot-hart-id", s->boot_hart);
     }
+    if (s->no_delay) { /* U-Boot's countdown is two thirds of the way to the kernel */
+        fdt_setprop_u32(fdt, fdt_add_subnode(fdt, 0, "config"), "bootdelay", 0);
+    }
     fdt_pack(fdt);
     return fdt;
 }
@@ -362,12 +366,24 @@ static void vf2_init(MachineState *machine)
     load_firmware(s);
 }
 
+static bool get_no_delay(Object *obj, Error **errp)
+{
+    return VISIONFIVE2(obj)->no_delay;
+}
+
+static void set_no_delay(Object *obj, bool value, Error **errp)
+{
+    VISIONFIVE2(obj)->no_delay = value;
+}
+
 static void vf2_instance_init(Object *obj)
 {
     VisionFive2 *s = VISIONFIVE2(obj);
 
     object_property_add_uint32_ptr(obj, "boot-hart", &s->boot_hart, OBJ_PROP_FLAG_READWRITE);
     object_property_set_description(obj, "boot-hart", "hart 1 to 4 that OpenSBI is told to boot on (0: whichever comes first)");
+    object_property_add_bool(obj, "no-delay", get_no_delay, set_no_delay);
+    object_property_set_description(obj, "no-delay", "tell U-Boot, by its device tree, not to wait for a key");
 }
 
 static void vf2_class_init(ObjectClass *oc, void *data)

@@ -69,6 +69,8 @@ uint32_t pick(struct worker *w, uint32_t below);
 /* model.c */
 uint8_t pattern(uint32_t seed, size_t offset);
 void body_write(struct worker *w, struct body *b, size_t start, size_t end, uint32_t seed);
+/* Zeroes; the index where a segment for that goes. */
+size_t body_clear(struct worker *w, struct body *b, size_t start, size_t end);
 void body_resize(struct worker *w, struct body *b, size_t size);
 /* The bytes as the model has them; beyond the size they are 0. */
 void body_bytes(const struct body *b, size_t offset, uint8_t *buf, size_t len);
@@ -83,6 +85,9 @@ void entry_path(const struct entry *e, char *path);			  /* PATH_LEN bytes */
 /* ops.c */
 void operate(struct worker *w);
 void handles_close(struct worker *w);
+
+/* space.c: something with holes or O_DIRECT, to an open file */
+void change_space(struct worker *w, int fd, struct body *b);
 
 /* check.c */
 void check_fd(struct worker *w, int fd, const struct body *b, const char *name);

@@ -36,7 +36,7 @@ static void segment_delete(struct body *b, size_t at)
 }
 
 /* Nothing is left between start and end; the index where a segment for that goes. */
-static size_t body_clear(struct worker *w, struct body *b, size_t start, size_t end)
+size_t body_clear(struct worker *w, struct body *b, size_t start, size_t end)
 {
 	size_t i = 0;
 

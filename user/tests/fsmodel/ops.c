@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "user/tests/fsmodel/fsmodel.h"
@@ -21,6 +22,7 @@
 #define MAX_FILE    (200UL << 10)
 #define MAX_SPARSE  (5UL << 20) /* needs double indirect blocks of 4 KiB */
 #define MAX_DEPTH   5
+#define EXCHANGE    2 /* renameat2 */
 
 static void refused(struct worker *w, long result, int error, const char *what)
 {
@@ -138,7 +140,7 @@ static void map_and_write(struct worker *w, int fd, struct body *b)
 
 static void change_file(struct worker *w, int fd, struct body *b)
 {
-	switch (pick(w, 8)) {
+	switch (pick(w, 11)) {
 	case 0:
 	case 1:
 		write_bytes(w, fd, b, random_offset(w, b), pick(w, 2));
@@ -156,6 +158,12 @@ static void change_file(struct worker *w, int fd, struct body *b)
 	case 6:
 		if (pick(w, 5) == 0)
 			done(w, pick(w, 2) ? fsync(fd) : fdatasync(fd), "fsync", "");
+		break;
+	case 7:
+	case 8:
+	case 9:
+		if (w->data < MAX_DATA && b->size < MAX_SPARSE)
+			change_space(w, fd, b);
 		break;
 	default:
 		check_fd(w, fd, b, "open file");
@@ -356,6 +364,31 @@ static int rename_error(const struct entry *from, const struct entry *to)
 	return to->kind == KIND_DIR && to->children ? ENOTEMPTY : 0;
 }
 
+/* Two names of any kind, of which none lies below the other. */
+static void op_exchange(struct worker *w)
+{
+	struct entry *a = entry_pick(w, (enum kind)pick(w, 3)), *b, *dir;
+	char one[PATH_LEN], two[PATH_LEN], name[24];
+
+	b = entry_pick(w, (enum kind)pick(w, 3));
+	if (!a || !b || a == b || !a->parent || !b->parent)
+		return;
+	entry_path(a, one);
+	entry_path(b, two);
+	if (entry_is_below(a, b) || entry_is_below(b, a)) {
+		refused(w, syscall(SYS_renameat2, AT_FDCWD, one, AT_FDCWD, two, EXCHANGE), EINVAL,
+			"exchange with what is below");
+		return;
+	}
+	done(w, syscall(SYS_renameat2, AT_FDCWD, one, AT_FDCWD, two, EXCHANGE), "exchange", one);
+	if (a->body && a->body == b->body)
+		return;
+	dir = b->parent;
+	strcpy(name, b->name);
+	move_entry(b, a->parent, a->name);
+	move_entry(a, dir, name);
+}
+
 static void op_rename_over(struct worker *w)
 {
 	struct entry *from = entry_pick(w, (enum kind)pick(w, 3));
@@ -470,11 +503,11 @@ static void op_sync(struct worker *w)
 void operate(struct worker *w)
 {
 	static void (*const ops[])(struct worker *) = {
-		op_create,     op_create,     op_create,      op_change,      op_change,
-		op_change,     op_change,     op_change,      op_append,      op_truncate,
-		op_unlink,     op_unlink,     op_link,	      op_symlink,     op_mkdir,
-		op_rmdir,      op_rename_new, op_rename_over, op_rename_over, op_open_handle,
-		op_use_handle, op_use_handle, op_check,	      op_sync,
+		op_create,	op_create,     op_create,      op_change,      op_change,
+		op_change,	op_change,     op_change,      op_append,      op_truncate,
+		op_unlink,	op_unlink,     op_link,	       op_symlink,     op_mkdir,
+		op_rmdir,	op_rename_new, op_rename_over, op_rename_over, op_exchange,
+		op_open_handle, op_use_handle, op_use_handle,  op_check,       op_sync,
 	};
 
 	ops[pick(w, sizeof(ops) / sizeof(ops[0]))](w);

@@ -41,6 +41,8 @@ static int show_meminfo(struct seq *s, void *arg __unused)
 	seq_printf(s, "AnonPages:      %8lu kB\n", t.anon * PAGES_KIB);
 	seq_printf(s, "Slab:           %8lu kB\n", slab * PAGES_KIB);
 	seq_printf(s, "PageTables:     %8lu kB\n", t.tables * PAGES_KIB);
+	seq_printf(s, "CommitLimit:    %8lu kB\n", vm_commit_limit() * PAGES_KIB);
+	seq_printf(s, "Committed_AS:   %8lu kB\n", vm_gauge_sum(VMG_committed) * PAGES_KIB);
 	seq_printf(s, "KernelFrames:   %8lu kB\n", frames_kernel_count() * PAGES_KIB);
 	return 0;
 }
@@ -298,6 +300,36 @@ static int show_word(struct seq *s, void *arg)
 	return 0;
 }
 
+/* A number that may be changed, within limits. */
+struct number {
+	u32 *value;
+	u32 least, most;
+};
+static const struct number overcommit = {&vm_overcommit_memory, 0, 2},
+			   overcommit_ratio = {&vm_overcommit_ratio, 0, 10000},
+			   dirty_ratio = {&vfs_writeback.most, 0, 100},
+			   dirty_background = {&vfs_writeback.background, 0, 100},
+			   dirty_expire = {&vfs_writeback.age, 0, 1U << 30},
+			   dirty_period = {&vfs_writeback.period, 0, 1U << 30};
+
+static int show_number(struct seq *s, void *arg)
+{
+	seq_printf(s, "%u\n", READ_ONCE(*((const struct number *)arg)->value));
+	return 0;
+}
+
+static ssize_t store_number(const char *text, size_t n, void *arg)
+{
+	const struct number *w = arg;
+	const char *end;
+	u64 v = strtou64(text, &end, 10);
+
+	if (end == text || (*end && *end != '\n') || v < w->least || v > w->most)
+		return -EINVAL;
+	WRITE_ONCE(*w->value, (u32)v);
+	return n;
+}
+
 static ssize_t store_drop_caches(const char *text, size_t n, void *arg __unused)
 {
 	u64 what = strtou64(text, NULL, 0);
@@ -364,7 +396,12 @@ static const struct {
 	{"sys/kernel/cap_last_cap", 0444, show_word, NULL, "40"},
 	{"sys/fs/nr_open", 0444, show_word, NULL, "1048576"},
 	{"sys/fs/pipe-max-size", 0444, show_word, NULL, "1048576"},
-	{"sys/vm/overcommit_memory", 0444, show_word, NULL, "0"},
+	{"sys/vm/overcommit_memory", 0644, show_number, store_number, &overcommit},
+	{"sys/vm/overcommit_ratio", 0644, show_number, store_number, &overcommit_ratio},
+	{"sys/vm/dirty_ratio", 0644, show_number, store_number, &dirty_ratio},
+	{"sys/vm/dirty_background_ratio", 0644, show_number, store_number, &dirty_background},
+	{"sys/vm/dirty_expire_centisecs", 0644, show_number, store_number, &dirty_expire},
+	{"sys/vm/dirty_writeback_centisecs", 0644, show_number, store_number, &dirty_period},
 	{"sys/vm/drop_caches", 0200, NULL, store_drop_caches, NULL},
 };
 

@@ -372,6 +372,11 @@ void vfs_start_writeback(void); /* the write-back thread, once threads run */
 /* Frees up to n cached names, vnodes and their pages' memory when memory is wanted: how many. Sleeps; no locks held. */
 size_t vfs_shrink(size_t n);
 /* drop_caches: 1 clean pages of all cached files, 2 names and vnodes. Sleeps. */
+/* /proc/sys/vm/dirty_*: percent of memory above which everything is written, and above which writers wait; centiseconds after which what is dirty is
+ * written, and between passes. Any may be changed at any time. */
+extern struct vfs_writeback_limits {
+	u32 background, most, age, period;
+} vfs_writeback;
 void vfs_drop_caches(unsigned what);
 const struct fs_type *vfs_type_nth(unsigned k); /* for /proc/filesystems; NULL past the end */
 u64 vfs_mount_events(void);			/* counts changes of the mount table */

@@ -4,7 +4,7 @@
  *
  * A vnode is on its mount's dirty list from its first dirty page or attribute until a pass finds it clean with nothing under way.  A pass first
  * takes it off and then looks, so that a page made dirty meanwhile either puts it back or is seen.  The write-back thread passes over what is older
- * than 30 s every 5 s, over everything when more than a tenth of memory is dirty; above a fifth, writers wait for it.
+ * than 30 s every 5 s, over everything when more than a tenth of memory is dirty; above a fifth, writers wait for it: /proc/sys/vm/dirty_*.
  *
  * Order within one mount: contents, then inodes into the metadata cache, then the superblock, then the metadata cache to the device.
  *
@@ -13,9 +13,11 @@
 #include "fs/vfs/vfs_internal.h"
 #include "kernel/lib/ref.h"
 
-#define PERIOD		(5 * NSEC_PER_SEC)
-#define AGE		(30 * NSEC_PER_SEC)
+#define CENTISECOND	(NSEC_PER_SEC / 100)
 #define PAGES_PER_CHECK 64u
+
+struct vfs_writeback_limits vfs_writeback = {
+	.background = 10, .most = 20, .age = 3000, .period = 500};
 
 static struct waitq thread_q, writers_q;
 static u32 kicked;	      /* (a) */
@@ -220,8 +222,10 @@ static void relieve(void)
 
 static void pass(void)
 {
-	bool all = __atomic_exchange_n(&kicked, 0, __ATOMIC_ACQ_REL) || too_much(10);
-	u64 now = time_now(), until = all ? now + 2 : now > AGE ? now - AGE : 0;
+	bool all = __atomic_exchange_n(&kicked, 0, __ATOMIC_ACQ_REL) ||
+		   too_much(READ_ONCE(vfs_writeback.background));
+	u64 now = time_now(), age = READ_ONCE(vfs_writeback.age) * CENTISECOND;
+	u64 until = all ? now + 2 : now > age ? now - age : 0;
 
 	if (until) {
 		mount_each(write_old, &until);
@@ -236,8 +240,9 @@ static void pass(void)
 static void writeback_thread(void *arg __unused)
 {
 	for (;;) {
-		(void)wait_event_until(&thread_q, __atomic_load_n(&kicked, __ATOMIC_ACQUIRE),
-				       WAIT_UNINTR, time_now() + PERIOD);
+		(void)wait_event_until(
+			&thread_q, __atomic_load_n(&kicked, __ATOMIC_ACQUIRE), WAIT_UNINTR,
+			time_now() + MAX(READ_ONCE(vfs_writeback.period), 1U) * CENTISECOND);
 		pass();
 	}
 }
@@ -258,7 +263,7 @@ void writeback_kick(void)
 /* A writer waits until less is dirty, or the thread has been over everything once more (then the disk, not it, is behind: it waits again). */
 static void wait_for_disk(void)
 {
-	while (too_much(20)) {
+	while (too_much(READ_ONCE(vfs_writeback.most))) {
 		u64 seen = __atomic_load_n(&passes, __ATOMIC_ACQUIRE);
 		int err;
 
@@ -278,9 +283,9 @@ void writeback_throttle(size_t pages)
 	if (likely(n < PAGES_PER_CHECK))
 		return;
 	__atomic_store_n(&pages_since_check, 0, __ATOMIC_RELAXED);
-	if (unlikely(too_much(10)))
+	if (unlikely(too_much(READ_ONCE(vfs_writeback.background))))
 		writeback_kick();
-	if (unlikely(too_much(20)))
+	if (unlikely(too_much(READ_ONCE(vfs_writeback.most))))
 		wait_for_disk();
 }
 

@@ -56,6 +56,7 @@ static void unmap_all(struct vm_map *m, struct leaving *l)
 	m->areas = area_tree_init;
 	m->hint = NULL;
 	m->nareas = 0;
+	vm_gauge_add(VMG_committed, -(s64)m->data);
 	m->size = m->stack = m->data = m->text = m->locked = 0;
 }
 
@@ -167,6 +168,8 @@ struct vm_map *vm_map_fork(struct vm_map *parent)
 		return NULL;
 	tlb_begin(&b, &parent->pmap);
 	rw_lock_write(&parent->lock);
+	if (!vm_may_commit(parent->data))
+		err = -ENOMEM;
 	for (struct rb_node *n = rb_first(&parent->areas); n && !err; n = rb_next(n))
 		err = fork_area(parent, &k, container_of(n, struct vm_area, node), &b);
 	*k.tail = NULL;

@@ -171,7 +171,24 @@ bool vm_may_expand(const struct vm_map *m, u32 area_flags, u32 prot, u64 pages)
 	bool data = (prot & PROT_WRITE) && !(area_flags & (AREA_SHARED | AREA_GROWSDOWN));
 
 	return READ_ONCE(m->limit_as) >> PAGE_SHIFT >= m->size + pages &&
-	       (!data || READ_ONCE(m->limit_data) >> PAGE_SHIFT >= m->data + pages);
+	       (!data || (READ_ONCE(m->limit_data) >> PAGE_SHIFT >= m->data + pages &&
+			  vm_may_commit(pages)));
+}
+
+u32 vm_overcommit_memory, vm_overcommit_ratio = 50;
+
+u64 vm_commit_limit(void)
+{
+	u64 swap_pages, swap_free;
+
+	swap_totals(&swap_pages, &swap_free);
+	return frames_total() * READ_ONCE(vm_overcommit_ratio) / 100 + swap_pages;
+}
+
+bool vm_may_commit(u64 pages)
+{
+	return likely(READ_ONCE(vm_overcommit_memory) != 2) ||
+	       vm_gauge_sum(VMG_committed) + pages <= vm_commit_limit();
 }
 
 static const struct vm_caller_hooks *caller; /* set once */
@@ -219,8 +236,8 @@ static bool obvious_overcommit(const struct vm_mmap_args *a)
 {
 	u64 swap_pages, swap_free;
 
-	if (a->object || (a->flags & MAP_NORESERVE) || !(a->prot & PROT_WRITE) ||
-	    a->len >> PAGE_SHIFT <= frames_total())
+	if (READ_ONCE(vm_overcommit_memory) || a->object || (a->flags & MAP_NORESERVE) ||
+	    !(a->prot & PROT_WRITE) || a->len >> PAGE_SHIFT <= frames_total())
 		return false;
 	swap_totals(&swap_pages, &swap_free);
 	return a->len >> PAGE_SHIFT > frames_total() + swap_pages;
@@ -540,7 +557,10 @@ static int check_protect(struct vm_map *m, u64 start, u64 end, u32 prot, unsigne
 		if (a->end >= end)
 			break;
 	}
-	return data && m->data + data > READ_ONCE(m->limit_data) >> PAGE_SHIFT ? -ENOMEM : 0;
+	return data && (m->data + data > READ_ONCE(m->limit_data) >> PAGE_SHIFT ||
+			!vm_may_commit(data))
+		       ? -ENOMEM
+		       : 0;
 }
 
 /* PROT_GROWSDOWN: the range begins with the grows-down area that it reaches. */

@@ -202,8 +202,10 @@ static inline void area_count(struct vm_map *m, const struct vm_area *a, s64 pag
 		m->size_peak = m->size;
 	if (a->flags & (AREA_GROWSDOWN | AREA_STACK))
 		m->stack += pages;
-	else if ((a->prot & PROT_WRITE) && !(a->flags & AREA_SHARED))
+	else if ((a->prot & PROT_WRITE) && !(a->flags & AREA_SHARED)) {
 		m->data += pages;
+		vm_gauge_add(VMG_committed, pages);
+	}
 	if (a->prot & PROT_EXEC)
 		m->text += pages;
 	if (a->flags & AREA_LOCKED)
@@ -410,6 +412,9 @@ void page_init(void);
 void object_init(void);
 
 /* ---- map.c ---- */
+
+/* With vm.overcommit_memory 2: so many pages more of private writable memory may be promised. */
+bool vm_may_commit(u64 pages);
 
 /* What a call takes out of a map, and the areas it may need for splits; filled under the map's lock, released after. */
 struct leaving {

@@ -189,3 +189,18 @@ def test_write_error(machine, tmp_path):
     one.good(f"swapoff {second_name(one)}")
     assert "/dev" not in one.good("cat /proc/swaps")
     one.power_off()
+
+
+def test_overcommit(machine, disk):
+    """Promises are kept with overcommit_memory 2; the sum of promises returns to what it was."""
+    one = machine(disk, smp=2, mem="128M")
+    before = value(one, "/proc/meminfo", "Committed_AS")
+    one.good("swapoff -a; echo 2 >/proc/sys/vm/overcommit_memory; eatmem 20")
+    out, status = one.run("eatmem 100")
+    assert status == 1 and "Cannot allocate memory" in out
+    one.good("echo 1 >/proc/sys/vm/overcommit_memory; eatmem 60")
+    assert one.run("echo 3 >/proc/sys/vm/overcommit_memory")[1] != 0
+    one.good("echo 0 >/proc/sys/vm/overcommit_memory; sh -c 'sh -c true; true'")
+    assert one.run("eatmem 300")[1] == 1
+    assert abs(value(one, "/proc/meminfo", "Committed_AS") - before) < 64
+    one.power_off()

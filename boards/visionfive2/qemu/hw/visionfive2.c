@@ -300,7 +300,9 @@ static void *patch_fdt(VisionFive2 *s, const void *data, int len)
         fdt_setprop_u32(fdt, chosen, "starfive,boot-hart-id", s->boot_hart);
     }
     if (s->no_delay) { /* U-Boot's countdown is two thirds of the way to the kernel */
-        fdt_setprop_u32(fdt, fdt_add_subnode(fdt, 0, "config"), "bootdelay", 0);
+        int config = fdt_path_offset(fdt, "/config");
+
+        fdt_setprop_u32(fdt, config < 0 ? fdt_add_subnode(fdt, 0, "config") : config, "bootdelay", 0);
     }
     fdt_pack(fdt);
     return fdt;

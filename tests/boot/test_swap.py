@@ -204,3 +204,14 @@ def test_overcommit(machine, disk):
     assert one.run("eatmem 300")[1] == 1
     assert abs(value(one, "/proc/meminfo", "Committed_AS") - before) < 64
     one.power_off()
+
+
+def test_fstab(machine, disk):
+    """A swap file of /etc/fstab is in use after the next boot; power off gives it up and the file system is clean."""
+    one = machine(disk, smp=2)
+    one.good("dd if=/dev/zero of=/sf bs=1M count=8; mkswap /sf; echo '/sf none swap pri=5' >>/etc/fstab")
+    one.power_off()
+    one = machine(disk, smp=2)
+    assert re.search(r"/sf +file\t+8188\t+0\t+5", one.good("cat /proc/swaps"))
+    one.power_off()
+    fsck(disk, ROOT_OFFSET)

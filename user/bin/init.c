@@ -2,7 +2,7 @@
 /*
  * init.c - process 1.
  *
- * Mounts what a program expects, then runs a shell on the console again and again. With
+ * Mounts what a program expects, takes the swap areas of /etc/fstab into use, then runs a shell on the console again and again. With
  * autorun="COMMANDS" on the kernel's command line it runs those instead and powers off.
  * SIGUSR2 powers off, SIGTERM reboots, SIGUSR1 halts: poweroff, reboot and halt send them.
  */
@@ -16,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/swap.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -176,11 +177,33 @@ static void unmount_all(void)
 	mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL);
 }
 
+/* Swap files are given up, so that their file systems can be unmounted. */
+static void swap_files_off(void)
+{
+	struct buf b = {0};
+	char *rest = NULL;
+
+	read_file("/proc/swaps", &b);
+	for (char *line = strtok_r(b.data ? b.data : (char[]){0}, "\n", &rest); line;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		size_t n = strcspn(line, " \t");
+		size_t type = n + strspn(line + n, " \t");
+
+		if (strncmp(line + type, "file", 4) != 0 || line[0] != '/')
+			continue;
+		line[n] = '\0';
+		if (swapoff(line) < 0)
+			warn_errno("swapoff %s", line);
+	}
+	buf_free(&b);
+}
+
 static void __attribute__((noreturn)) shut_down(unsigned int how)
 {
 	signal(SIGCHLD, SIG_DFL);
 	kill_all(SIGTERM, 10);
 	kill_all(SIGKILL, 10);
+	swap_files_off();
 	sync();
 	unmount_all();
 	sync();
@@ -230,6 +253,34 @@ static void set_up(void)
 	unsetenv("autorun"); /* Linux hands unknown parameters on */
 }
 
+/* A line of /etc/fstab has the type swap. */
+static bool wants_swap(void)
+{
+	struct buf b = {0};
+	char *rest = NULL;
+	bool found = false;
+
+	read_file("/etc/fstab", &b);
+	for (char *line = strtok_r(b.data ? b.data : (char[]){0}, "\n", &rest); line;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		char type[8];
+
+		found |= line[0] != '#' && sscanf(line, "%*s %*s %7s", type) == 1 &&
+			 !strcmp(type, "swap");
+	}
+	buf_free(&b);
+	return found;
+}
+
+static void swap_on(void)
+{
+	char *argv[] = {"sh", "-c", "swapon -a", NULL};
+	int pid = wants_swap() ? start(argv, false) : -1;
+
+	if (pid > 0)
+		wait_for(pid);
+}
+
 static void __attribute__((noreturn)) run_commands(char *command)
 {
 	char *argv[] = {"sh", "-c", command, NULL};
@@ -251,6 +302,7 @@ int main(void)
 	set_up();
 	if (getpid() != 1)
 		die("must be process 1");
+	swap_on();
 	command = autorun_command();
 	if (command)
 		run_commands(command);

@@ -254,34 +254,40 @@ static void run(void)
 
 /* ---- the directory ---- */
 
-static void unmount_all(void)
+/* Takes mounts at and below dir away; false if none went. One may be hidden by another, which has to go first. */
+static bool unmount_some(void)
 {
+	FILE *f = fopen("/proc/mounts", "r");
 	char line[1024];
-	FILE *f;
-	bool again = true;
+	bool some = false;
 
-	for (int round = 0; again && round < 1000; round++) {
-		char last[512] = "";
+	while (f && fgets(line, sizeof(line), f)) {
+		char *at = strchr(line, ' '), *end = at ? strchr(at + 1, ' ') : NULL;
 
-		f = fopen("/proc/mounts", "r");
-		while (f && fgets(line, sizeof(line), f)) {
-			char *at = strchr(line, ' '), *end = at ? strchr(at + 1, ' ') : NULL;
-
-			if (!end)
-				continue;
-			*end = 0;
-			if (strncmp(at + 1, dir, strlen(dir)) == 0)
-				snprintf(last, sizeof(last), "%s", at + 1);
-		}
-		if (f)
-			fclose(f);
-		again = *last && (umount2(last, 0) == 0 || umount2(last, MNT_DETACH) == 0);
+		if (!end)
+			continue;
+		*end = 0;
+		if (strncmp(at + 1, dir, strlen(dir)) == 0)
+			some |= umount2(at + 1, 0) == 0 || umount2(at + 1, MNT_DETACH) == 0;
 	}
+	if (f)
+		fclose(f);
+	return some;
 }
 
+static void unmount_all(void)
+{
+	for (int round = 0; round < 1000 && unmount_some(); round++)
+		;
+}
+
+#define DEEP 16
+
+/* What lies DEEP directories below dir is moved up to it first: its path may be longer than a call takes. */
 static void remove_tree(const char *path, int depth)
 {
-	DIR *d = depth < 40 ? opendir(path) : NULL;
+	static int moved;
+	DIR *d = opendir(path);
 	struct dirent *e;
 	char name[4096];
 
@@ -292,15 +298,29 @@ static void remove_tree(const char *path, int depth)
 			continue;
 		snprintf(name, sizeof(name), "%s/%s", path, e->d_name);
 		if (lstat(name, &st) == 0 && S_ISDIR(st.st_mode)) {
+			char up[64];
+
 			chmod(name, 0700);
-			remove_tree(name, depth + 1);
-		} else {
-			unlink(name);
+			snprintf(up, sizeof(up), "%s/moved%d", dir, moved++);
+			if (depth < DEEP || rename(name, up) < 0)
+				remove_tree(name, depth + 1);
+		} else if (unlink(name) < 0) {
+			fprintf(stderr, "sysfuzz: unlink %s: %s\n", name, strerror(errno));
 		}
 	}
 	if (d)
 		closedir(d);
-	rmdir(path);
+	if (rmdir(path) < 0 && errno != ENOENT && (depth || errno != ENOTEMPTY))
+		fprintf(stderr, "sysfuzz: rmdir %s: %s\n", path, strerror(errno));
+}
+
+/* Again as long as something is moved up. */
+static void remove_all(void)
+{
+	struct stat st;
+
+	for (int i = 0; i < 1000 && lstat(dir, &st) == 0; i++)
+		remove_tree(dir, 0);
 }
 
 static void remember(void)
@@ -356,7 +376,7 @@ static void prepare(void)
 		close(fd);
 	}
 	unmount_all();
-	remove_tree(dir, 0);
+	remove_all();
 	if (mkdir(dir, 0777) < 0 || chmod(dir, 0777) < 0 || chdir(dir) < 0)
 		die(dir);
 	copy_program();
@@ -457,7 +477,7 @@ int main(int argc, char **argv)
 		die("/");
 	put_right();
 	unmount_all();
-	remove_tree(dir, 0);
+	remove_all();
 	remove_ipc();
 	report();
 	return stuck ? 1 : 0;

@@ -12,7 +12,7 @@ from conftest import ROOT_OFFSET, fsck
 PAGE = 4096
 AREA = 16 << 20
 
-SHAPES = [("release", 4, "64M", 96), ("debug", 2, "40M", 48)]
+SHAPES = [("release", 4, "64M", 72), ("debug", 2, "40M", 48)]
 
 
 def value(one, path, key):

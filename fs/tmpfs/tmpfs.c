@@ -143,17 +143,19 @@ static void recount(struct super *s, struct tnode *t)
 /* Bytes that may be written at pos: all, or what there is room for. */
 static u64 room_for(struct super *s, struct tnode *t, u64 pos, u64 n)
 {
-	u64 limit = READ_ONCE(s->limit), used = READ_ONCE(s->used), free;
+	u64 limit = READ_ONCE(s->limit), used = READ_ONCE(s->used), free, at;
 
 	if (!limit || used + DIV_ROUND_UP(n, PAGE_SIZE) + 1 <= limit)
 		return n;
 	/* nearly full: only now it matters what is there already */
-	free = used < limit ? (limit - used) * PAGE_SIZE : 0;
-	if (pos < READ_ONCE(t->object->size))
-		free += ALIGN_UP(t->object->size, PAGE_SIZE) - pos;
-	else
-		free += ALIGN_UP(pos, PAGE_SIZE) - pos;
-	return MIN(n, free);
+	free = used < limit ? limit - used : 0;
+	for (at = pos; at < pos + n; at = ALIGN_DOWN(at, PAGE_SIZE) + PAGE_SIZE) {
+		if (vm_object_has(t->object, at >> PAGE_SHIFT))
+			continue;
+		if (!free--)
+			break;
+	}
+	return MIN(n, at - pos);
 }
 
 /* The vnode of t, held. NULL: no memory. */

@@ -316,6 +316,16 @@ void vm_object_extend(struct vm_object *o, u64 size)
 	spin_unlock(o->lock);
 }
 
+bool vm_object_has(struct vm_object *o, u64 index)
+{
+	bool has;
+
+	spin_lock(o->lock);
+	has = page_word(o, index) != 0;
+	spin_unlock(o->lock);
+	return has;
+}
+
 size_t vm_object_evict(struct vm_object *o, u64 first, u64 last)
 {
 	struct batch b = {.n = 0};

@@ -176,6 +176,8 @@ struct vm_totals {
 void vm_totals(struct vm_totals *out);
 /* How reclaim asks for dirty pages to be written; set by fs/vfs. Any sleeping context. */
 void vm_set_writeback_kick(void (*fn)(void));
+/* Does an anonymous object hold that page, in memory or not? A snapshot. */
+bool vm_object_has(struct vm_object *o, u64 index);
 /* Pages that an anonymous object holds, in memory or not. A snapshot. */
 static inline u64 vm_object_pages(const struct vm_object *o)
 {

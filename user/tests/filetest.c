@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * filetest - what file systems owe beyond plain reading and writing: O_DIRECT.  Prints TAP.
+ * filetest - what file systems owe beyond plain reading and writing: O_DIRECT, limits.  Prints TAP.
  *
  * usage: filetest [DIR]	works in DIR/filetest.d, on ext2 or tmpfs
  *
@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -251,6 +252,35 @@ static void kernel_pages(void)
 	}
 }
 
+/* A tmpfs holds what size= says, in files, holes not counted, and gets back what is removed. */
+static void tmpfs_limit(void)
+{
+	uint8_t *a = pages(64);
+	struct stat st;
+	int fd;
+
+	if (!on_tmpfs)
+		_exit(SKIP);
+	mkdir("small", 0755);
+	CHECK(!mount("none", "small", "tmpfs", 0, "size=256k"));
+	fd = make("small/a", 0);
+	CHECK(!ftruncate(fd, 1 << 30));
+	CHECK(pwrite(fd, a, 40 * PAGE, 512 * PAGE) == 40 * PAGE);
+	FAILS(fallocate(fd, 0, 0, 64 * PAGE), ENOSPC);
+	CHECK(!fstat(fd, &st) && st.st_size == 1 << 30);
+	CHECK(pwrite(fd, a, 64 * PAGE, 0) < (ssize_t)(32 * PAGE));
+	FAILS(pwrite(fd, a, PAGE, 100 * PAGE), ENOSPC);
+	CHECK(!ftruncate(fd, 0) && pwrite(fd, a, 60 * PAGE, 0) == 60 * PAGE);
+	CHECK(!fallocate(fd, 1 | 2, 0, 50 * PAGE)); /* a hole */
+	CHECK(pwrite(fd, a, 50 * PAGE, 100 * PAGE) == 50 * PAGE);
+	close(fd);
+	CHECK(!unlink("small/a"));
+	fd = make("small/b", 0);
+	CHECK(write(fd, a, 60 * PAGE) == 60 * PAGE);
+	close(fd);
+	CHECK(!umount("small"));
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -262,6 +292,7 @@ static const struct {
 	{"O_DIRECT: two processes", direct_together},
 	{"O_DIRECT: a block device", direct_device},
 	{"pages of the kernel", kernel_pages},
+	{"size of a tmpfs", tmpfs_limit},
 };
 
 static int run_one(void (*run)(void))

@@ -469,6 +469,11 @@ int vm_object_clean(struct vm_object *o, u64 first, u64 last, bool wait)
 	return 0;
 }
 
+bool vm_object_has(struct vm_object *o, u64 index)
+{
+	return index < MAX_PAGES && container_of(o, struct anon, o)->page[index];
+}
+
 size_t vm_object_evict(struct vm_object *o, u64 first, u64 last)
 {
 	(void)o;

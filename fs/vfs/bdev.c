@@ -389,23 +389,59 @@ static ssize_t bdev_read(struct file *f, struct uio *u, u64 *pos)
 	return (ssize_t)at;
 }
 
-/* Up to the end of one page. The page is read first: sectors around the range stay what they are. */
-static ssize_t write_page(struct vm_object *o, struct uio *u, u64 at)
+/* Bytes came into a page. */
+static void page_written(struct frame *fr, u64 off, size_t n)
 {
-	size_t n = MIN(MIN(PAGE_SIZE - (at & PAGE_MASK), u->left), o->size - at), got;
-	u32 first = (u32)((at & PAGE_MASK) / SECTOR_SIZE), last;
+	u32 first = (u32)(off / SECTOR_SIZE), last = (u32)((off + n - 1) / SECTOR_SIZE);
+
+	__atomic_fetch_or(&fr->private, ((2UL << last) - 1) & ~((1UL << first) - 1),
+			  __ATOMIC_RELEASE);
+	vm_page_dirty(fr);
+}
+
+/* A whole page that was not here: nothing is read. 0: it was here, or the user's bytes were not: do it the other way. */
+static ssize_t write_new_page(struct vm_object *o, struct uio *u, u64 at)
+{
 	struct frame *fr;
-	int err = vm_page_get(o, at >> PAGE_SHIFT, VMP_WRITE, NULL, &fr);
+	size_t got = 0;
+	int err = vm_page_get(o, at >> PAGE_SHIFT, VMP_WRITE | VMP_NOFILL, NULL, &fr);
 
 	if (err)
 		return err;
-	got = uio_from(u, (char *)frame_va(fr) + (at & PAGE_MASK), n);
-	if (got) {
-		last = (u32)(((at & PAGE_MASK) + got - 1) / SECTOR_SIZE);
-		__atomic_fetch_or(&fr->private, ((2UL << last) - 1) & ~((1UL << first) - 1),
-				  __ATOMIC_RELEASE);
-		vm_page_dirty(fr);
+	if ((READ_ONCE(fr->flags) & (FR_BUSY | FR_VALID)) == FR_BUSY) {
+		got = uio_from_nofault(u, frame_va(fr), PAGE_SIZE);
+		if (got < PAGE_SIZE) {
+			uio_rewind(u, got);
+			got = 0;
+		}
+		vm_page_ready(fr, got);
+		if (got)
+			page_written(fr, 0, got);
 	}
+	vm_page_put(fr);
+	return (ssize_t)got;
+}
+
+/* Up to the end of one page. A page that is not replaced is read first: sectors around the range stay what they are. */
+static ssize_t write_page(struct vm_object *o, struct uio *u, u64 at)
+{
+	u64 off = at & PAGE_MASK;
+	size_t n = MIN(MIN(PAGE_SIZE - off, u->left), o->size - at), got;
+	struct frame *fr;
+	int err;
+
+	if (n == PAGE_SIZE) {
+		ssize_t r = write_new_page(o, u, at);
+
+		if (r)
+			return r;
+	}
+	err = vm_page_get(o, at >> PAGE_SHIFT, VMP_WRITE, NULL, &fr);
+	if (err)
+		return err;
+	got = uio_from(u, (char *)frame_va(fr) + off, n);
+	if (got)
+		page_written(fr, off, got);
 	vm_page_put(fr);
 	return got ? (ssize_t)got : -EFAULT;
 }

@@ -303,6 +303,18 @@ static bool make_room(size_t want, unsigned flags, unsigned try, bool *drained)
 	return true;
 }
 
+void frames_bring(void)
+{
+	size_t (*fn)(size_t);
+
+	if (likely(!zone_is_low()) || current()->pageout)
+		return;
+	might_sleep();
+	fn = __atomic_load_n(&reclaim, __ATOMIC_RELAXED);
+	if (fn)
+		(void)fn(0);
+}
+
 static __attribute__((noinline)) struct frame *alloc_slow(unsigned flags)
 {
 	bool zero = false, drained = false;
@@ -315,6 +327,8 @@ static __attribute__((noinline)) struct frame *alloc_slow(unsigned flags)
 			return NULL;
 		f = try_one(flags, &zero);
 	}
+	if (!(flags & FA_NOWAIT))
+		frames_bring();
 	if ((flags & FA_ZERO) && !zero)
 		page_zero(mem_frame_va(f));
 	vm_count(VMEV_pgalloc_normal, 1);

@@ -121,12 +121,15 @@ u64 frames_kernel_count(void); /* allocated without FA_USER */
 /* Idle harts: zero one free frame ahead; false when there is nothing to do. Short, preemptible. */
 bool frames_zero_one(void);
 void frames_hart_init(void); /* per-hart caches of the calling hart */
-/* Called (sleeping context) when an allocation that may wait finds too little: frees something and returns how many frames. Set by vm. */
+/* fn is called (sleeping context) when an allocation that may wait finds too little: frees something and returns how many frames. want 0: few are left,
+ * it frees some if it need not wait for that. Set by vm. */
 void frames_set_reclaim(size_t (*fn)(size_t want), void (*kick)(void));
 /* What is done when an allocation of the kernel that may wait would fail: true: somebody gives memory back, try again. Sleeps; any sleeping lock may be held. */
 void frames_set_oom(bool (*fn)(void));
 bool frames_oom(void); /* calls it; false without one */
-/* kick (any context) is called when fewer than a low mark of frames are free; reclaim works until none are wanted. */
+/* If few frames are left, brings some: for who is going to take several without waiting. Sleeps. */
+void frames_bring(void);
+/* kick (any context) is called when fewer still are left: somebody must work until none are wanted. */
 u64 frames_wanted(void);
 void frames_audit(void); /* debug: walks all lists, panics on a contradiction */
 

@@ -40,6 +40,7 @@ void zone_put_zeroed(struct frame *f);
 bool zone_wants_zeroed(void);
 u64 zone_free_count(void);
 void frames_low(void); /* frame.c */
+bool zone_is_low(void);
 /* Panics on a contradiction; the number of frames on the lists. */
 u64 zone_audit(void);
 

@@ -29,7 +29,8 @@ static struct {
 	u64 nfree;		  /* (z) frames on all lists */
 	u64 nzeroed;		  /* (z) of them, on `zeroed` */
 	u64 reserve, user;	  /* (c) watermarks */
-	u64 low, high;		  /* (c) reclaim begins below low and ends at high */
+	u64 low, high;		  /* (c) who may wait reclaims below low, others work up to high */
+	u64 kick;		  /* (c) others are told to, below this */
 	u64 zeroed_max;		  /* (c) */
 } zone;
 
@@ -51,6 +52,7 @@ void zone_watermarks(u64 total)
 	zone.reserve = clamp(total / 256, 16, 1024);
 	zone.user = zone.reserve + clamp(total / 64, 64, 4096);
 	zone.low = zone.user + clamp(total / 96, 32, 4096);
+	zone.kick = (zone.user + zone.low) / 2;
 	zone.high = zone.low + clamp(total / 64, 64, 8192);
 	zone.zeroed_max = clamp(total / 8, 0, 16384);
 }
@@ -183,7 +185,7 @@ size_t zone_take(struct frame **out, size_t n, unsigned flags)
 		got += take_some(out, want - got);
 	got += take_zeroed(out, want - got);
 	spin_unlock_irq(&zone.lock, irq);
-	if (unlikely(READ_ONCE(zone.nfree) < zone.low))
+	if (unlikely(READ_ONCE(zone.nfree) < zone.kick))
 		frames_low();
 	if (unlikely(got < want))
 		memmove(out, out + (want - got), got * sizeof(*out));
@@ -201,7 +203,7 @@ size_t zone_take_zeroed(struct frame **out, size_t n, unsigned flags)
 	n = MIN(n, zone_allowance(flags));
 	got = take_zeroed(out, n);
 	spin_unlock_irq(&zone.lock, irq);
-	if (unlikely(READ_ONCE(zone.nfree) < zone.low))
+	if (unlikely(READ_ONCE(zone.nfree) < zone.kick))
 		frames_low();
 	if (got < n)
 		memmove(out, out + (n - got), got * sizeof(*out));
@@ -299,6 +301,11 @@ bool zone_wants_zeroed(void)
 	u64 zeroed = READ_ONCE(zone.nzeroed), all = READ_ONCE(zone.nfree);
 
 	return zeroed < zone.zeroed_max && all > zeroed + zone.user;
+}
+
+bool zone_is_low(void)
+{
+	return READ_ONCE(zone.nfree) < zone.low;
 }
 
 u64 frames_wanted(void)

@@ -147,12 +147,25 @@ static void add_followers(struct vm_object *o, struct swap_io *io, u64 index, u3
 	}
 }
 
+/* f takes the place of the slot's word w at index, and other frames those behind it. Locked. */
+static void fill_transfer(struct vm_object *o, struct swap_io *io, struct frame *f, u64 index,
+			  uintptr_t w, u32 n) REQUIRES(o->lock)
+{
+	put_busy(o, f, index, w);
+	io->slot = WORD_SLOT(w);
+	io->frames[0] = f;
+	io->n = 1;
+	add_followers(o, io, index, n);
+}
+
 int anon_bring_in(struct vm_object *o, u64 index, u32 n, u32 *got)
 {
-	struct frame *f = frame_alloc(FA_USER);
 	struct swap_io *io;
+	struct frame *f;
 	uintptr_t w;
 
+	frames_bring();
+	f = frame_alloc(FA_USER);
 	if (got)
 		*got = 1;
 	if (!f)
@@ -172,16 +185,58 @@ int anon_bring_in(struct vm_object *o, u64 index, u32 n, u32 *got)
 		swap_io_put(io);
 		return 0;
 	}
-	put_busy(o, f, index, w);
-	io->slot = WORD_SLOT(w);
-	io->frames[0] = f;
-	io->n = 1;
-	add_followers(o, io, index, n);
+	fill_transfer(o, io, f, index, w, n);
 	if (got)
 		*got = io->n;
 	spin_unlock(o->lock);
 	swap_io_submit(io);
 	return 0;
+}
+
+/* The next word from *index on, to last, that is a slot; 0: none. Locked. */
+static uintptr_t next_slot(struct vm_object *o, u64 *index, u64 last) REQUIRES(o->lock)
+{
+	uintptr_t w = 0;
+
+	while (*index <= last && (w = radix_next(&o->pages, index, last)) && !word_is_swap(w))
+		++*index;
+	return *index <= last ? w : 0;
+}
+
+/* One transfer of pages from *index on; false: there are none to last, or no means. */
+static bool read_some(struct vm_object *o, u64 *index, u64 last)
+{
+	struct frame *f = frame_alloc(FA_NOWAIT | FA_USER);
+	struct swap_io *io = f ? swap_io_try(false) : NULL;
+	uintptr_t w;
+
+	if (!io) {
+		if (f)
+			frame_free(f);
+		return false;
+	}
+	spin_lock(o->lock);
+	w = next_slot(o, index, last);
+	if (w)
+		fill_transfer(o, io, f, *index, w, (u32)(last - *index + 1));
+	spin_unlock(o->lock);
+	if (!w) {
+		frame_free(f);
+		swap_io_put(io);
+		return false;
+	}
+	*index += io->n;
+	swap_io_submit(io);
+	return true;
+}
+
+void anon_read_ahead(struct vm_object *o, u64 index, u32 n)
+{
+	u64 last = index + n - 1;
+
+	frames_bring();
+	while (index <= last && read_some(o, &index, last))
+		;
 }
 
 void page_fill_failed(struct frame *f)

@@ -16,7 +16,9 @@
 #include "kernel/vm/vm_internal.h"
 
 #define FREE_BATCH 32
+#define AHEAD	   64  /* frames whose mappings go together */
 #define DISCOVER   256 /* frames that came free */
+#define WASH_AHEAD 384u
 
 static struct clock_policy policy;
 static u64 since_discovery = DISCOVER; /* the sweeper's */
@@ -29,6 +31,16 @@ static struct {
 	struct clock_sweep *sweep;
 	u64 room; /* in the laundry */
 } now;
+
+/* Frames that the sweep will come to next; the sweeper's. */
+static struct {
+	struct next_frame {
+		struct frame *f;
+		struct vm_object *o; /* as a guess, to sort by */
+	} frames[AHEAD];
+	u32 left; /* of them, not come to yet */
+	u32 head; /* the first of them, when it was last looked at */
+} next;
 
 /* ---- guards ---- */
 
@@ -189,6 +201,93 @@ static NO_TS enum clock_seen look(u32 id, bool take, u32 *time)
 	return seen;
 }
 
+/* ---- mappings ahead ---- */
+
+/*
+ * Each change of a mapping costs interrupts of other harts, so mappings of pages that will probably go go together: those of the next frames on
+ * trial that were not used.  A page that is used after all costs a fault.
+ */
+
+/* Shell sort: they are often nearly in order. */
+static void sort_next(u32 n)
+{
+	for (u32 gap = AHEAD / 4; gap; gap /= 4)
+		for (u32 i = gap; i < n; i++) {
+			struct next_frame x = next.frames[i];
+			u32 k = i;
+
+			for (; k >= gap && x.o < next.frames[k - gap].o; k -= gap)
+				next.frames[k] = next.frames[k - gap];
+			next.frames[k] = x;
+		}
+}
+
+/* May its mappings go? Locked. */
+static bool may_unmap(struct vm_object *o, struct frame *f)
+{
+	u32 flags = READ_ONCE(f->flags);
+
+	if (!(flags & FR_LISTED) || !(flags & FR_VALID) ||
+	    (flags & (FR_BUSY | FR_WIRED | FR_CLEANING | FR_LAUNDRY | FR_REF)))
+		return false;
+	if (!READ_ONCE(f->mapcount) || READ_ONCE(f->holds) != 1)
+		return false;
+	/* files' dirty pages stay until they are clean, others' while there is no room in swap */
+	if ((flags & FR_DIRTY) && (!object_is_anon(o) || !now.room))
+		return false;
+	return !rmap_locked(f);
+}
+
+/* Those from i on that are of one object: how many. */
+static NO_TS u32 unmap_some(u32 i, u32 n)
+{
+	struct frame *f[AHEAD];
+	struct vm_object *o;
+	u32 k, m = 0;
+
+	clock_guard();
+	o = READ_ONCE(next.frames[i].f->object);
+	for (k = i; k < n && next.frames[k].o == next.frames[i].o; k++)
+		;
+	if (o) {
+		spin_lock(o->lock);
+		for (u32 j = i; j < k; j++)
+			if (next.frames[j].f->object == o && may_unmap(o, next.frames[j].f))
+				f[m++] = next.frames[j].f;
+		rmap_unmap_unused(f, m);
+		spin_unlock(o->lock);
+	}
+	clock_unguard();
+	return k - i;
+}
+
+static void unmap_next(void)
+{
+	u32 ids[AHEAD], n = clock_policy_next(&policy, ids, AHEAD);
+
+	for (u32 i = 0; i < n; i++)
+		next.frames[i] =
+			(struct next_frame){frame_of(ids[i]), READ_ONCE(frame_of(ids[i])->object)};
+	sort_next(n);
+	for (u32 i = 0; i < n; i += unmap_some(i, n))
+		;
+	next.left = n;
+}
+
+/* Before a step. */
+static void look_ahead(void)
+{
+	u32 head;
+
+	if (!clock_policy_next(&policy, &head, 1))
+		return;
+	if (head != next.head && next.left)
+		next.left--;
+	if (!next.left)
+		unmap_next();
+	next.head = head;
+}
+
 /* ---- sweeping ---- */
 
 static void release_gone(void)
@@ -217,10 +316,13 @@ static void account(struct clock_sweep *s, enum clock_seen seen)
 
 void clock_sweep(struct clock_sweep *s, u64 want, u64 room)
 {
-	u64 scanned = policy.scanned, chances = policy.second_chances, refaults = policy.refaults,
-	    active = policy.refaults_active, promoted = policy.promotions;
+	u64 ahead, scanned = policy.scanned, chances = policy.second_chances,
+		   refaults = policy.refaults, active = policy.refaults_active,
+		   promoted = policy.promotions;
 
 	*s = (struct clock_sweep){0};
+	/* so many more are written meanwhile, that the disk always has enough to do */
+	ahead = MIN(clock_policy_pages(&policy) / 32, WASH_AHEAD);
 	now.sweep = s;
 	now.room = room;
 	/* who is new is looked for when frames enough for that have come free since */
@@ -234,8 +336,10 @@ void clock_sweep(struct clock_sweep *s, u64 want, u64 room)
 		account(s, seen);
 	}
 	for (u64 left = 4UL * clock_policy_pages(&policy) + 1;
-	     left && s->taken + policy.washed.n < want; left--)
+	     left && s->taken < want && s->taken + policy.washed.n < want + ahead; left--) {
+		look_ahead();
 		account(s, clock_policy_step(&policy));
+	}
 	s->pending = policy.washed.n;
 	since_discovery += s->taken;
 	if (s->taken + s->pending < want)

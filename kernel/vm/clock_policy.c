@@ -241,6 +241,16 @@ static enum clock_seen cold_step(struct clock_policy *p)
 	return seen;
 }
 
+u32 clock_policy_next(const struct clock_policy *p, u32 *ids, u32 n)
+{
+	const struct clock_queue *q = p->hot.n && hot_is_stale(p) ? &p->hot : &p->cold;
+	u32 k = 0;
+
+	for (u32 id = q->head; k < n && k < q->n; id = *p->ops->next(id))
+		ids[k++] = id;
+	return k;
+}
+
 /* Pages that were sent to be written, in order: as long as the first is not done the others are not either. */
 enum clock_seen clock_policy_collect(struct clock_policy *p)
 {

@@ -66,6 +66,8 @@ void clock_policy_discover(struct clock_policy *p);
 enum clock_seen clock_policy_step(struct clock_policy *p);
 /* The first page that was sent to the laundry, if it is done: what came of it; CLOCK_WRITE: it is not, or there is none. */
 enum clock_seen clock_policy_collect(struct clock_policy *p);
+/* The next n pages that may be taken, in order: how many. */
+u32 clock_policy_next(const struct clock_policy *p, u32 *ids, u32 n);
 /* Pages under the clock. */
 static inline u32 clock_policy_pages(const struct clock_policy *p)
 {

@@ -195,30 +195,75 @@ static COLD enum outcome read_in(struct fault *ft)
 	return err && err != -ENXIO ? fail(ft, -EFAULT, SIGBUS, BUS_ADRERR) : AGAIN;
 }
 
+#define NEAR 32 /* pages between two that were not there: what lies between was there, and used */
+
+/* How many pages to bring in with one from swap. In between, others may be in memory still. */
+static u32 swap_window(struct fault *ft)
+{
+	struct vm_readahead *ra = &ft->area->ra;
+	u64 index = ft->found_index;
+
+	if (index > ra->next && index - ra->next < NEAR)
+		ra->next = index;
+	return readahead_window(ra, index);
+}
+
 /* The page is in swap, or known to be zero. */
 static enum outcome swap_in(struct fault *ft)
 {
 	struct vm_object *o = ft->found;
 	struct vm_readahead *ra = &ft->area->ra;
 	u64 index = ft->found_index;
+	u32 n = 1, got;
 	bool below;
-	u32 n = 1;
 	int err;
 
 	if (!(ft->area->flags & AREA_RANDOM) && !ft->alone)
-		n = readahead_window(ra, index);
+		n = swap_window(ft);
 	/* the area keeps the top of its chain, but not what lies below */
 	below = o != ft->top;
 	if (below)
 		vm_object_hold(o);
 	unlock_object(ft);
 	vm_count(VMEV_pgmajfault, 1);
-	err = anon_bring_in(o, index, n, &n);
-	ra->next = index + n;
+	err = anon_bring_in(o, index, n, &got);
+	if (!err && got < n)
+		anon_read_ahead(o, index + got, n - got);
+	ra->next = ra->ahead = index + n;
 	unlock_all(ft);
 	if (below)
 		vm_object_drop(o);
 	return err ? no_memory(ft) : AGAIN;
+}
+
+/* Reading in order has come near the end of what was asked for: the next pages are brought in meanwhile. */
+static bool ahead_is_due(const struct fault *ft)
+{
+	const struct vm_readahead *ra = &ft->area->ra;
+	u64 index = ft->found_index;
+
+	return READ_ONCE(ft->found->swapped) && ra->window > 1 && index < ra->ahead &&
+	       ra->ahead - index <= ra->window && !(ft->area->flags & AREA_RANDOM);
+}
+
+static COLD enum outcome swap_ahead(struct fault *ft)
+{
+	struct vm_object *o = ft->found;
+	struct vm_readahead *ra = &ft->area->ra;
+	bool below = o != ft->top;
+	u64 from = ra->ahead;
+
+	ra->window = MIN(ra->window * 2, (u32)READAHEAD_DEFAULT);
+	ra->next = ra->ahead = from + ra->window;
+	if (below)
+		vm_object_hold(o);
+	unlock_object(ft);
+	anon_read_ahead(o, from, ra->window);
+	if (below) {
+		unlock_all(ft);
+		vm_object_drop(o);
+	}
+	return AGAIN;
 }
 
 /* A file page is about to be dirtied: its blocks must exist. */
@@ -470,6 +515,8 @@ static enum outcome resolve(struct fault *ft)
 		return fail(ft, -EFAULT, SIGBUS, BUS_ADRERR);
 	if (!f)
 		return no_page(ft, write);
+	if (object_is_anon(ft->found) && unlikely(ahead_is_due(ft)))
+		return swap_ahead(ft);
 	/* one look: a fill that ends between two would seem neither busy nor valid */
 	flags = __atomic_load_n(&f->flags, __ATOMIC_ACQUIRE);
 	if (unlikely((flags & (FR_VALID | FR_BUSY)) != FR_VALID)) {

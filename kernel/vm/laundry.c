@@ -21,6 +21,7 @@
 static struct spinlock ring_lock = SPINLOCK_INIT(LOCK_CLOCK, "laundry");
 static struct frame *ring[RING]; /* ring_lock */
 static u32 first, count;	 /* ring_lock */
+static u32 in_hand;		 /* (a) of the batch under work, not yet a transfer or let go */
 static struct mutex run_mutex;
 
 /* Field markings and the corresponding locks:
@@ -47,14 +48,16 @@ bool laundry_add(struct frame *f)
 {
 	bool ok;
 
+	vm_page_hold(f);
+	page_set(f, FR_LAUNDRY);
 	spin_lock(&ring_lock);
 	ok = count < RING;
 	if (ok)
 		ring[(first + count++) % RING] = f;
 	spin_unlock(&ring_lock);
-	if (ok) {
-		vm_page_hold(f);
-		page_set(f, FR_LAUNDRY);
+	if (!ok) {
+		page_clear(f, FR_LAUNDRY);
+		vm_page_put(f);
 	}
 	return ok;
 }
@@ -62,6 +65,11 @@ bool laundry_add(struct frame *f)
 u32 laundry_waiting(void)
 {
 	return READ_ONCE(count);
+}
+
+bool laundry_busy(void)
+{
+	return __atomic_load_n(&count, __ATOMIC_ACQUIRE) || READ_ONCE(in_hand);
 }
 
 u32 laundry_room(void)
@@ -72,6 +80,8 @@ u32 laundry_room(void)
 static void take_batch(void)
 {
 	spin_lock(&ring_lock);
+	WRITE_ONCE(in_hand, MIN(count, BATCH));
+	__atomic_thread_fence(__ATOMIC_RELEASE); /* before count goes down: see laundry_busy */
 	for (run.n = 0; run.n < BATCH && count; run.n++, count--) {
 		struct frame *f = ring[first];
 
@@ -154,7 +164,7 @@ static bool ready(const struct frame *f)
 	u32 flags = READ_ONCE(f->flags);
 
 	return (flags & (FR_VALID | FR_DIRTY | FR_BUSY | FR_CLEANING)) == (FR_VALID | FR_DIRTY) &&
-	       READ_ONCE(f->holds) == 2;
+	       READ_ONCE(f->holds) == (flags & FR_LAUNDRY ? 2 : 1);
 }
 
 static void begin(struct frame *f)
@@ -206,62 +216,107 @@ static NO_TS void write_alone(struct frame *f)
 		swap_io_put(io);
 }
 
-/* From item `from` on, those of the same object, as many as the transfer takes: how many items that were. */
-static NO_TS u32 write_some(u32 from, u32 most)
+/* Goes along with what the clock chose: a neighbour that it has seen, and that was not used since. Locked. */
+static bool may_go_along(struct frame *f)
 {
-	struct frame *f[SWAP_CLUSTER];
-	struct vm_object *o = frame_object_lock(run.items[from].f);
-	u32 k, n = 0;
+	u32 flags = READ_ONCE(f->flags);
 
-	if (!o)
-		return 1;
-	for (k = from; k < run.n && k - from < most; k++) {
-		struct frame *g = run.items[k].f;
-
-		if (g->object != o || (k > from && page_has(g, FR_ERROR)))
-			break;
-		if (object_is_anon(o) && ready(g)) {
-			begin(g);
-			f[n++] = g;
-		}
-	}
-	rmap_write_protect_all(f, n);
-	for (u32 i = 0; i < n; i++)
-		write_one(o, f[i]);
-	spin_unlock(o->lock);
-	return k - from;
+	if (flags & (FR_ERROR | FR_WIRED))
+		return false;
+	return (flags & FR_LAUNDRY) ||
+	       ((flags & (FR_LISTED | FR_REF)) == FR_LISTED && !rmap_locked(f));
 }
 
-static void release_items(u32 from, u32 n)
+/* f and those around it that go with it, in order: how many. Locked. */
+static u32 gather_around(struct vm_object *o, const struct frame *f, struct frame **out)
 {
-	for (u32 k = from; k < from + n; k++) {
-		page_clear(run.items[k].f, FR_LAUNDRY);
-		vm_page_put(run.items[k].f);
+	u64 first = ALIGN_DOWN(f->index, SWAP_CLUSTER);
+	uintptr_t words[SWAP_CLUSTER];
+	size_t got =
+		radix_gather(&o->pages, first, first + SWAP_CLUSTER - 1, words, NULL, SWAP_CLUSTER);
+	u32 n = 0;
+
+	for (size_t i = 0; i < got; i++) {
+		struct frame *g = word_frame(words[i]);
+
+		if (g && ready(g) && may_go_along(g))
+			out[n++] = g;
 	}
+	rmap_unmap_unused(out, n);
+	got = n;
+	n = 0;
+	for (size_t i = 0; i < got; i++)
+		if (page_has(out[i], FR_LAUNDRY) || !READ_ONCE(out[i]->mapcount))
+			out[n++] = out[i];
+	return n;
+}
+
+/* At most `most` of f[0..n), with the one at `must`: the first one of them. */
+static u32 part_with(u32 n, u32 must, u32 most)
+{
+	return n <= most || must < most ? 0 : must - most + 1;
+}
+
+/* The frame and its neighbours, as many as the transfer takes. */
+static NO_TS void write_around(struct frame *f, u32 most)
+{
+	struct frame *out[SWAP_CLUSTER];
+	struct vm_object *o = frame_object_lock(f);
+	u32 n = 0, first = 0;
+
+	if (!o)
+		return;
+	if (object_is_anon(o) && ready(f) && !page_has(f, FR_ERROR)) {
+		n = gather_around(o, f, out);
+		while (out[first] != f) {
+			first++;
+			ASSERT(first < n);
+		}
+		first = part_with(n, first, most);
+		n = MIN(n - first, most);
+	}
+	for (u32 i = 0; i < n; i++)
+		begin(out[first + i]);
+	rmap_write_protect_all(out + first, n);
+	for (u32 i = 0; i < n; i++)
+		write_one(o, out[first + i]);
+	spin_unlock(o->lock);
+}
+
+static void release_item(struct item *it)
+{
+	page_clear(it->f, FR_LAUNDRY);
+	vm_page_put(it->f);
 }
 
 static void run_batch(void)
 {
 	take_batch();
 	sort_batch();
-	for (u32 i = 0, done; i < run.n; i += done) {
-		if (page_has(run.items[i].f, FR_ERROR)) {
+	for (u32 i = 0; i < run.n; i++) {
+		struct frame *f = run.items[i].f;
+
+		if (page_has(f, FR_ERROR)) {
 			submit();
-			write_alone(run.items[i].f);
-			release_items(i, done = 1);
-			continue;
+			write_alone(f);
+		} else if (prepare()) {
+			write_around(f, transfer_room());
 		}
-		if (!prepare()) {
-			release_items(i, run.n - i);
-			break;
-		}
-		done = write_some(i, transfer_room());
-		release_items(i, done);
-		if (!transfer_room())
+		release_item(&run.items[i]);
+		if (run.io && !transfer_room())
 			submit();
 	}
 	submit();
 	give_back_slots();
+	WRITE_ONCE(in_hand, 0);
+}
+
+static size_t run_locked(void) REQUIRES(run_mutex)
+{
+	run.started = 0;
+	while (laundry_waiting())
+		run_batch();
+	return run.started;
 }
 
 size_t laundry_run(void)
@@ -269,10 +324,15 @@ size_t laundry_run(void)
 	size_t n;
 
 	mutex_lock(&run_mutex);
-	run.started = 0;
-	while (laundry_waiting())
-		run_batch();
-	n = run.started;
+	n = run_locked();
 	mutex_unlock(&run_mutex);
 	return n;
+}
+
+void laundry_try(void)
+{
+	if (!mutex_trylock(&run_mutex))
+		return;
+	(void)run_locked();
+	mutex_unlock(&run_mutex);
 }

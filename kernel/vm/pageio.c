@@ -7,9 +7,8 @@
  */
 #include "kernel/vm/vm_internal.h"
 
-#define CLUSTER_MAX	  256 /* pages per call of fill or clean, at most */
-#define READAHEAD_START	  4
-#define READAHEAD_DEFAULT 32 /* 128 KiB */
+#define CLUSTER_MAX	256 /* pages per call of fill or clean, at most */
+#define READAHEAD_START 4
 
 /* ---- anonymous and device pagers ---- */
 
@@ -72,6 +71,8 @@ int page_start_fill(struct vm_object *o, u64 index, size_t n)
 
 	if (object_is_anon(o))
 		return anon_bring_in(o, index, n, NULL);
+	if (n > 1)
+		frames_bring();
 	spin_lock(o->lock);
 	pages = DIV_ROUND_UP(o->size, PAGE_SIZE);
 	if (index >= pages) {

@@ -19,6 +19,8 @@
 
 #define PATIENCE	(NSEC_PER_SEC / 2) /* for the write-back thread */
 #define HOPELESS_ROUNDS 2		   /* in a row that bring nothing, with nothing under way */
+#define BATCH		64		   /* frames that who needs some brings at least */
+#define TRIES		8		   /* of who needs some, before the thread has to judge */
 
 static struct waitq pageout_q, laundry_q, progress_q;
 static u32 kicked;   /* (a) */
@@ -26,6 +28,7 @@ static u64 freed;    /* (a) frames that came free by us */
 static u64 ended;    /* (a) transfers that ended */
 static u64 hopeless; /* (a) rounds that found nothing */
 static struct thread *pageout;
+static struct mutex sweep_mutex;
 static void (*kick_writeback)(void);
 
 void vm_set_writeback_kick(void (*fn)(void))
@@ -51,13 +54,11 @@ static void kick(void)
 }
 
 /* One sweep for `want` frames; how many came free. */
-static u64 round_once(u64 want, struct clock_sweep *s)
+static u64 round_once(u64 want, struct clock_sweep *s) REQUIRES(sweep_mutex)
 {
 	clock_sweep(s, want, swap_any_free() ? laundry_room() : 0);
 	if (s->taken)
 		pageout_progress(s->taken);
-	if (s->washed)
-		waitq_wake_one(&laundry_q);
 	if (s->dirty_files && kick_writeback)
 		kick_writeback();
 	return s->taken;
@@ -69,7 +70,7 @@ static bool under_way(void)
 	struct vm_totals t;
 
 	vm_totals(&t);
-	return laundry_waiting() || swap_writes() || t.writeback;
+	return laundry_busy() || swap_writes() || t.writeback;
 }
 
 static u64 seen_ended;
@@ -116,7 +117,12 @@ static void balance(void)
 		struct clock_sweep s;
 
 		seen_ended = __atomic_load_n(&ended, __ATOMIC_ACQUIRE);
-		if (round_once(want, &s)) {
+		mutex_lock(&sweep_mutex);
+		(void)round_once(want, &s);
+		mutex_unlock(&sweep_mutex);
+		if (laundry_waiting())
+			waitq_wake_one(&laundry_q);
+		if (s.taken) {
 			deadline = empty = 0;
 		} else if (wait_for_more(&s, &deadline)) {
 			empty = 0;
@@ -151,7 +157,7 @@ static void laundry_thread(void *unused __unused)
 }
 
 /* Without the thread: this one does it all. */
-static size_t reclaim_here(size_t want)
+static NO_TS size_t reclaim_alone(size_t want)
 {
 	struct clock_sweep s;
 	size_t got = 0;
@@ -163,28 +169,69 @@ static size_t reclaim_here(size_t want)
 	return got ? got : slab_shrink();
 }
 
+/*
+ * Who needs memory sweeps and washes for itself, unless somebody does: nobody has to be woken for that, and its own mappings are flushed on its
+ * own hart.  False: somebody does.
+ */
+static bool reclaim_here(size_t want, size_t *got)
+{
+	struct thread *me = current();
+	struct clock_sweep s;
+
+	if (!mutex_trylock(&sweep_mutex))
+		return false;
+	me->pageout = true;
+	*got = round_once(want, &s);
+	mutex_unlock(&sweep_mutex);
+	if (laundry_waiting())
+		laundry_try();
+	me->pageout = false;
+	return true;
+}
+
 static bool changed(u64 f, u64 h)
 {
 	return __atomic_load_n(&freed, __ATOMIC_ACQUIRE) != f ||
 	       __atomic_load_n(&hopeless, __ATOMIC_ACQUIRE) != h;
 }
 
+static bool changed_or_ended(u64 f, u64 h, u64 e)
+{
+	return changed(f, h) || __atomic_load_n(&ended, __ATOMIC_ACQUIRE) != e;
+}
+
 size_t vm_reclaim(size_t want)
 {
 	u64 f = __atomic_load_n(&freed, __ATOMIC_ACQUIRE);
 	u64 h = __atomic_load_n(&hopeless, __ATOMIC_ACQUIRE);
-	int err;
 
 	if (!pageout)
-		return reclaim_here(want);
+		return want ? reclaim_alone(want) : 0;
 	if (current()->pageout)
 		return 0;
-	kick();
-	vm_count(VMEV_allocstall_normal, 1);
-	err = wait_event_until(&progress_q, changed(f, h), WAIT_KILL, 0);
-	if (err)
-		return 0;
-	return __atomic_load_n(&freed, __ATOMIC_ACQUIRE) - f;
+	for (unsigned try = 0;; try++) {
+		u64 e = __atomic_load_n(&ended, __ATOMIC_ACQUIRE);
+		size_t got = 0;
+		bool here = reclaim_here(MAX(want, (size_t)BATCH), &got);
+		int err;
+
+		if (got || !want)
+			return got;
+		if (changed(f, h))
+			return __atomic_load_n(&freed, __ATOMIC_ACQUIRE) - f;
+		if (!try)
+			vm_count(VMEV_allocstall_normal, 1);
+		if (here && under_way() && try < TRIES) {
+			err = wait_event_until(&progress_q, changed_or_ended(f, h, e), WAIT_KILL,
+					       time_now() + NSEC_PER_SEC / 50);
+		} else {
+			/* hopeless or not is the thread's to say */
+			kick();
+			err = wait_event_until(&progress_q, changed(f, h), WAIT_KILL, 0);
+		}
+		if (err == -EINTR)
+			return 0;
+	}
 }
 
 void pageout_init(void)
@@ -192,6 +239,7 @@ void pageout_init(void)
 	waitq_init(&pageout_q);
 	waitq_init(&laundry_q);
 	waitq_init(&progress_q);
+	mutex_init(&sweep_mutex, LOCK_SWEEP, "sweep");
 	clock_init();
 	laundry_init();
 	swap_init();

@@ -801,6 +801,18 @@ bool pmap_unmap_frame(struct pmap *p, u64 va, struct frame *f, struct tlb_batch 
 	return pte;
 }
 
+bool pmap_unmap_unused(struct pmap *p, u64 va, struct frame *f, struct tlb_batch *b)
+{
+	pte_t *pte;
+
+	spin_lock(&p->lock);
+	pte = pte_of(p, va, f);
+	if (pte && !(*pte & PTE_A))
+		clear_pte(p, pte, va, b);
+	spin_unlock(&p->lock);
+	return pte;
+}
+
 bool pmap_write_protect_frame(struct pmap *p, u64 va, struct frame *f, struct tlb_batch *b)
 {
 	pte_t *pte;

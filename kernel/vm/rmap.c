@@ -204,9 +204,11 @@ void rmap_write_protect(struct frame *f)
 	walk_frame(f, pmap_write_protect_frame);
 }
 
-void rmap_write_protect_all(struct frame **f, size_t n)
+/* Several frames of one object, each mapping changed by fn, with one flush for each address space. */
+static void walk_frames(struct frame **f, size_t n,
+			bool (*fn)(struct pmap *, u64, struct frame *, struct tlb_batch *))
 {
-	struct walk w = {.fn = pmap_write_protect_frame};
+	struct walk w = {.fn = fn};
 
 	for (size_t i = 0; i < n; i++) {
 		w.frame = f[i];
@@ -216,6 +218,16 @@ void rmap_write_protect_all(struct frame **f, size_t n)
 	}
 	if (w.batch.pmap)
 		tlb_finish(&w.batch);
+}
+
+void rmap_write_protect_all(struct frame **f, size_t n)
+{
+	walk_frames(f, n, pmap_write_protect_frame);
+}
+
+void rmap_unmap_unused(struct frame **f, size_t n)
+{
+	walk_frames(f, n, pmap_unmap_unused);
 }
 
 bool rmap_unmap(struct frame *f)

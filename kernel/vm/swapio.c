@@ -42,7 +42,7 @@ static void pool_fill(struct pool *p, u32 n)
 
 void swap_io_init(void)
 {
-	u64 room = frames_total() / 2048; /* about 2 KiB each: a part of memory */
+	u64 room = frames_total() / 512; /* about 1 KiB each: a part of memory */
 
 	pool_fill(&writes, MIN(MAX(room / 2, 4UL), (u64)WRITES));
 	pool_fill(&reads, MIN(MAX(room, 8UL), (u64)READS));
@@ -57,19 +57,25 @@ static struct swap_io *take(struct pool *p)
 	return l ? list_entry(l, struct swap_io, link) : NULL;
 }
 
+struct swap_io *swap_io_try(bool write)
+{
+	struct swap_io *io = take(write ? &writes : &reads);
+
+	if (io) {
+		io->write = write;
+		io->n = 0;
+	}
+	return io;
+}
+
 struct swap_io *swap_io_get(bool write)
 {
 	struct pool *p = write ? &writes : &reads;
-	for (;;) {
-		struct swap_io *io = take(p);
+	struct swap_io *io;
 
-		if (io) {
-			io->write = write;
-			io->n = 0;
-			return io;
-		}
+	while (!(io = swap_io_try(write)))
 		wait_event(&p->wait, !list_empty(&p->free));
-	}
+	return io;
 }
 
 void swap_io_put(struct swap_io *io)

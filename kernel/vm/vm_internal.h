@@ -90,6 +90,8 @@ void pmap_protect(struct pmap *p, u64 start, u64 end, u32 prot, struct tlb_batch
 void pmap_grant(struct pmap *p, u64 va, struct frame *f, u32 prot);
 /* rmap's tools, on the PTE of va if it maps f: */
 bool pmap_unmap_frame(struct pmap *p, u64 va, struct frame *f, struct tlb_batch *b);
+bool pmap_unmap_unused(struct pmap *p, u64 va, struct frame *f,
+		       struct tlb_batch *b); /* if A is not set */
 bool pmap_write_protect_frame(struct pmap *p, u64 va, struct frame *f, struct tlb_batch *b);
 bool pmap_test_clear_ref(struct pmap *p, u64 va,
 			 struct frame *f); /* true: A was set (cleared, not flushed: a hint) */
@@ -280,7 +282,8 @@ struct vm_area *rmap_next(struct vm_area *a, u64 first, u64 last);
 /* All with the object's lock held: */
 void rmap_write_protect(struct frame *f);
 void rmap_write_protect_all(struct frame **f,
-			    size_t n); /* of one object: a flush per address space */
+			    size_t n);		    /* of one object: a flush per address space */
+void rmap_unmap_unused(struct frame **f, size_t n); /* where they were not used; the same */
 /* Unmaps f from every mapping reachable under this lock; true if mapcount reached 0. */
 bool rmap_unmap(struct frame *f);
 bool rmap_referenced(struct frame *f);
@@ -408,6 +411,7 @@ struct frame *fault_frame_at(struct vm_map *m, u64 addr, bool write);
 int page_start_fill(struct vm_object *o, u64 index, size_t n);
 /* How many pages from index on to ask for, by what ra has seen (updates it). */
 u32 readahead_window(struct vm_readahead *ra, u64 index);
+#define READAHEAD_DEFAULT 32 /* pages: 128 KiB */
 void page_init(void);
 void object_init(void);
 
@@ -458,6 +462,8 @@ void word_moved(struct vm_object *from, struct vm_object *to, uintptr_t word);
 /* Brings in the page at index whose word is no frame, and up to n - 1 that follow in the object and on the device: BUSY frames take the words' places.
  * o held, unlocked. *got (may be NULL): how many. 0 (also when somebody was faster), or -ENOMEM. */
 int anon_bring_in(struct vm_object *o, u64 index, u32 n, u32 *got);
+/* Begins to bring in those of the n pages from index on that are in swap, as far as there are frames. o held, unlocked. Sleeps not long. */
+void anon_read_ahead(struct vm_object *o, u64 index, u32 n);
 /* f (locked, not busy, unmapped, clean) leaves its object, and what can bring it back takes its place; o's hold passes to the caller. */
 void anon_evict(struct frame *f, u32 time);
 /* f's fill failed: the slot takes its place again (a file's: nothing). Locked; o's hold passes to the caller. */
@@ -491,6 +497,7 @@ struct swap_io {
 	bool write;
 };
 struct swap_io *swap_io_get(bool write); /* sleeps until one is free */
+struct swap_io *swap_io_try(bool write); /* NULL: none is free */
 void swap_io_put(struct swap_io *io);	 /* unused */
 /* frames[0..n) to or from the slots from `slot` on; each is held for it, and BUSY or CLEANING. */
 void swap_io_submit(struct swap_io *io);
@@ -529,8 +536,10 @@ void clock_trace(const struct frame *f, enum clock_ref_kind kind);
 void laundry_init(void);
 bool laundry_add(struct frame *f); /* locked, dirty; holds it. False: no room */
 u32 laundry_room(void);
-u32 laundry_waiting(void);
-size_t laundry_run(void); /* writes what waits; how many pages were started. Sleeps */
+u32 laundry_waiting(void); /* pages in the ring */
+bool laundry_busy(void);   /* there are some, or some are being prepared */
+size_t laundry_run(void);  /* writes what waits; how many pages were started. Sleeps */
+void laundry_try(void);	   /* the same, unless somebody does it */
 
 /* ---- pageout.c ---- */
 void pageout_init(void);

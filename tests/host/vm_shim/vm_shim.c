@@ -150,6 +150,10 @@ void frames_set_reclaim(size_t (*fn)(size_t want), void (*kick)(void))
 	(void)kick;
 }
 
+void frames_bring(void)
+{
+}
+
 u64 frames_wanted(void)
 {
 	return 0;
@@ -338,6 +342,13 @@ void mutex_lock(struct mutex *m)
 	if (m->owner)
 		panic("mutex locked twice");
 	m->owner = 1;
+}
+bool mutex_trylock(struct mutex *m)
+{
+	if (m->owner)
+		return false;
+	m->owner = 1;
+	return true;
 }
 void mutex_unlock(struct mutex *m)
 {

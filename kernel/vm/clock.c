@@ -32,6 +32,8 @@ static struct {
 	u64 room; /* in the laundry */
 } now;
 
+BUILD_ASSERT(AHEAD <= RMAP_MANY && SWAP_CLUSTER <= RMAP_MANY);
+
 /* Frames that the sweep will come to next; the sweeper's. */
 static struct {
 	struct next_frame {

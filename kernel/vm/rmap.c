@@ -204,18 +204,82 @@ void rmap_write_protect(struct frame *f)
 	walk_frame(f, pmap_write_protect_frame);
 }
 
-/* Several frames of one object, each mapping changed by fn, with one flush for each address space. */
+/* Several frames of one object: address space by address space, with one flush for each. */
+struct walk_many {
+	struct frame **frames;
+	bool (*fn)(struct pmap *p, u64 va, struct frame *f, struct tlb_batch *b);
+	struct tlb_batch batch;
+	u64 live; /* bit i: not all PTEs of frame i were found yet */
+	u32 left[RMAP_MANY];
+};
+
+static void many_in_area(struct walk_many *w, struct vm_area *a, u64 mask, u64 off)
+{
+	struct pmap *p = &a->map->pmap;
+
+	if (w->batch.pmap != p) {
+		if (w->batch.pmap)
+			tlb_finish(&w->batch);
+		tlb_begin(&w->batch, p);
+	}
+	for (; mask; mask &= mask - 1) {
+		unsigned i = __builtin_ctzl(mask);
+		u64 index = w->frames[i]->index - off;
+
+		if (index < a->index || index > area_last(a))
+			continue;
+		if (w->fn(p, area_va(a, index), w->frames[i], &w->batch) && !--w->left[i])
+			w->live &= ~(1UL << i);
+	}
+}
+
+/* Frames of mask are seen through o, at off below their own indices. */
+static void walk_many(struct walk_many *w, struct vm_object *o, u64 mask, u64 off)
+{
+	u64 first = w->frames[__builtin_ctzl(mask)]->index - off;
+	u64 last = first;
+	struct vm_object *s;
+
+	for (u64 m = mask; m; m &= m - 1) {
+		u64 index = w->frames[__builtin_ctzl(m)]->index - off;
+
+		first = MIN(first, index);
+		last = MAX(last, index);
+	}
+	for (struct vm_area *a = rmap_first(o, first, last); a && (mask & w->live);
+	     a = rmap_next(a, first, last))
+		many_in_area(w, a, mask & w->live, off);
+	if (!object_is_anon(o))
+		return;
+	list_for_each(s, &o->shadows, shadow_link) {
+		u64 seen = 0;
+
+		for (u64 m = mask & w->live; m; m &= m - 1) {
+			unsigned i = __builtin_ctzl(m);
+
+			if (shows(s, w->frames[i]->index - off))
+				seen |= 1UL << i;
+		}
+		if (seen)
+			walk_many(w, s, seen, off + s->backing_index);
+		if (!(mask & w->live))
+			return;
+	}
+}
+
 static void walk_frames(struct frame **f, size_t n,
 			bool (*fn)(struct pmap *, u64, struct frame *, struct tlb_batch *))
 {
-	struct walk w = {.fn = fn};
+	struct walk_many w = {.frames = f, .fn = fn};
 
+	ASSERT(n <= RMAP_MANY);
 	for (size_t i = 0; i < n; i++) {
-		w.frame = f[i];
-		w.left = READ_ONCE(f[i]->mapcount);
-		if (w.left)
-			walk_object(&w, f[i]->object, f[i]->index);
+		w.left[i] = READ_ONCE(f[i]->mapcount);
+		if (w.left[i])
+			w.live |= 1UL << i;
 	}
+	if (w.live)
+		walk_many(&w, f[0]->object, w.live, 0);
 	if (w.batch.pmap)
 		tlb_finish(&w.batch);
 }

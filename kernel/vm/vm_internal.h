@@ -281,6 +281,7 @@ struct vm_area *rmap_first(struct vm_object *o, u64 first,
 struct vm_area *rmap_next(struct vm_area *a, u64 first, u64 last);
 /* All with the object's lock held: */
 void rmap_write_protect(struct frame *f);
+#define RMAP_MANY 64 /* frames at once, of one object, at most */
 void rmap_write_protect_all(struct frame **f,
 			    size_t n);		    /* of one object: a flush per address space */
 void rmap_unmap_unused(struct frame **f, size_t n); /* where they were not used; the same */

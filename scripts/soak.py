@@ -45,7 +45,7 @@ def jobs(rng, seconds):
         "sysfuzz": f"sysfuzz -s {seed} -p 8 -t {seconds}",
         "stress": f"stress -s {seed} -p 2 -m 24 -t {seconds}",
         "fsmodel": f"mkdir -p /root/model && fsmodel -s {seed} -p 4 -t {seconds} -d /root/model; rm -rf /root/model",
-        "mmaptest": "mmaptest -t 900",  # a hang is what it looks for, not slowness
+        "mmaptest": "mmaptest -s -t 900",  # a hang is what it looks for, not slowness
         "shell": "sh /root/shelljob.sh",
     }
 

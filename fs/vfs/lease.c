@@ -203,8 +203,8 @@ static bool any_in_the_way(struct lease_set *s, const struct file *f, bool write
 	return false;
 }
 
-/* Asks the holders, once each. lock held. */
-static void ask(struct lease_set *s, const struct file *f, bool write)
+/* One of the holders that have not been asked: pid is to be told, without lock, as it is a lock of processes that finds it. lock held. */
+static bool ask(struct lease_set *s, const struct file *f, bool write, s32 *pid)
 {
 	int target = write ? F_UNLCK : F_RDLCK;
 	struct lease *l;
@@ -213,9 +213,13 @@ static void ask(struct lease_set *s, const struct file *f, bool write)
 		if (!in_the_way(l, f, write) || l->target == target || l->target == F_UNLCK)
 			continue;
 		l->target = target;
-		if (vfs_hooks.signal)
-			vfs_hooks.signal(l->pid, LEASE_SIGNAL);
+		*pid = l->pid;
+		/* who was asked does not stand before who is to be asked */
+		list_del(&l->link);
+		list_add_tail(&s->leases, &l->link);
+		return true;
 	}
+	return false;
 }
 
 /* Their time is over. lock held. */
@@ -239,12 +243,19 @@ int lease_break(struct vnode *vn, const struct file *f, bool write, bool nonbloc
 	u64 deadline = time_now() + LEASE_BREAK_NS;
 	struct waiter w = {0};
 	int err = 0;
+	s32 pid;
 
 	if (likely(!s))
 		return 0;
 	mutex_lock(&s->lock);
 	while (any_in_the_way(s, f, write)) {
-		ask(s, f, write);
+		if (ask(s, f, write, &pid)) {
+			mutex_unlock(&s->lock);
+			if (vfs_hooks.signal)
+				vfs_hooks.signal(pid, LEASE_SIGNAL);
+			mutex_lock(&s->lock);
+			continue;
+		}
 		err = nonblock ? -EAGAIN : 0;
 		if (err)
 			break;

@@ -113,6 +113,7 @@ void await_turn(struct turns *t, int side);
 /* A small generator of random numbers (xorshift). */
 uint32_t random_next(uint32_t *state);
 
+extern bool system_shared;   /* others run beside it (-s) */
 extern const char *own_path; /* of this program */
 
 #endif

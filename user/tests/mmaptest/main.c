@@ -4,6 +4,7 @@
  *
  * usage: mmaptest [-d DIR] [-t SECONDS] [NAME]...	(no name: all of them; a test that takes longer hangs)
  *	  mmaptest -l			names the tests
+ *	  mmaptest -s ...		others run beside it: kernel objects that are there afterwards are not counted
  *
  * Each test is a process, leader of a process group, in a directory of its own below DIR (.).
  * Exit status 0: all passed. The time limit only ends what hangs.
@@ -15,6 +16,7 @@
 #include "user/tests/mmaptest/run.h"
 
 static int time_limit = 60; /* seconds */
+bool system_shared;
 
 static struct test *tests, **tests_end = &tests;
 static volatile pid_t running; /* the group to end at the alarm */
@@ -212,17 +214,19 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], EXEC_WORD) == 0)
 		return EXEC_STATUS;
-	while ((opt = getopt(argc, argv, "d:lt:")) != -1) {
+	while ((opt = getopt(argc, argv, "d:lst:")) != -1) {
 		if (opt == 't')
 			time_limit = atoi(optarg);
 		else if (opt == 'd') {
 			dir = optarg;
+		} else if (opt == 's') {
+			system_shared = true;
 		} else if (opt == 'l') {
 			for (struct test *t = tests; t; t = t->next)
 				puts(t->name);
 			return 0;
 		} else {
-			fprintf(stderr, "usage: mmaptest [-l] [-d DIR] [-t SECONDS] [NAME]...\n");
+			fprintf(stderr, "usage: mmaptest [-ls] [-d DIR] [-t SECONDS] [NAME]...\n");
 			return 2;
 		}
 	}

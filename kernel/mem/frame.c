@@ -116,8 +116,7 @@ static inline bool frame_claim(struct frame *f, unsigned flags)
 	ASSERTF((f->flags & (FR_FREE | FR_BUDDY)) == FR_FREE, "frame %#lx flags %#x",
 		(unsigned long)frame_pa(f), f->flags);
 	check_content(f);
-	f->flags = 0;
-	f->allocated = flags;
+	f->flags = flags & FA_USER ? FR_USER : 0;
 	f->holds = 1;
 	list_init(&f->link);
 	return zero;
@@ -443,7 +442,7 @@ size_t frame_alloc_some(struct frame **out, size_t n, unsigned flags)
 
 void frame_free(struct frame *f)
 {
-	s64 kernel = !(f->allocated & FA_USER);
+	s64 kernel = !(f->flags & FR_USER);
 	struct frame_cache *c;
 	u64 irq;
 
@@ -470,7 +469,7 @@ void frame_free_zeroed(struct frame *f)
 	c = cache_here();
 	kept = c && c->n[ZEROED] < c->max;
 	if (kept) {
-		c->kernel -= !(f->allocated & FA_USER);
+		c->kernel -= !(f->flags & FR_USER);
 		frame_check_unused(f);
 		f->flags = FR_FREE | FR_ZEROED;
 		f->holds = 0;
@@ -497,7 +496,7 @@ void frame_free_order(struct frame *f, unsigned order)
 	}
 	ASSERT(order <= FRAME_MAX_ORDER && IS_ALIGNED(frame_pa(f), PAGE_SIZE << order));
 	for (u64 i = 0; i < 1UL << order; i++) {
-		kernel += !(f[i].allocated & FA_USER);
+		kernel += !(f[i].flags & FR_USER);
 		frame_disclaim(f + i);
 	}
 	irq = irq_save();
@@ -513,7 +512,7 @@ void frame_free_bulk(struct frame **f, size_t n)
 	u64 irq;
 
 	for (size_t i = 0; i < n; i++) {
-		kernel += !(f[i]->allocated & FA_USER);
+		kernel += !(f[i]->flags & FR_USER);
 		frame_disclaim(f[i]);
 	}
 	irq = irq_save();

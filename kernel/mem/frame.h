@@ -35,9 +35,10 @@ struct vm_object;
 #define FR_STORED \
 	(1u       \
 	 << 16) /* stored to through a shared mapping since its tail beyond EOF was last zeroed */
-#define FR_REFAULT (1u << 15) /* came back: clock_time is what it left behind */
+#define FR_REFAULT (1u << 15) /* came back: see left */
 #define FR_FREE	   (1u << 21) /* free: in a buddy block, a hart's cache or the zeroed list (mem) */
 #define FR_POISON  (1u << 22) /* free, and filled with the poison pattern (mem, debug builds) */
+#define FR_USER	   (1u << 23) /* allocated with FA_USER (mem); stays until it is freed */
 
 /* Field markings and the corresponding locks:
  * (o) lock of the object that owns it   (a) atomic   (m) mem's zone lock while free   (u) whoever allocated it
@@ -56,10 +57,7 @@ struct frame {
 	};
 	union {
 		struct list link; /* (m/u) free list, or the owner's */
-		struct {
-			u32 clock_time; /* (s) while it belongs to an object */
-			u32 clock_test; /* (s) the same */
-		};
+		u32 left; /* (o) with FR_REFAULT: what the page left behind when it was taken */
 	};
 	u32 mapcount;	/* (a) PTEs that map it */
 	u32 io_pending; /* (a) parts of a transfer under way */
@@ -67,8 +65,8 @@ struct frame {
 		u64 swap_slot; /* (o) word that may take the place of a clean anonymous page */
 		u64 private;   /* (u) slab: its header; page table: lock word and count */
 	};
-	u32 allocated;	/* (m) FA_* flags it was allocated with */
-	u32 clock_next; /* (s) its queue, whatever the frame is used for */
+	u32 clock_page; /* (s) the policy's, whatever the frame is used for */
+	u32 clock_next; /* (s) its queue, the same */
 };
 
 BUILD_ASSERT(sizeof(struct frame) == 64);

@@ -106,7 +106,7 @@ static void put_busy(struct vm_object *o, struct frame *f, u64 index, uintptr_t 
 	REQUIRES(o->lock)
 {
 	page_set(f, FR_BUSY | FR_REFAULT);
-	f->clock_time = WORD_TIME(word);
+	f->left = WORD_TIME(word);
 	radix_replace(&o->pages, index, (uintptr_t)f);
 	page_insert_locked(o, f, index);
 	f->holds = 2;
@@ -247,7 +247,7 @@ void page_fill_failed(struct frame *f)
 		page_remove_locked(f);
 		return;
 	}
-	radix_replace(&o->pages, f->index, word_at(f->swap_slot, f->clock_time));
+	radix_replace(&o->pages, f->index, word_at(f->swap_slot, f->left));
 	o->swapped++;
 	f->swap_slot = 0;
 	__atomic_fetch_sub(&swap_cached, 1, __ATOMIC_RELAXED);

@@ -104,17 +104,16 @@ static u32 *next_of(u32 id)
 
 static struct clock_page *page_of(u32 id)
 {
-	return (struct clock_page *)&frame_of(id)->clock_time;
+	return (struct clock_page *)&frame_of(id)->clock_page;
 }
-BUILD_ASSERT(offsetof(struct frame, clock_test) - offsetof(struct frame, clock_time) ==
-	     offsetof(struct clock_page, test));
+BUILD_ASSERT(sizeof(struct clock_page) == sizeof(((struct frame *)NULL)->clock_page));
 
 /* The first look: use so far was the one that brought it in. Locked. */
 static enum clock_seen meet(struct frame *f, u32 *time)
 {
 	if ((READ_ONCE(f->flags) & (FR_BUSY | FR_VALID)) != FR_VALID)
 		return CLOCK_NONE;
-	*time = page_clear(f, FR_REF | FR_REFAULT) & FR_REFAULT ? f->clock_time : CLOCK_NO_TIME;
+	*time = page_clear(f, FR_REF | FR_REFAULT) & FR_REFAULT ? f->left : CLOCK_NO_TIME;
 	clock_trace(f, *time == CLOCK_NO_TIME ? CLOCK_REF_NEW : CLOCK_REF_AGAIN);
 	page_set(f, FR_LISTED);
 	if (READ_ONCE(f->mapcount))

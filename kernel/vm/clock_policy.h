@@ -9,10 +9,14 @@
 
 #include "kernel/lib/types.h"
 
-/* What the policy keeps for a page; the frame has room for it while it belongs to an object. */
+#define CLOCK_NO_TIME	UINT32_MAX
+#define CLOCK_TIME_BITS 24 /* times are compared modulo this */
+#define CLOCK_TIME_MASK ((1u << CLOCK_TIME_BITS) - 1)
+
+/* What the policy keeps for a number. */
 struct clock_page {
-	u32 time; /* of its last insertion into cold or hot */
-	u32 test; /* it is in its test period */
+	u32 time : CLOCK_TIME_BITS; /* of its last insertion into cold or hot */
+	u32 test : 1;		    /* it is in its test period */
 };
 
 enum clock_seen {
@@ -25,10 +29,6 @@ enum clock_seen {
 	CLOCK_TAKEN, /* it was not used, and is gone: a frame came free */
 	CLOCK_WASH,  /* it was not used, and went to the laundry */
 };
-
-#define CLOCK_NO_TIME	UINT32_MAX
-#define CLOCK_TIME_BITS 24 /* times are compared modulo this */
-#define CLOCK_TIME_MASK ((1u << CLOCK_TIME_BITS) - 1)
 
 struct clock_ops {
 	u32 *(*next)(u32 id); /* the queue's link of this number */

@@ -45,6 +45,7 @@ static inline void object_setup(struct vm_object *o, enum vm_object_kind kind,
 	o->nshadows = o->writeback = o->stored = 0;
 	o->wb_error = 0;
 	o->ndirty = 0;
+	o->failed = 0;
 }
 
 void vm_object_init_vnode(struct vm_object *o, const struct vm_pager_ops *ops, u64 size)

@@ -55,6 +55,7 @@ struct vm_object {
 	u32 stored; /* (a) stored to through a shared mapping since the times of its file were last set */
 	int wb_error; /* (o) first error of a clean since vm_object_take_error */
 	u64 ndirty;   /* (o) frames tagged dirty */
+	u32 failed;   /* (a) frames of a file whose clean failed, which are to be dirty again */
 };
 
 /*
@@ -123,7 +124,7 @@ int vm_object_clean(struct vm_object *o, u64 first, u64 last, bool wait);
 int vm_object_take_error(struct vm_object *o); /* error of a past clean, reported once */
 static inline bool vm_object_dirty(const struct vm_object *o)
 {
-	return READ_ONCE(o->ndirty) != 0;
+	return READ_ONCE(o->ndirty) != 0 || __atomic_load_n(&o->failed, __ATOMIC_ACQUIRE) != 0;
 }
 
 /* ---- pages ---- */

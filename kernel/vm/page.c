@@ -114,7 +114,7 @@ static void page_free(struct frame *f)
 		frame_slot_free(f);
 	ASSERTF(!f->object && f->mapcount == 0, "frame %#lx: object %p mapcount %u", frame_pa(f),
 		(void *)f->object, f->mapcount);
-	f->flags = 0;
+	f->flags &= FR_USER;
 	f->index = 0;
 	f->io_pending = 0;
 	__atomic_store_n(&f->holds, 1, __ATOMIC_RELAXED); /* as frame_alloc gave it */
@@ -143,7 +143,7 @@ void frames_release(struct frame **f, size_t n)
 			frame_slot_free(f[i]);
 		ASSERTF(!f[i]->object && f[i]->mapcount == 0, "frame %#lx: object %p mapcount %u",
 			frame_pa(f[i]), (void *)f[i]->object, f[i]->mapcount);
-		f[i]->flags = 0;
+		f[i]->flags &= FR_USER;
 		f[i]->index = 0;
 		f[i]->io_pending = 0;
 		f[i]->holds = 1;
@@ -200,7 +200,7 @@ int page_add_from(struct vm_object *o, struct frame *f, u64 index, struct radix_
 		/* it was here before: what it left tells the clock when it went */
 		ASSERT((w & WORD_KIND) == WORD_HISTORY);
 		radix_replace(&o->pages, index, (uintptr_t)f);
-		f->clock_time = WORD_TIME(w);
+		f->left = WORD_TIME(w);
 		page_set(f, FR_REFAULT);
 	} else {
 		err = radix_insert(&o->pages, index, (uintptr_t)f, r);
@@ -220,6 +220,15 @@ struct frame *page_lookup(const struct vm_object *o, u64 index)
 	return word_frame(radix_get(&o->pages, index));
 }
 
+bool page_forget_failure(struct frame *f)
+{
+	if (!page_has(f, FR_ERROR) || !page_has(f, FR_VALID))
+		return false;
+	page_clear(f, FR_ERROR);
+	__atomic_fetch_sub(&f->object->failed, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
 void page_detach(struct frame *f)
 {
 	struct vm_object *o = f->object;
@@ -229,6 +238,7 @@ void page_detach(struct frame *f)
 	if (o->kind == OBJ_VNODE) {
 		vm_gauge_add(VMG_file, -1);
 		f->private = 0; /* a block device's pager kept something there */
+		page_forget_failure(f);
 		if (page_clear(f, FR_DIRTY) & FR_DIRTY) {
 			o->ndirty--;
 			vm_gauge_add(VMG_dirty, -1);
@@ -334,6 +344,7 @@ void vm_page_clean_end(struct frame *f, int err)
 
 	ASSERTF(o && page_has(f, FR_CLEANING), "frame %#lx flags %#x", frame_pa(f), f->flags);
 	if (err) {
+		__atomic_fetch_add(&o->failed, 1, __ATOMIC_RELEASE);
 		page_set(f, FR_ERROR);
 		if (!READ_ONCE(o->wb_error))
 			WRITE_ONCE(o->wb_error, err);

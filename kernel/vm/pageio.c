@@ -53,7 +53,7 @@ static size_t add_busy(struct vm_object *o, u64 index, size_t n, struct frame **
 			break;
 		page_set(f, FR_BUSY);
 		if (page_add(o, f, index + k)) {
-			f->flags = 0;
+			f->flags &= FR_USER;
 			frame_free(f);
 			break;
 		}
@@ -183,7 +183,7 @@ static int make_page(struct vm_object *o, u64 index, bool zero)
 	spin_lock(o->lock);
 	if (page_lookup(o, index) || (page_word(o, index) && object_is_anon(o))) {
 		spin_unlock(o->lock);
-		f->flags = 0;
+		f->flags &= FR_USER;
 		frame_free(f);
 		radix_reserve_free(&r);
 		return -EEXIST;
@@ -226,7 +226,7 @@ static int get_new(struct vm_object *o, u64 index, struct frame **out)
 	*out = f;
 	return 0;
 fail:
-	f->flags = 0;
+	f->flags &= FR_USER;
 	frame_free(f);
 	radix_reserve_free(&r);
 	return err;
@@ -369,10 +369,8 @@ static bool settle_locked(struct vm_object *o, struct frame *f)
 	if (page_has(f, FR_CLEANING))
 		return true;
 	radix_tag_clear(&o->pages, f->index, TAG_CLEANING);
-	if (page_has(f, FR_ERROR) && page_has(f, FR_VALID)) {
-		page_clear(f, FR_ERROR);
+	if (page_forget_failure(f))
 		page_set_dirty_locked(f);
-	}
 	return false;
 }
 
@@ -385,7 +383,8 @@ static void zero_tail_locked(struct vm_object *o, struct frame *f)
 static void begin_clean(struct vm_object *o, struct frame *f)
 {
 	page_set(f, FR_CLEANING);
-	page_clear(f, FR_DIRTY | FR_ERROR);
+	page_forget_failure(f);
+	page_clear(f, FR_DIRTY);
 	radix_tag_clear(&o->pages, f->index, TAG_DIRTY);
 	radix_tag_set(&o->pages, f->index, TAG_CLEANING);
 	o->ndirty--;
@@ -425,6 +424,19 @@ static size_t gather(struct vm_object *o, u64 *index, u64 last, struct frame **f
 	return n;
 }
 
+/* Pages of earlier cleans that failed are dirty again. Locked. */
+static void settle_all(struct vm_object *o, u64 first, u64 last)
+{
+	u64 index = first;
+	struct frame *f;
+
+	while ((f = (struct frame *)radix_next_tagged(&o->pages, &index, last, TAG_CLEANING))) {
+		settle_locked(o, f);
+		if (++index == 0)
+			break;
+	}
+}
+
 static int wait_cleaned(struct vm_object *o, u64 first, u64 last)
 {
 	u64 index = first;
@@ -455,6 +467,11 @@ int vm_object_clean(struct vm_object *o, u64 first, u64 last, bool wait)
 
 	if (o->kind != OBJ_VNODE)
 		return 0;
+	if (unlikely(READ_ONCE(o->failed))) {
+		spin_lock(o->lock);
+		settle_all(o, first, last);
+		spin_unlock(o->lock);
+	}
 	for (;;) {
 		spin_lock(o->lock);
 		n = gather(o, &index, last, f, &pending);

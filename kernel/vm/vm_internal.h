@@ -347,6 +347,8 @@ void page_leave_history(struct frame *f,
 void page_wait(struct frame *f, u32 bits);     /* held, unlocked: until none of the bits */
 int page_wait_kill(struct frame *f, u32 bits); /* -EINTR if a fatal signal came */
 void page_set_dirty_locked(struct frame *f);
+bool page_forget_failure(
+	struct frame *f); /* locked, a file's page, not CLEANING: true if its last clean failed */
 static inline bool page_has(const struct frame *f, u32 bits)
 {
 	return __atomic_load_n(&f->flags, __ATOMIC_ACQUIRE) & bits;

@@ -73,6 +73,7 @@ static int show_vmstat(struct seq *s, void *arg __unused)
 	seq_printf(s, "nr_file_pages %lu\n", t.file);
 	seq_printf(s, "nr_dirty %lu\n", t.dirty);
 	seq_printf(s, "nr_writeback %lu\n", t.writeback);
+	seq_printf(s, "nr_swapped %lu\n", vm_gauge_sum(VMG_swapped));
 	seq_printf(s, "nr_page_table_pages %lu\n", t.tables);
 	seq_printf(s, "nr_slab_unreclaimable %lu\n", slab_frames());
 #define E(n) seq_printf(s, #n " %lu\n", vm_event_sum(VMEV_##n));

@@ -35,6 +35,7 @@ enum vm_gauge {
 	VMG_dirty,
 	VMG_writeback,
 	VMG_tables,
+	VMG_swapped,   /* words that are slots */
 	VMG_committed, /* private writable memory that was promised */
 	VM_STAT_COUNT,
 };

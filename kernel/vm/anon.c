@@ -15,11 +15,17 @@ static struct list owners = LIST_INIT(owners);
 
 /* ---- words ---- */
 
+static void count_swapped(struct vm_object *o, s64 n)
+{
+	o->swapped += n;
+	vm_gauge_add(VMG_swapped, n);
+}
+
 void word_drop(struct vm_object *o, uintptr_t word)
 {
 	ASSERT(word & WORD_KIND);
 	if (word_is_swap(word)) {
-		o->swapped--;
+		count_swapped(o, -1);
 		swap_free(WORD_SLOT(word));
 	}
 }
@@ -90,7 +96,7 @@ void anon_evict(struct frame *f, u32 time)
 	}
 	radix_replace(&o->pages, f->index, word_at(word, time));
 	if (f->swap_slot) {
-		o->swapped++;
+		count_swapped(o, 1);
 		__atomic_fetch_sub(&swap_cached, 1, __ATOMIC_RELAXED);
 	} else {
 		vm_count(VMEV_swap_zero_pages, 1);
@@ -111,7 +117,7 @@ static void put_busy(struct vm_object *o, struct frame *f, u64 index, uintptr_t 
 	page_insert_locked(o, f, index);
 	f->holds = 2;
 	f->swap_slot = word_at(word, 0);
-	o->swapped--;
+	count_swapped(o, -1);
 	__atomic_fetch_add(&swap_cached, 1, __ATOMIC_RELAXED);
 }
 
@@ -248,7 +254,7 @@ void page_fill_failed(struct frame *f)
 		return;
 	}
 	radix_replace(&o->pages, f->index, word_at(f->swap_slot, f->left));
-	o->swapped++;
+	count_swapped(o, 1);
 	f->swap_slot = 0;
 	__atomic_fetch_sub(&swap_cached, 1, __ATOMIC_RELAXED);
 	page_detach(f);

@@ -343,7 +343,7 @@ static NO_TS enum outcome insert_spare(struct fault *ft)
 	if (unlikely(radix_insert(&top->pages, ft->index, (uintptr_t)f,
 				  ft->nodes.n ? &ft->nodes : NULL)))
 		return get_nodes(ft);
-	__atomic_store_n(&f->flags, FR_VALID | FR_REF | FR_DIRTY, __ATOMIC_RELAXED);
+	page_new(f);
 	page_insert_locked(top, f, ft->index);
 	ft->spare = NULL;
 	r = pmap_enter(&ft->map->pmap, ft->va, f, ft->area->prot, mine, &ft->batch);

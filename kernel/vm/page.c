@@ -185,7 +185,7 @@ void page_insert_run_locked(struct vm_object *o, struct frame **f, u64 index, un
 		ASSERT(!f[i]->object);
 		f[i]->object = o;
 		f[i]->index = index + i;
-		__atomic_store_n(&f[i]->flags, FR_VALID | FR_REF | FR_DIRTY, __ATOMIC_RELAXED);
+		page_new(f[i]);
 	}
 	o->resident += n;
 	vm_gauge_add(VMG_anon, n);

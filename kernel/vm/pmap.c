@@ -134,7 +134,7 @@ int pmap_init(struct pmap *p)
 	p->root = frame_va(f);
 	share_kernel(p->root);
 	p->asid = p->active = p->stale = 0;
-	p->mapped = p->mapped_anon = p->tables = 0;
+	p->mapped = p->mapped_anon = p->tables = p->unflushed = 0;
 	return 0;
 }
 
@@ -251,6 +251,15 @@ static void tlb_note(struct tlb_batch *b, u64 va)
 	if (va + PAGE_SIZE > b->end)
 		b->end = va + PAGE_SIZE;
 	b->pages++;
+}
+
+/* Others may be about to flush entries of the range that are empty or weak already. p->lock held. */
+static inline void tlb_note_unflushed(struct tlb_batch *b, u64 start, u64 end)
+{
+	if (unlikely(__atomic_load_n(&b->pmap->unflushed, __ATOMIC_ACQUIRE))) {
+		b->start = MIN(b->start, start);
+		b->end = MAX(b->end, end);
+	}
 }
 
 #define ASID_BITS_MASK 0xffffUL
@@ -487,6 +496,7 @@ int pmap_enter(struct pmap *p, u64 va, struct frame *f, u32 prot, bool dirty, st
 		take_pte(p, pte); /* the entry stays in use */
 	} else {
 		entry_made(table_of(pte), pte);
+		tlb_note_unflushed(b, va, va + PAGE_SIZE);
 	}
 	__atomic_fetch_add(&f->mapcount, 1, __ATOMIC_RELAXED);
 	count_map(p, f, 1);
@@ -711,6 +721,7 @@ static void remove_many(struct pmap *p, u64 start, u64 end, u64 floor, u64 ceil,
 void pmap_remove(struct pmap *p, u64 start, u64 end, u64 floor, u64 ceil, struct tlb_batch *b)
 {
 	spin_lock(&p->lock);
+	tlb_note_unflushed(b, start, end);
 	if (((start ^ (end - 1)) & ~(PT_SPAN(1) - 1)) || !remove_few(p, start, end, floor, ceil, b))
 		remove_many(p, start, end, floor, ceil, b);
 	spin_unlock(&p->lock);
@@ -756,6 +767,7 @@ void pmap_protect(struct pmap *p, u64 start, u64 end, u32 prot, struct tlb_batch
 		pte_t *pte;
 
 		spin_lock(&p->lock);
+		tlb_note_unflushed(b, va, next);
 		pte = walk(p, va);
 		if (pte && prot == PROT_EXEC)
 			/* execute-only PTEs must have been executable: others go */
@@ -865,6 +877,7 @@ void pmap_move(struct pmap *p, u64 old, u64 new, u64 len, struct tlb_batch *b)
 		pte_t *from, *to, v;
 
 		spin_lock(&p->lock);
+		tlb_note_unflushed(b, old + off, old + off + PAGE_SIZE);
 		from = walk(p, old + off);
 		if (from && (*from & PTE_V)) {
 			to = walk_make(p, new + off);

@@ -40,7 +40,7 @@ static NO_TS bool enter_new(struct vm_map *m, u64 va, u32 prot, struct vm_object
 		frame_free(f);
 		return false;
 	}
-	__atomic_store_n(&f->flags, FR_VALID | FR_REF | FR_DIRTY, __ATOMIC_RELAXED);
+	page_new(f);
 	page_insert_locked(o, f, index);
 	tlb_begin(&b, &m->pmap);
 	done = pmap_enter(&m->pmap, va, f, prot, true, &b) == 0;

@@ -168,8 +168,8 @@ static void walk_object(struct walk *w, struct vm_object *o, u64 index)
 
 		if (w->batch.pmap != p) {
 			if (w->batch.pmap)
-				tlb_finish(&w->batch);
-			tlb_begin(&w->batch, p);
+				pmap_change_end(&w->batch);
+			pmap_change_begin(&w->batch, p);
 		}
 		if (w->fn(p, area_va(a, index), w->frame, &w->batch)) {
 			w->any = true;
@@ -195,7 +195,7 @@ static bool walk_frame(struct frame *f,
 	if (w.left)
 		walk_object(&w, f->object, f->index);
 	if (w.batch.pmap)
-		tlb_finish(&w.batch);
+		pmap_change_end(&w.batch);
 	return w.any;
 }
 
@@ -219,8 +219,8 @@ static void many_in_area(struct walk_many *w, struct vm_area *a, u64 mask, u64 o
 
 	if (w->batch.pmap != p) {
 		if (w->batch.pmap)
-			tlb_finish(&w->batch);
-		tlb_begin(&w->batch, p);
+			pmap_change_end(&w->batch);
+		pmap_change_begin(&w->batch, p);
 	}
 	for (; mask; mask &= mask - 1) {
 		unsigned i = __builtin_ctzl(mask);
@@ -281,7 +281,7 @@ static void walk_frames(struct frame **f, size_t n,
 	if (w.live)
 		walk_many(&w, f[0]->object, w.live, 0);
 	if (w.batch.pmap)
-		tlb_finish(&w.batch);
+		pmap_change_end(&w.batch);
 }
 
 void rmap_write_protect_all(struct frame **f, size_t n)
@@ -376,7 +376,7 @@ static NO_TS void zap_shadow(struct vm_object *s, struct vm_object *vnode, u64 f
 		u64 lo = MAX(first, a->index), hi = MIN(last, area_last(a));
 		struct tlb_batch b;
 
-		tlb_begin(&b, &a->map->pmap);
+		pmap_change_begin(&b, &a->map->pmap);
 		for (u64 i = lo; i <= hi; i++) {
 			pte_t pte = pmap_lookup(&a->map->pmap, area_va(a, i));
 			struct frame *f =
@@ -385,7 +385,7 @@ static NO_TS void zap_shadow(struct vm_object *s, struct vm_object *vnode, u64 f
 			if (f && (!vnode || f->object == vnode))
 				pmap_unmap_frame(&a->map->pmap, area_va(a, i), f, &b);
 		}
-		tlb_finish(&b);
+		pmap_change_end(&b);
 	}
 	list_for_each(up, &s->shadows, shadow_link) {
 		u64 off = up->backing_index, end = off + (up->size >> PAGE_SHIFT);

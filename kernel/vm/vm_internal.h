@@ -31,6 +31,7 @@ struct pmap {
 	u64 mapped;	      /* (l) PTEs that map frames */
 	u64 mapped_anon;      /* (l) of them, frames of anon and shadow objects */
 	u64 tables;	      /* (l) table pages below the root */
+	u32 unflushed; /* (a) walks of rmap.c that may have changed entries and not flushed them yet */
 };
 
 /* A batched shootdown: collects what changed in one pmap, flushes once. */
@@ -88,6 +89,21 @@ void pmap_remove(struct pmap *p, u64 start, u64 end, u64 floor, u64 ceil, struct
 void pmap_protect(struct pmap *p, u64 start, u64 end, u32 prot, struct tlb_batch *b);
 /* The PTE of va, where a table for it exists, maps f with prot; W too: f is dirty. This hart forgets what it knew of va. The object's lock is held. */
 void pmap_grant(struct pmap *p, u64 va, struct frame *f, u32 prot);
+/*
+ * rmap.c changes entries without the map's lock.  Until its flush is done, harts may use what the tables no longer say: whoever takes rights away or puts
+ * something else there meanwhile flushes too, whatever the tables say.
+ */
+static inline void pmap_change_begin(struct tlb_batch *b, struct pmap *p)
+{
+	tlb_begin(b, p);
+	__atomic_fetch_add(&p->unflushed, 1,
+			   __ATOMIC_RELAXED); /* seen by whoever takes p->lock after us */
+}
+static inline void pmap_change_end(struct tlb_batch *b)
+{
+	tlb_finish(b);
+	__atomic_fetch_sub(&b->pmap->unflushed, 1, __ATOMIC_RELEASE);
+}
 /* rmap's tools, on the PTE of va if it maps f: */
 bool pmap_unmap_frame(struct pmap *p, u64 va, struct frame *f, struct tlb_batch *b);
 bool pmap_unmap_unused(struct pmap *p, u64 va, struct frame *f,
@@ -357,6 +373,12 @@ static inline u32 page_set(struct frame *f, u32 bits)
 {
 	chaos_point();
 	return __atomic_fetch_or(&f->flags, bits, __ATOMIC_ACQ_REL);
+}
+/* Nobody knows it yet: an anonymous page just written. */
+static inline void page_new(struct frame *f)
+{
+	__atomic_store_n(&f->flags, (f->flags & FR_USER) | FR_VALID | FR_REF | FR_DIRTY,
+			 __ATOMIC_RELAXED);
 }
 static inline u32 page_clear(struct frame *f, u32 bits)
 {

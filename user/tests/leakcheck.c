@@ -7,6 +7,7 @@
  *	leakcheck -c FILE [SLACK]	compares with them: more than SLACK (0) objects or pages more of anything leak
  *	leakcheck -a FILE		adds the counts to those in the file; what grew each of the last three times leaks, and
  *					what is LARGE more than in the second counts, the first after a warm-up
+ *	leakcheck -m			adds up: every frame and every slot of swap is somebody's, and counted once
  *
  * The kernel keeps some free stacks and tree nodes a hart; so a count may grow once or twice without a leak.
  *
@@ -72,17 +73,24 @@ static void count_slabs(struct counts *c)
 	fclose(f);
 }
 
-static long meminfo(const char *what)
+/* The number behind a name and a colon or a blank. */
+static long number_of(const char *path, const char *what)
 {
-	FILE *f = open_proc("/proc/meminfo");
+	FILE *f = open_proc(path);
 	char line[256];
 	long n = 0;
 
 	while (fgets(line, sizeof(line), f))
-		if (strncmp(line, what, strlen(what)) == 0 && line[strlen(what)] == ':')
-			n = strtol(line + strlen(what) + 1, NULL, 10) / 4;
+		if (strncmp(line, what, strlen(what)) == 0 && strchr(": ", line[strlen(what)]))
+			n = strtol(line + strlen(what) + 1, NULL, 10);
 	fclose(f);
 	return n;
+}
+
+/* Pages */
+static long meminfo(const char *what)
+{
+	return number_of("/proc/meminfo", what) / 4;
 }
 
 /* Slab frames are left out: how full slabs are is chance, and their objects are counted. */
@@ -291,6 +299,45 @@ static int append(const char *path)
 	return leaks_of_series(last, &base, n) != 0;
 }
 
+/* What remains of a total when its parts are taken away; said if asked for. */
+static long rest(bool say, const char *total, const char *const *parts)
+{
+	long left = meminfo(total);
+
+	if (say)
+		printf("leakcheck: %s %ld =", total, left);
+	for (const char *const *p = parts; *p; p++) {
+		bool vmstat = strncmp(*p, "nr_", 3) == 0;
+		long n = vmstat ? number_of("/proc/vmstat", *p) : meminfo(*p);
+
+		if (say)
+			printf(" %s %ld%s", *p, n, p[1] ? " +" : "");
+		left -= n;
+	}
+	if (say)
+		printf(", %ld pages are nobody's\n", left);
+	return left;
+}
+
+/* Counts are read one by one: on a machine that is not idle they may need several looks to agree. */
+static int add_up(void)
+{
+	static const char *const frames[] = {"MemFree", "AnonPages", "Cached", "KernelFrames",
+					     NULL},
+				 *const slots[] = {"SwapFree", "SwapCached", "nr_swapped", NULL};
+	struct timespec pause = {0, 50000000};
+	bool good = false;
+
+	for (int i = 0; i < SETTLE && !good; i++) {
+		good = !rest(false, "MemTotal", frames) && !rest(false, "SwapTotal", slots);
+		if (!good)
+			nanosleep(&pause, NULL);
+	}
+	rest(true, "MemTotal", frames);
+	rest(true, "SwapTotal", slots);
+	return !good;
+}
+
 static int run(char **argv)
 {
 	int status;
@@ -342,9 +389,11 @@ int main(int argc, char **argv)
 		return compare(argv[2], argc > 3 ? strtol(argv[3], NULL, 10) : 0);
 	if (argc >= 3 && strcmp(argv[1], "-a") == 0)
 		return append(argv[2]);
+	if (argc >= 2 && strcmp(argv[1], "-m") == 0)
+		return add_up();
 	if (argc >= 2 && argv[1][0] != '-')
 		return check_command(argv + 1);
 	fprintf(stderr,
-		"usage: leakcheck COMMAND [ARG...] | -s FILE | -c FILE [SLACK] | -a FILE\n");
+		"usage: leakcheck COMMAND [ARG...] | -s FILE | -c FILE [SLACK] | -a FILE | -m\n");
 	return 2;
 }

@@ -73,13 +73,13 @@ BUILD_ASSERT(sizeof(struct ext2_gdesc) == 32);
 #define EXT2_TIND  14
 #define EXT2_NPTRS 15
 
-#define EXT2_FL_COMPRBLK  0x00000200u
-#define EXT2_FL_INDEX	  0x00001000u
-#define EXT2_FL_EXTENTS	  0x00080000u
-#define EXT2_FL_EA_INODE  0x00200000u
-#define EXT2_FL_INLINE	  0x10000000u
-#define EXT2_FL_IMMUTABLE 0x00000010u
-#define EXT2_FL_APPEND	  0x00000020u
+#define EXT2_FL_COMPRBLK   0x00000200u
+#define EXT2_FL_INDEX	   0x00001000u
+#define EXT2_FL_EXTENTS	   0x00080000u
+#define EXT2_FL_EA_INODE   0x00200000u
+#define EXT2_FL_INLINE	   0x10000000u
+#define EXT2_FL_VISIBLE	   0x0003dfffu /* what users see, and what they may change */
+#define EXT2_FL_CHANGEABLE 0x000380ffu
 /* what a new inode takes over from its directory: sync, nodump, noatime, dirsync, and such */
 #define EXT2_FL_INHERITED 0x000100c9u
 /* no flag that changes how the contents are laid out may be set */

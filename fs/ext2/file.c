@@ -24,6 +24,8 @@ static int ext2_getattr(struct vnode *vn, struct vattr *out)
 	out->uid = READ_ONCE(n->uid);
 	out->gid = READ_ONCE(n->gid);
 	out->blksize = ext2_fs(vn)->bsize;
+	out->flags = READ_ONCE(n->flags) & EXT2_FL_VISIBLE;
+	out->flags_kept = EXT2_FL_VISIBLE;
 	spin_lock(&n->times_lock);
 	out->atime = n->atime;
 	out->mtime = n->mtime;
@@ -151,6 +153,8 @@ static int ext2_setattr(struct vnode *vn, const struct vattr *a, u32 which)
 		n->uid = a->uid;
 	if (which & ATTR_GID)
 		n->gid = a->gid;
+	if (which & ATTR_FLAGS)
+		n->flags = (n->flags & ~EXT2_FL_CHANGEABLE) | (a->flags & EXT2_FL_CHANGEABLE);
 	set_times(n, a, which);
 	if ((which & (ATTR_MODE | ATTR_UID | ATTR_GID)) && !(which & ATTR_CTIME))
 		ext2_touch(n, ATTR_CTIME);

@@ -199,6 +199,7 @@ static void init_vnode(struct ext2_node *n, struct mount *m, u64 ino, u32 mode, 
 		n->vn.obj.size = size;
 	if (is_device(mode))
 		n->vn.rdev = rdev_from_disk(n->block);
+	n->vn.flags = n->flags & (FL_IMMUTABLE | FL_APPEND);
 }
 
 static bool wants_pages(const struct ext2_dinode *d, const struct ext2_fs *fs)

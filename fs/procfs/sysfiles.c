@@ -311,7 +311,10 @@ static const struct number overcommit = {&vm_overcommit_memory, 0, 2},
 			   dirty_ratio = {&vfs_writeback.most, 0, 100},
 			   dirty_background = {&vfs_writeback.background, 0, 100},
 			   dirty_expire = {&vfs_writeback.age, 0, 1U << 30},
-			   dirty_period = {&vfs_writeback.period, 0, 1U << 30};
+			   dirty_period = {&vfs_writeback.period, 0, 1U << 30},
+			   pipe_size_limit = {&pipe_limits.size, 1, 1U << 31},
+			   pipe_soft = {&pipe_limits.soft, 0, UINT32_MAX},
+			   pipe_hard = {&pipe_limits.hard, 0, UINT32_MAX};
 
 static int show_number(struct seq *s, void *arg)
 {
@@ -329,6 +332,20 @@ static ssize_t store_number(const char *text, size_t n, void *arg)
 		return -EINVAL;
 	WRITE_ONCE(*w->value, (u32)v);
 	return n;
+}
+
+/* Pipes have powers of two of pages. */
+static ssize_t store_pipe_size(const char *text, size_t n, void *arg)
+{
+	ssize_t r = store_number(text, n, arg);
+	u32 size = PAGE_SIZE;
+
+	if (r < 0)
+		return r;
+	while (size < READ_ONCE(pipe_limits.size))
+		size *= 2;
+	WRITE_ONCE(pipe_limits.size, size);
+	return r;
 }
 
 static ssize_t store_drop_caches(const char *text, size_t n, void *arg __unused)
@@ -396,7 +413,10 @@ static const struct {
 	{"sys/kernel/threads-max", 0444, show_word, NULL, "32768"},
 	{"sys/kernel/cap_last_cap", 0444, show_word, NULL, "40"},
 	{"sys/fs/nr_open", 0444, show_word, NULL, "1048576"},
-	{"sys/fs/pipe-max-size", 0444, show_word, NULL, "1048576"},
+	{"sys/fs/pipe-max-size", 0644, show_number, store_pipe_size, &pipe_size_limit},
+	{"sys/fs/pipe-user-pages-soft", 0644, show_number, store_number, &pipe_soft},
+	{"sys/fs/pipe-user-pages-hard", 0644, show_number, store_number, &pipe_hard},
+	{"sys/kernel/version", 0444, show_word, NULL, "#1 SMP PREEMPT Gnomon"},
 	{"sys/vm/overcommit_memory", 0644, show_number, store_number, &overcommit},
 	{"sys/vm/overcommit_ratio", 0644, show_number, store_number, &overcommit_ratio},
 	{"sys/vm/dirty_ratio", 0644, show_number, store_number, &dirty_ratio},

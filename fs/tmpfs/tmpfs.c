@@ -20,6 +20,7 @@
 #include "kernel/mem/slab.h"
 
 #define FIRST_COOKIE 2 /* 0 is ".", 1 is ".." */
+#define FLAGS_KEPT   (FL_IMMUTABLE | FL_APPEND | FL_NODUMP | FL_NOATIME)
 
 /* Field markings and the corresponding locks:
  * (v) v_lock of the tnode's vnode   (c) constant   (l) the super's lock
@@ -28,6 +29,7 @@ struct tnode {
 	u64 ino;				      /* (c) */
 	u32 mode, nlink;			      /* (v) */
 	u32 uid, gid;				      /* (v) */
+	u32 flags;				      /* (v) FL_* */
 	u64 rdev;				      /* (c) */
 	struct timespec64 atime, mtime, ctime, btime; /* (v) */
 	struct vm_object *object;		      /* (c) regular files */
@@ -172,6 +174,7 @@ static struct vnode *vnode_of(struct mount *m, struct tnode *t)
 	vnode_init(vn, m, t->ino, t->mode, &tmpfs_vnode_ops, NULL, 0);
 	vn->data = t;
 	vn->rdev = t->rdev;
+	vn->flags = t->flags & (FL_IMMUTABLE | FL_APPEND);
 	vn->object = t->object;
 	if (t->object)
 		vn->fops = &tmpfs_file_ops;
@@ -473,6 +476,8 @@ static int tmpfs_getattr(struct vnode *vn, struct vattr *out)
 	out->uid = t->uid;
 	out->gid = t->gid;
 	out->blksize = PAGE_SIZE;
+	out->flags = t->flags;
+	out->flags_kept = FLAGS_KEPT;
 	out->atime = t->atime;
 	out->mtime = t->mtime;
 	out->ctime = t->ctime;
@@ -492,6 +497,11 @@ static int tmpfs_setattr(struct vnode *vn, const struct vattr *a, u32 which)
 {
 	struct tnode *t = tnode_of(vn);
 
+	if (which & ATTR_FLAGS) {
+		if (a->flags & ~FLAGS_KEPT)
+			return -EOPNOTSUPP;
+		t->flags = a->flags;
+	}
 	if (which & ATTR_SIZE) {
 		vm_object_set_size(t->object, a->size);
 		recount(super_of(vn->mount), t);

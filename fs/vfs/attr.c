@@ -84,6 +84,8 @@ int vfs_access(struct vnode *vn, const struct cred *c, unsigned rwx)
 
 	if ((rwx & 2) && readonly_matters(vn) && mount_readonly(vn->mount))
 		return -EROFS;
+	if ((rwx & 2) && vnode_flags(vn, FL_IMMUTABLE))
+		return -EPERM;
 	if (!rwx || caps_allow(vn, c, rwx))
 		return 0;
 	err = vfs_getattr(vn, &a);
@@ -111,6 +113,8 @@ int may_delete(struct vnode *dir, struct vnode *vn, const struct cred *c)
 	struct vattr d, v;
 	int err = may_change_dir(dir, c);
 
+	if (!err && (vnode_flags(dir, FL_APPEND) || vnode_flags(vn, FL_APPEND | FL_IMMUTABLE)))
+		err = -EPERM;
 	if (err || !(dir->mode & S_ISVTX) || cred_has(c, CAP_FOWNER_BIT))
 		return err;
 	err = vfs_getattr(dir, &d);
@@ -207,11 +211,23 @@ static void chown_drops_suid(const struct vattr *old, struct vattr *new, u32 *wh
 	}
 }
 
+/* Attributes of immutable files stay; those of files that only grow too, but that they were touched shows. */
+static int flags_check(const struct vnode *vn, u32 which)
+{
+	bool touch = which & ATTR_NOW;
+
+	if (which & (ATTR_MODE | ATTR_UID | ATTR_GID))
+		touch = false;
+	return vnode_flags(vn, touch ? FL_IMMUTABLE : FL_IMMUTABLE | FL_APPEND) ? -EPERM : 0;
+}
+
 static int setattr_locked(struct vnode *vn, const struct cred *c, struct vattr *a, u32 which)
 {
 	struct vattr old;
 	int err = vfs_getattr(vn, &old);
 
+	if (!err)
+		err = flags_check(vn, which);
 	if (!err && (which & ATTR_MODE))
 		err = is_link(vn) ? -EOPNOTSUPP : chmod_check(&old, c, a);
 	if (!err && (which & (ATTR_UID | ATTR_GID)))
@@ -245,6 +261,52 @@ int vfs_setattr(struct vnode *vn, const struct cred *c, const struct vattr *a, u
 		return -EPERM;
 	rw_lock_write(&vn->v_lock);
 	err = setattr_locked(vn, c, &copy, which);
+	rw_unlock_write(&vn->v_lock);
+	return err;
+}
+
+int vfs_getflags(struct vnode *vn, u32 *flags)
+{
+	struct vattr a;
+	int err = vfs_getattr(vn, &a);
+
+	if (err)
+		return err;
+	*flags = a.flags;
+	return a.flags_kept ? 0 : -ENOTTY;
+}
+
+static int setflags_locked(struct vnode *vn, const struct cred *c, u32 flags)
+{
+	struct vattr a;
+	int err = vfs_getattr(vn, &a);
+
+	if (err)
+		return err;
+	if (!a.flags_kept || !vn->ops->setattr)
+		return -ENOTTY;
+	if (!vnode_owner_or_capable(&a, c))
+		return -EPERM;
+	if (((a.flags ^ flags) & (FL_IMMUTABLE | FL_APPEND)) &&
+	    !cred_has(c, CAP_LINUX_IMMUTABLE_BIT))
+		return -EPERM;
+	a.flags = flags;
+	a.ctime = vfs_now();
+	vn->time_tick = 0;
+	err = vn->ops->setattr(vn, &a, ATTR_FLAGS | ATTR_CTIME);
+	if (!err)
+		WRITE_ONCE(vn->flags, flags & (FL_IMMUTABLE | FL_APPEND));
+	return err;
+}
+
+int vfs_setflags(struct vnode *vn, const struct cred *c, u32 flags)
+{
+	int err = mount_want_write(vn);
+
+	if (err)
+		return err;
+	rw_lock_write(&vn->v_lock);
+	err = setflags_locked(vn, c, flags);
 	rw_unlock_write(&vn->v_lock);
 	return err;
 }
@@ -292,6 +354,8 @@ int vfs_truncate(struct vnode *vn, u64 size)
 		return err;
 	if (__atomic_load_n(&vn->deny_write, __ATOMIC_ACQUIRE) > 0)
 		return -ETXTBSY;
+	if (vnode_flags(vn, FL_APPEND))
+		return -EPERM;
 	if (!vn->ops->setattr)
 		return vn->object ? -EPERM : 0; /* procfs: opening with O_TRUNC is fine */
 	if (vfs_hooks.fsize_limit && size > vfs_hooks.fsize_limit() && vn->object &&
@@ -317,7 +381,7 @@ bool vattr_needs_atime(const struct mount *m, const struct vattr *a, struct time
 {
 	u32 flags = READ_ONCE(m->flags);
 
-	if (mount_readonly(m) || (flags & MS_NOATIME))
+	if (mount_readonly(m) || (flags & MS_NOATIME) || (a->flags & FL_NOATIME))
 		return false;
 	if ((flags & MS_NODIRATIME) && (a->mode & S_IFMT) == S_IFDIR)
 		return false;

@@ -312,6 +312,9 @@ int file_fallocate(struct file *f, int mode, u64 off, u64 len)
 		return -EFBIG;
 	if (!vn->ops->fallocate)
 		return -EOPNOTSUPP;
+	if (vnode_flags(vn, FL_IMMUTABLE) ||
+	    ((mode & ~FALLOC_KEEP_SIZE) && vnode_flags(vn, FL_APPEND)))
+		return -EPERM;
 	err = mount_want_write(vn);
 	if (err)
 		return err;

@@ -413,7 +413,7 @@ int vfs_mount(const struct lookup_ctx *c, const char *source, const char *target
 		err = at.name == at.mount->root_name ? 0
 						     : -EINVAL; /* every mount is private already */
 	else
-		err = mount_new(c, source, &at, type ? type : "", flags, options);
+		err = type ? mount_new(c, source, &at, type, flags, options) : -EINVAL;
 	path_put(&at);
 	return err;
 }

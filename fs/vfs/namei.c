@@ -46,7 +46,7 @@ static int link_locked(const struct create *x, struct walk *w, struct name *n)
 	err = may_change_dir(dir, x->c->cred);
 	if (err)
 		return err;
-	if (!dir->ops->link)
+	if (!dir->ops->link || vnode_flags(x->link, FL_IMMUTABLE | FL_APPEND))
 		return -EPERM;
 	rw_lock_write_same(&x->link->v_lock);
 	err = READ_ONCE(x->link->unlinked) ? -ENOENT

@@ -57,6 +57,9 @@ static int check_access(const struct open *o, struct vnode *vn)
 		if (err)
 			return err;
 	}
+	if (vnode_flags(vn, FL_APPEND) &&
+	    ((o->flags & O_TRUNC) || ((o->rwx & 2) && !(o->flags & O_APPEND))))
+		return -EPERM;
 	if (!(o->flags & O_NOATIME))
 		return 0;
 	err = vfs_getattr(vn, &a);

@@ -14,7 +14,6 @@
 
 #define PIPE_BUF	  4096u
 #define PIPE_FRAMES	  16u
-#define PIPE_MAX_FRAMES	  256u /* for those without CAP_SYS_RESOURCE: 1 MiB */
 #define PIPE_LIMIT_FRAMES (1u << 19)
 
 /* Field markings and the corresponding locks:
@@ -32,6 +31,7 @@ struct pipe {
 	u64 readers_ever,
 		writers_ever; /* (l) opens so far: whoever waits in open sees a short visit too */
 	u32 files;	      /* (v) of a fifo */
+	u32 uid;	      /* (c) whom nframes are charged to */
 };
 
 /* An anonymous pipe's vnode.
@@ -77,15 +77,18 @@ static inline struct frame **slot(struct pipe *p, u64 pos)
 	return &p->frames[pos >> PAGE_SHIFT & (p->nframes - 1)];
 }
 
-static struct pipe *pipe_alloc(void)
+static struct pipe *pipe_alloc(const struct cred *cred)
 {
 	struct pipe *p = kmem_cache_alloc(pipe_cache, KM_ZERO);
 
 	if (!p)
 		return NULL;
-	p->nframes = PIPE_FRAMES;
-	p->frames = kzalloc(PIPE_FRAMES * sizeof(*p->frames));
+	p->uid = cred ? cred->uid : 0;
+	p->nframes = pipe_charge_new(cred, PIPE_FRAMES);
+	p->frames = p->nframes ? kzalloc(p->nframes * sizeof(*p->frames)) : NULL;
 	if (!p->frames) {
+		if (p->nframes)
+			pipe_recharge(p->uid, p->nframes, 0);
 		kmem_cache_free(pipe_cache, p);
 		return NULL;
 	}
@@ -104,6 +107,7 @@ static void pipe_free(struct pipe *p)
 	if (p->spare)
 		frame_free(p->spare);
 	kfree(p->frames);
+	pipe_recharge(p->uid, p->nframes, 0);
 	kmem_cache_free(pipe_cache, p);
 }
 
@@ -365,6 +369,21 @@ fail:
 	return -ENOMEM;
 }
 
+static int recharge_locked(struct pipe *p, u32 nframes)
+{
+	u32 old = p->nframes;
+	int err = nframes > old ? pipe_recharge(p->uid, old, nframes) : 0;
+
+	if (err)
+		return err;
+	err = resize_locked(p, nframes);
+	if (err && nframes > old)
+		pipe_recharge(p->uid, nframes, old);
+	if (!err && nframes < old)
+		pipe_recharge(p->uid, old, nframes);
+	return err;
+}
+
 static u32 frames_for(u64 bytes)
 {
 	u32 n = 1;
@@ -387,13 +406,13 @@ long pipe_size(struct file *f, u64 set)
 		return -EINVAL;
 	n = frames_for(set);
 	mutex_lock(&p->lock);
-	if (set && n > p->nframes && n > PIPE_MAX_FRAMES &&
+	if (set && n > p->nframes && (u64)n * PAGE_SIZE > READ_ONCE(pipe_limits.size) &&
 	    !cred_has(vfs_current_cred(), CAP_SYS_RESOURCE_BIT))
 		r = -EPERM;
 	else if (set && used(p) > (u64)n * PAGE_SIZE)
 		r = -EBUSY;
 	else if (set && n != p->nframes)
-		r = resize_locked(p, n);
+		r = recharge_locked(p, n);
 	if (!r)
 		r = (long)capacity(p);
 	if (set && r > 0)
@@ -554,7 +573,7 @@ static const struct file_ops pipe_file_ops = {
 
 static struct pipe *get_fifo(struct vnode *vn)
 {
-	struct pipe *fresh = pipe_alloc(), *p;
+	struct pipe *fresh = pipe_alloc(vfs_current_cred()), *p;
 
 	if (!fresh)
 		return NULL;
@@ -670,11 +689,11 @@ static void attach(struct file *f, struct pipe *p)
 int pipe_create(struct file *out[2], u32 flags, const struct cred *cred)
 {
 	struct vnode *vn = pipe_vnode_create(cred);
-	struct pipe *p = vn ? pipe_alloc() : NULL;
+	struct pipe *p = vn ? pipe_alloc(cred) : NULL;
 
 	if (!p) {
 		vnode_drop(vn);
-		return -ENOMEM;
+		return vn ? -ENFILE : -ENOMEM;
 	}
 	out[0] = file_alloc(vn, NULL, O_RDONLY | flags, cred);
 	out[1] = out[0] ? file_alloc(vn, NULL, O_WRONLY | flags, cred) : NULL;

@@ -73,17 +73,26 @@ struct cred {
 struct vattr {
 	u64 dev, ino, rdev, size, blocks; /* blocks of 512 bytes */
 	u32 mode, nlink, uid, gid, blksize;
+	u32 flags,
+		flags_kept; /* FL_*, and those that the file system keeps; none: it has no flags */
 	struct timespec64 atime, mtime, ctime, btime;
 };
-#define ATTR_MODE  1u
-#define ATTR_UID   2u
-#define ATTR_GID   4u
-#define ATTR_SIZE  8u
-#define ATTR_ATIME 16u
-#define ATTR_MTIME 32u
-#define ATTR_CTIME 64u
+/* What FS_IOC_SETFLAGS sets, with the numbers of Linux and ext2. The VFS sees to these; file systems may keep others too. */
+#define FL_COMPRESSED 0x04u /* only shown */
+#define FL_IMMUTABLE  0x10u
+#define FL_APPEND     0x20u
+#define FL_NODUMP     0x40u /* only kept */
+#define FL_NOATIME    0x80u
+#define ATTR_MODE     1u
+#define ATTR_UID      2u
+#define ATTR_GID      4u
+#define ATTR_SIZE     8u
+#define ATTR_ATIME    16u
+#define ATTR_MTIME    32u
+#define ATTR_CTIME    64u
 #define ATTR_NOW \
 	128u /* with ATIME/MTIME, for vfs_setattr: they are set to the present, so write permission is enough */
+#define ATTR_FLAGS 256u
 
 struct statfs64_info {
 	u64 type, bsize, blocks, bfree, bavail, files, ffree, namelen, frsize, flags;
@@ -196,11 +205,12 @@ struct file_ops {
  * (l) VNODE_LRU   (n) the name cache's
  */
 struct vnode {
-	u32 refs;		     /* (a) */
-	u32 mode;		     /* (v) type bits constant */
-	u64 ino;		     /* (c) */
-	u64 rdev;		     /* (c) devices */
-	struct mount *mount;	     /* (c) NULL for pipes and other nameless ones */
+	u32 refs;	     /* (a) */
+	u32 mode;	     /* (v) type bits constant */
+	u32 flags;	     /* (v) FL_IMMUTABLE, FL_APPEND: those that the VFS asks for often */
+	u64 ino;	     /* (c) */
+	u64 rdev;	     /* (c) devices */
+	struct mount *mount; /* (c) NULL for pipes and other nameless ones */
 	const struct vnode_ops *ops; /* (c) */
 	const struct file_ops *fops; /* (c) NULL: generic */
 	struct rwlock v_lock;	     /* (c) contents and attributes */
@@ -421,6 +431,13 @@ int vfs_getattr(struct vnode *vn, struct vattr *out);
 int vfs_setattr(struct vnode *vn, const struct cred *c, const struct vattr *a,
 		u32 which); /* checks permission */
 int vfs_truncate(struct vnode *vn, u64 size);
+/* FL_*: -ENOTTY: the file system has none; -EPERM, -EROFS, -EOPNOTSUPP: ones that it cannot keep. Sleeps. */
+int vfs_getflags(struct vnode *vn, u32 *flags);
+int vfs_setflags(struct vnode *vn, const struct cred *c, u32 flags);
+static inline bool vnode_flags(const struct vnode *vn, u32 any)
+{
+	return READ_ONCE(vn->flags) & any;
+}
 int vfs_access(struct vnode *vn, const struct cred *c,
 	       unsigned rwx); /* 4 2 1; 0 or -EACCES/-EROFS */
 int vfs_statfs(struct mount *m, struct statfs64_info *out);
@@ -455,6 +472,10 @@ int file_fsync(struct file *f, bool datasync);
 int file_readdir(struct file *f, dirent_fn emit, void *arg);
 ssize_t file_read_kernel(struct file *f, void *buf, size_t n, u64 pos); /* exec, firmware */
 int pipe_create(struct file *out[2], u32 flags, const struct cred *cred);
+/* Limits under /proc/sys/fs: bytes of one pipe, frames of all pipes of a user (0: no limit). May be changed at any time. */
+extern struct pipe_limits {
+	u32 size, soft, hard;
+} pipe_limits;
 long pipe_size(
 	struct file *f,
 	u64 set); /* F_GETPIPE_SZ (set = 0) and F_SETPIPE_SZ: bytes; -EBADF: not a pipe, -EBUSY, -EPERM, -ENOMEM */
@@ -482,6 +503,9 @@ int file_lease_set(struct file *f, int type, s32 pid);
 int file_lease_get(struct file *f);
 int file_fallocate(struct file *f, int mode, u64 off,
 		   u64 len); /* arguments checked; -EOPNOTSUPP: a mode or file system that cannot */
+/* ioctls that tell where a file lies, arguments as they have them. Sleep. -EOPNOTSUPP (FIBMAP -EINVAL): the file system does not tell. */
+int file_fiemap(struct file *f, u64 uhead);
+int file_bmap(struct file *f, u32 block, u32 *out);
 int file_mmap(struct file *f, struct vm_object **o, u32 *max_prot); /* o held */
 void file_mmap_done(struct file *f); /* once for each file_mmap that gave 0 */
 int file_path(

@@ -26,6 +26,8 @@
 #define CAP_CHOWN_BIT		(1UL << 0)
 #define CAP_MKNOD_BIT		(1UL << 27)
 #define CAP_LEASE_BIT		(1UL << 28)
+#define CAP_LINUX_IMMUTABLE_BIT (1UL << 9)
+#define CAP_SYS_RAWIO_BIT	(1UL << 17)
 #define CAP_SYS_ADMIN_BIT	(1UL << 21)
 #define CAP_SYS_RESOURCE_BIT	(1UL << 24)
 
@@ -188,6 +190,13 @@ int bdev_open(struct vnode *vn, struct file *f);
 int bdev_sync(struct vnode *bdev, bool wait);
 int bdev_claim(struct vnode *bdev); /* held; a file system's metadata will live in it: 0, -EBUSY */
 void bdev_init(void);
+
+/* ---- pipelimit.c ---- */
+#define PIPE_LEAST_FRAMES 2u /* of a new pipe of a user who has many */
+/* Frames of a new pipe of c's user, at most `most`, charged; 0: none may be had, or no memory. */
+u32 pipe_charge_new(const struct cred *c, u32 most);
+/* A pipe charged to uid has `to` frames from now on instead of `from` (to = 0: it goes away, which never fails). -EPERM */
+int pipe_recharge(u32 uid, u32 from, u32 to);
 
 /* ---- pipe.c ---- */
 void pipe_init(void);

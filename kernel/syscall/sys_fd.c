@@ -141,6 +141,8 @@ static long fcntl_setfl(struct file *f, u64 arg)
 	struct vattr a;
 	int err;
 
+	if (((arg ^ f->flags) & O_APPEND) && vnode_flags(f->vnode, FL_APPEND))
+		return -EPERM;
 	if ((arg & O_NOATIME) && !(f->flags & O_NOATIME)) {
 		err = vfs_getattr(f->vnode, &a);
 		if (err)
@@ -230,7 +232,7 @@ static long fcntl_file(struct file *f, u32 cmd, u64 arg)
 	case F_GETLEASE:
 		return file_lease_get(f);
 	case F_SETPIPE_SZ:
-		return (u32)arg ? pipe_size(f, (u32)arg) : -EINVAL;
+		return pipe_size(f, MAX((u32)arg, 1U));
 	case F_GETPIPE_SZ:
 		return pipe_size(f, 0);
 	case F_ADD_SEALS:
@@ -281,9 +283,13 @@ SYSCALL2(flock, fd, op)
 #define FIOASYNC      0x5452u
 #define FIOQSIZE      0x5460u
 #define FIGETBSZ      2u
+#define FIBMAP	      1u
+#define FS_FIEMAP     0xc020660bu
 #define FICLONE	      0x40049409u
 #define FICLONERANGE  0x4020940du
 #define FIDEDUPERANGE 0xc0189436u
+#define FS_GETFLAGS   0x80086601u /* of long, they say; it is an int */
+#define FS_SETFLAGS   0x40086602u
 
 static long ioctl_flag(struct file *f, u32 flag, u64 arg)
 {
@@ -312,6 +318,35 @@ static long ioctl_regular(struct file *f, u32 cmd, u64 arg)
 	}
 }
 
+static long ioctl_flags(struct file *f, u32 cmd, u64 arg)
+{
+	struct cred *c;
+	u32 flags;
+	int err;
+
+	if (cmd == FS_GETFLAGS) {
+		err = vfs_getflags(f->vnode, &flags);
+		return err ? err : put_user_u32(flags, (u32 __user *)arg);
+	}
+	if (get_user_u32(&flags, (const u32 __user *)arg))
+		return -EFAULT;
+	c = cred_get();
+	err = vfs_setflags(f->vnode, c, flags);
+	cred_drop(c);
+	return err;
+}
+
+static long ioctl_bmap(struct file *f, u64 arg)
+{
+	u32 block;
+	int err;
+
+	if (get_user_u32(&block, (const u32 __user *)arg))
+		return -EFAULT;
+	err = file_bmap(f, block, &block);
+	return err ? err : put_user_u32(block, (u32 __user *)arg);
+}
+
 static long ioctl_file(struct file *f, u64 fd, u32 cmd, u64 arg)
 {
 	u32 type = f->vnode->mode & S_IFMT;
@@ -331,6 +366,19 @@ static long ioctl_file(struct file *f, u64 fd, u32 cmd, u64 arg)
 	case FIGETBSZ:
 		if (type == S_IFREG)
 			return ioctl_regular(f, cmd, arg);
+		break;
+	case FIBMAP:
+		if (type == S_IFREG)
+			return ioctl_bmap(f, arg);
+		break;
+	case FS_FIEMAP:
+		if (type == S_IFREG)
+			return file_fiemap(f, arg);
+		break;
+	case FS_GETFLAGS:
+	case FS_SETFLAGS:
+		if (type == S_IFREG || type == S_IFDIR)
+			return ioctl_flags(f, cmd, arg);
 		break;
 	case FICLONE:
 	case FICLONERANGE:

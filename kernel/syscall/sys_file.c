@@ -313,7 +313,7 @@ SYSCALL4(sendfile, out_fd, in_fd, uoff, count)
 	n = in && out ? sendfile_check(in, out, uoff) : -EBADF;
 	if (!n)
 		n = (s64)count < 0 ? -EINVAL : sendfile_move(in, out, uoff ? &off : NULL, count);
-	if (n > 0 && uoff && put_user_u64(off, (u64 __user *)uoff))
+	if (n >= 0 && uoff && put_user_u64(off, (u64 __user *)uoff))
 		n = -EFAULT;
 	if (in)
 		file_drop(in);

@@ -59,6 +59,8 @@ static int map_file(struct file *f, struct vm_mmap_args *a)
 		return -EACCES;
 	if (shared && (a->prot & PROT_WRITE) && !f->may_write)
 		return -EACCES;
+	if (shared && f->may_write && vnode_flags(f->vnode, FL_APPEND))
+		return -EACCES;
 	if (a->flags & MAP_GROWSDOWN)
 		return -EINVAL;
 	if ((a->prot & PROT_EXEC) && f->path.mount && (f->path.mount->flags & MS_NOEXEC))

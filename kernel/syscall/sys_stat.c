@@ -60,7 +60,7 @@ SYSCALL2(fstat, fd, ubuf)
 	return err ? err : stat_put(&a, ubuf);
 }
 
-static int getattr_at(u64 dirfd, u64 upath, u32 flags, struct vattr *a)
+static int getattr_at(u64 dirfd, u64 upath, u32 flags, struct vattr *a, bool *mount_root)
 {
 	struct vnode *vn;
 	int err = vnode_at(dirfd, upath, flags, &vn, NULL);
@@ -68,6 +68,7 @@ static int getattr_at(u64 dirfd, u64 upath, u32 flags, struct vattr *a)
 	if (err)
 		return err;
 	err = vfs_getattr(vn, a);
+	*mount_root = vn->mount && vn == vn->mount->root;
 	vnode_drop(vn);
 	return err;
 }
@@ -75,11 +76,12 @@ static int getattr_at(u64 dirfd, u64 upath, u32 flags, struct vattr *a)
 SYSCALL4(newfstatat, dirfd, upath, ubuf, flags)
 {
 	struct vattr a;
+	bool root;
 	int err;
 
 	if ((u32)flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH))
 		return -EINVAL;
-	err = getattr_at(dirfd, upath, (u32)flags, &a);
+	err = getattr_at(dirfd, upath, (u32)flags, &a, &root);
 	return err ? err : stat_put(&a, ubuf);
 }
 
@@ -106,6 +108,9 @@ BUILD_ASSERT(sizeof(struct statx_k) == 256);
 #define STATX_BTIME	  0x800u
 #define STATX_RESERVED	  0x80000000u
 
+#define STATX_ATTR_FLAGS      (FL_COMPRESSED | FL_IMMUTABLE | FL_APPEND | FL_NODUMP)
+#define STATX_ATTR_MOUNT_ROOT 0x2000u
+
 static u32 dev_major(u64 dev)
 {
 	return (u32)(dev >> 8) & 0xfff;
@@ -121,12 +126,15 @@ static struct statx_time statx_time(struct timespec64 t)
 	return (struct statx_time){.sec = t.sec, .nsec = t.nsec};
 }
 
-static int statx_put(const struct vattr *a, u64 ubuf)
+static int statx_put(const struct vattr *a, bool mount_root, u64 ubuf)
 {
 	bool has_btime = a->btime.sec || a->btime.nsec;
 	struct statx_k s = {
 		.mask = STATX_BASIC_STATS | (has_btime ? STATX_BTIME : 0),
 		.blksize = a->blksize,
+		.attributes =
+			(a->flags & STATX_ATTR_FLAGS) | (mount_root ? STATX_ATTR_MOUNT_ROOT : 0),
+		.attributes_mask = (a->flags_kept & STATX_ATTR_FLAGS) | STATX_ATTR_MOUNT_ROOT,
 		.nlink = a->nlink,
 		.uid = a->uid,
 		.gid = a->gid,
@@ -150,6 +158,7 @@ static int statx_put(const struct vattr *a, u64 ubuf)
 SYSCALL5(statx, dirfd, upath, flags, mask, ubuf)
 {
 	struct vattr a;
+	bool root;
 	int err;
 
 	if (((u32)mask & STATX_RESERVED) || (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE)
@@ -157,8 +166,8 @@ SYSCALL5(statx, dirfd, upath, flags, mask, ubuf)
 	if ((u32)flags &
 	    ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE))
 		return -EINVAL;
-	err = getattr_at(dirfd, upath, (u32)flags, &a);
-	return err ? err : statx_put(&a, ubuf);
+	err = getattr_at(dirfd, upath, (u32)flags, &a, &root);
+	return err ? err : statx_put(&a, root, ubuf);
 }
 
 /* ---- statfs ---- */

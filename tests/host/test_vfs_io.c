@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// SOURCES: tests/host/shim/kernel.c tests/host/vfs_shim/vfs_shim.c kernel/lib/rbtree.c fs/tmpfs/tmpfs.c fs/vfs/vfs.c fs/vfs/vnode.c fs/vfs/name.c fs/vfs/lookup.c fs/vfs/attr.c fs/vfs/open.c fs/vfs/namei.c fs/vfs/rename.c fs/vfs/mount.c fs/vfs/file.c fs/vfs/fdtable.c fs/vfs/uio.c fs/vfs/pagecache.c fs/vfs/direct.c fs/vfs/memfd.c fs/vfs/pipe.c fs/vfs/poll.c fs/vfs/flock.c fs/vfs/lease.c fs/vfs/writeback.c
+// SOURCES: tests/host/shim/kernel.c tests/host/vfs_shim/vfs_shim.c kernel/lib/rbtree.c fs/tmpfs/tmpfs.c fs/vfs/vfs.c fs/vfs/vnode.c fs/vfs/name.c fs/vfs/lookup.c fs/vfs/attr.c fs/vfs/open.c fs/vfs/namei.c fs/vfs/rename.c fs/vfs/mount.c fs/vfs/file.c fs/vfs/fdtable.c fs/vfs/uio.c fs/vfs/pagecache.c fs/vfs/direct.c fs/vfs/memfd.c fs/vfs/pipe.c fs/vfs/pipelimit.c fs/vfs/poll.c fs/vfs/flock.c fs/vfs/lease.c fs/vfs/writeback.c
 // CFLAGS: -iquote tests/host/vfs_shim
 /*
  * Bytes and descriptors against naive models: a file as one array, with user memory that is not there now or not there at all; a pipe as a

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// SOURCES: tests/host/shim/kernel.c tests/host/vfs_shim/vfs_shim.c kernel/lib/rbtree.c fs/tmpfs/tmpfs.c fs/vfs/vfs.c fs/vfs/vnode.c fs/vfs/name.c fs/vfs/lookup.c fs/vfs/attr.c fs/vfs/open.c fs/vfs/lease.c fs/vfs/namei.c fs/vfs/rename.c fs/vfs/mount.c fs/vfs/file.c fs/vfs/fdtable.c fs/vfs/uio.c fs/vfs/pagecache.c fs/vfs/direct.c fs/vfs/memfd.c fs/vfs/pipe.c fs/vfs/poll.c fs/vfs/flock.c fs/vfs/writeback.c
+// SOURCES: tests/host/shim/kernel.c tests/host/vfs_shim/vfs_shim.c kernel/lib/rbtree.c fs/tmpfs/tmpfs.c fs/vfs/vfs.c fs/vfs/vnode.c fs/vfs/name.c fs/vfs/lookup.c fs/vfs/attr.c fs/vfs/open.c fs/vfs/lease.c fs/vfs/namei.c fs/vfs/rename.c fs/vfs/mount.c fs/vfs/file.c fs/vfs/fdtable.c fs/vfs/uio.c fs/vfs/pagecache.c fs/vfs/direct.c fs/vfs/memfd.c fs/vfs/pipe.c fs/vfs/pipelimit.c fs/vfs/poll.c fs/vfs/flock.c fs/vfs/writeback.c
 // CFLAGS: -iquote tests/host/vfs_shim
 /*
  * Path walk, name cache and directory calls on tmpfs, against a model: a tree of nodes with children in arrays, and errno rules written
@@ -512,6 +512,7 @@ static void test_mounts(void **state)
 	assert_int_equal(vfs_mkdir(&c, "/mnt", 0755), 0);
 	assert_int_equal(vfs_mount(&poor, "x", "/mnt", "tmpfs", 0, NULL), -EPERM);
 	assert_int_equal(vfs_mount(&c, "x", "/mnt", "nofs", 0, NULL), -ENODEV);
+	assert_int_equal(vfs_mount(&c, "x", "/mnt", NULL, 0, NULL), -EINVAL);
 	assert_int_equal(vfs_mount(&c, "x", "/mnt", "tmpfs", 0, "mode=755"), 0);
 	assert_int_equal(vfs_mkdir(&c, "/mnt/in", 0755), 0);
 	assert_int_equal(rc("/mnt/in/f", O_CREAT | O_RDWR), 0);

@@ -22,6 +22,7 @@
 
 enum {
 	NR_mount = 40,
+	NR_sendfile = 71,
 	NR_signalfd4 = 74,
 	NR_vmsplice = 75,
 	NR_splice = 76,
@@ -328,13 +329,75 @@ static void odd_arguments(void)
 {
 	uint32_t *word =
 		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int fd = open("/dev/null", O_RDWR);
+	int fd = open("/dev/null", O_RDWR), empty;
+	void *zero;
 
 	CHECK(CALL(NR_mount, 0, "/tmp", "ext2", 0, 0, 0) == -EINVAL);
 	CHECK(CALL(NR_mount, "", "/tmp", "ext2", 0, 0, 0) == -EINVAL);
+	CHECK(CALL(NR_mount, "none", "/tmp", 0, 0, 0, 0) == -EINVAL);
 	CHECK(fdatasync(fd) < 0 && errno == EINVAL);
+	/* an offset that cannot be given back, though nothing was moved */
+	zero = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	empty = open("/tmp/empty", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	CHECK(empty >= 0 && CALL(NR_sendfile, fd, empty, zero, 1, 0, 0) == -EFAULT);
 	/* a shared futex in a page that was never touched */
 	CHECK(CALL(NR_futex, word, 0, 1, 0, 0, 0) == -EAGAIN);
+}
+
+static void set_limit(const char *name, const char *value)
+{
+	int fd = open(name, O_WRONLY);
+
+	CHECK(fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value));
+	close(fd);
+}
+
+enum { SETPIPE_SZ = 1031, GETPIPE_SZ = 1032 };
+
+/* As a user without privileges: 40 pages of pipes at will, 45 at all, none larger than 128 KiB. */
+static void poor_pipes(void)
+{
+	int p[4][2], q[2];
+
+	CHECK(setgid(9) == 0 && setuid(9) == 0);
+	CHECK(!pipe(p[0]) && !pipe(p[1]) && !pipe(p[2]) && !pipe(p[3]));
+	CHECK(fcntl(p[0][0], GETPIPE_SZ) == 65536 && fcntl(p[1][1], GETPIPE_SZ) == 65536);
+	CHECK(fcntl(p[2][0], GETPIPE_SZ) == 2 * 4096 && fcntl(p[3][0], GETPIPE_SZ) == 2 * 4096);
+	CHECK(fcntl(p[2][0], SETPIPE_SZ, 65536) < 0 && errno == EPERM);
+	CHECK(fcntl(p[2][0], SETPIPE_SZ, 16384) == 16384);
+	CHECK(fcntl(p[0][0], SETPIPE_SZ, 131073) < 0 && errno == EPERM);
+	CHECK(!pipe(q)); /* 16 + 16 + 4 + 2 + 2 */
+	close(q[0]);
+	close(q[1]);
+	CHECK(fcntl(p[0][0], SETPIPE_SZ, 0) == 4096);
+	CHECK(fcntl(p[2][0], SETPIPE_SZ, 65536) == 65536);
+	CHECK(fcntl(p[3][0], SETPIPE_SZ, 16384) == 16384); /* 1 + 16 + 16 + 4 = 37 */
+	CHECK(!pipe(p[0]) && !pipe(p[0]) && !pipe(p[0]) && !pipe(p[0]));
+	CHECK(pipe(p[0]) < 0 && errno == ENFILE); /* 47 */
+	close(p[1][0]);
+	close(p[1][1]);
+	CHECK(!pipe(p[0]));
+}
+
+static void pipe_limits(void)
+{
+	int p[2], status;
+	pid_t pid;
+
+	CHECK(!pipe(p) && fcntl(p[0], SETPIPE_SZ, 0) == 4096 && fcntl(p[1], GETPIPE_SZ) == 4096);
+	set_limit("/proc/sys/fs/pipe-max-size", "100000");
+	set_limit("/proc/sys/fs/pipe-user-pages-soft", "40");
+	set_limit("/proc/sys/fs/pipe-user-pages-hard", "45");
+	pid = fork();
+	if (!pid) {
+		poor_pipes();
+		_exit(0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid);
+	set_limit("/proc/sys/fs/pipe-max-size", "1048576");
+	set_limit("/proc/sys/fs/pipe-user-pages-soft", "16384");
+	set_limit("/proc/sys/fs/pipe-user-pages-hard", "0");
+	CHECK(!status);
 }
 
 static const struct {
@@ -352,6 +415,7 @@ static const struct {
 	{"leases", leases},
 	{"waiting for several futexes", many_futexes},
 	{"bounding set", bounding},
+	{"limits of pipes", pipe_limits},
 	{"odd arguments", odd_arguments},
 };
 

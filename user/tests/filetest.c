@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * filetest - what file systems owe beyond plain reading and writing: O_DIRECT, limits.  Prints TAP.
+ * filetest - what file systems owe beyond plain reading and writing: O_DIRECT, limits, flags of inodes, where files lie.
+ * Prints TAP.
  *
  * usage: filetest [DIR]	works in DIR/filetest.d, on ext2 or tmpfs
  *
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -22,7 +24,14 @@
 
 #include "user/lib/syscall.h"
 
-enum { NR_futex = 98, NR_readv = 65, NR_writev = 66 };
+enum {
+	NR_futex = 98,
+	NR_readv = 65,
+	NR_writev = 66,
+	NR_linkat = 37,
+	NR_fallocate = 47,
+	NR_statx = 291
+};
 #define CALL(nr, a, b, c, d, e, f) \
 	sys6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
@@ -281,6 +290,199 @@ static void tmpfs_limit(void)
 	CHECK(!umount("small"));
 }
 
+/* ---- flags of inodes ---- */
+
+#define GETFLAGS     0x80086601UL
+#define SETFLAGS     0x40086602UL
+#define FL_IMMUTABLE 0x10
+#define FL_APPEND    0x20
+#define FL_NODUMP    0x40
+#define FL_NOATIME   0x80
+#define AT_HERE	     (-100)
+
+static void set_flags(const char *name, int flags)
+{
+	int fd = open(name, O_RDONLY), now = -1;
+
+	CHECK(fd >= 0 && !ioctl(fd, SETFLAGS, &flags));
+	CHECK(!ioctl(fd, GETFLAGS, &now));
+	CHECK((now & 0xf0) == flags);
+	close(fd);
+}
+
+/* What statx tells of it: attributes that it has and knows of. */
+static uint64_t attributes(const char *name, uint64_t *known)
+{
+	uint64_t b[32] = {0};
+
+	CHECK(!CALL(NR_statx, AT_HERE, name, 0, 0x7ff, b, 0));
+	*known = b[7];
+	return b[1];
+}
+
+static void flags_immutable(void)
+{
+	struct timespec t[2] = {{.tv_sec = 5}, {.tv_sec = 5}};
+	int fd = make("fixed", 0);
+	uint64_t known;
+
+	CHECK(write(fd, "abc", 3) == 3);
+	set_flags("fixed", FL_IMMUTABLE | FL_NODUMP);
+	CHECK(attributes("fixed", &known) == (FL_IMMUTABLE | FL_NODUMP));
+	CHECK((known & 0x70) == 0x70);
+	FAILS(open("fixed", O_RDWR), EPERM);
+	FAILS(open("fixed", O_RDONLY | O_TRUNC), EPERM);
+	FAILS(truncate("fixed", 1), EPERM);
+	FAILS(access("fixed", W_OK), EPERM);
+	FAILS(chmod("fixed", 0600), EPERM);
+	FAILS(chown("fixed", 1, 1), EPERM);
+	FAILS(utimensat(AT_HERE, "fixed", t, 0), EPERM);
+	FAILS(utimensat(AT_HERE, "fixed", NULL, 0), EPERM);
+	FAILS(unlink("fixed"), EPERM);
+	FAILS(rename("fixed", "moved"), EPERM);
+	CHECK(CALL(NR_linkat, AT_HERE, "fixed", AT_HERE, "second", 0, 0) == -EPERM);
+	CHECK(CALL(NR_fallocate, fd, 0, 0, 100, 0, 0) == -EPERM);
+	close(make("other", 0));
+	FAILS(rename("other", "fixed"), EPERM);
+	CHECK(!access("fixed", R_OK));
+	set_flags("fixed", 0);
+	CHECK(!chmod("fixed", 0600) && !unlink("fixed") && !unlink("other"));
+	/* a directory: its entries stay, its files may change */
+	CHECK(!mkdir("fixeddir", 0755));
+	close(make("fixeddir/f", 0));
+	set_flags("fixeddir", FL_IMMUTABLE);
+	FAILS(open("fixeddir/new", O_RDWR | O_CREAT, 0644), EPERM);
+	FAILS(unlink("fixeddir/f"), EPERM);
+	FAILS(mkdir("fixeddir/d", 0755), EPERM);
+	close(make("fixeddir/f", 0));
+	set_flags("fixeddir", 0);
+	CHECK(!unlink("fixeddir/f") && !rmdir("fixeddir"));
+	close(fd);
+}
+
+static void flags_append(void)
+{
+	struct timespec t[2] = {{.tv_sec = 5}, {.tv_sec = 5}};
+	int fd = make("grows", 0), a;
+	char c[8] = {0};
+
+	CHECK(write(fd, "abc", 3) == 3);
+	set_flags("grows", FL_APPEND);
+	FAILS(open("grows", O_WRONLY), EPERM);
+	FAILS(open("grows", O_WRONLY | O_APPEND | O_TRUNC), EPERM);
+	FAILS(truncate("grows", 1), EPERM);
+	FAILS(ftruncate(fd, 1), EPERM);
+	FAILS(chmod("grows", 0600), EPERM);
+	FAILS(unlink("grows"), EPERM);
+	FAILS(utimensat(AT_HERE, "grows", t, 0), EPERM);
+	CHECK(!utimensat(AT_HERE, "grows", NULL, 0));
+	CHECK(CALL(NR_fallocate, fd, 3, 0, 1, 0, 0) == -EPERM);
+	a = open("grows", O_RDWR | O_APPEND);
+	CHECK(a >= 0 && write(a, "def", 3) == 3 && pread(a, c, 8, 0) == 6 &&
+	      !memcmp(c, "abcdef", 6));
+	FAILS(fcntl(a, F_SETFL, 0), EPERM);
+	CHECK(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, a, 0) == MAP_FAILED && errno == EACCES);
+	CHECK(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, a, 0) != MAP_FAILED);
+	set_flags("grows", 0);
+	CHECK(!unlink("grows"));
+	/* a directory: entries may come, none goes */
+	CHECK(!mkdir("growdir", 0755));
+	set_flags("growdir", FL_APPEND);
+	close(make("growdir/f", 0));
+	FAILS(unlink("growdir/f"), EPERM);
+	FAILS(rename("growdir/f", "growdir/g"), EPERM);
+	set_flags("growdir", 0);
+	CHECK(!unlink("growdir/f") && !rmdir("growdir"));
+}
+
+/* Who may set them, and the one that says that reading leaves no trace. */
+static void flags_rights(void)
+{
+	int fd = make("rights", 0), flags = FL_IMMUTABLE, p[2];
+	struct stat before, after;
+	uint64_t known;
+	char c;
+
+	CHECK(write(fd, "x", 1) == 1 && !chown("rights", 7, 7));
+	FAILS(ioctl(fd, SETFLAGS, (void *)16384), EFAULT);
+	CHECK(!pipe(p) && ioctl(p[0], GETFLAGS, &flags) == -1 && errno == ENOTTY);
+	set_flags("rights", FL_NOATIME);
+	CHECK(!stat("rights", &before));
+	usleep(20000);
+	CHECK(pread(fd, &c, 1, 0) == 1 && !stat("rights", &after));
+	CHECK(before.st_atim.tv_sec == after.st_atim.tv_sec &&
+	      before.st_atim.tv_nsec == after.st_atim.tv_nsec);
+	CHECK(attributes("/", &known) == 0x2000 && !(attributes(".", &known) & 0x2000));
+	CHECK(!setgid(7) && !setuid(7));
+	FAILS(ioctl(fd, SETFLAGS, &flags), EPERM); /* the owner, without the capability */
+	flags = FL_NODUMP;
+	CHECK(!ioctl(fd, SETFLAGS, &flags));
+	fd = open(".", O_RDONLY);
+	FAILS(ioctl(fd, SETFLAGS, &flags), EPERM); /* somebody else's */
+}
+
+/* ---- where files lie ---- */
+
+#define FIEMAP 0xc020660bUL
+#define FIBMAP 1
+
+static struct fiemap {
+	uint64_t start, length;
+	uint32_t flags, mapped, count, pad;
+	struct {
+		uint64_t logical, physical, length, pad1[2];
+		uint32_t flags, pad2[3];
+	} e[8];
+} fm;
+
+static int fiemap(int fd, uint64_t start, uint64_t length, uint32_t flags, uint32_t count)
+{
+	memset(&fm, 0, sizeof(fm));
+	fm.start = start;
+	fm.length = length;
+	fm.flags = flags;
+	fm.count = count;
+	return ioctl(fd, FIEMAP, &fm);
+}
+
+static void file_extents(void)
+{
+	int fd = make("extents", 0), block;
+	char *buf = (char *)pages(2);
+	struct stat st;
+
+	if (on_tmpfs) {
+		FAILS(fiemap(fd, 0, UINT64_MAX, 0, 8), EOPNOTSUPP);
+		exit(SKIP);
+	}
+	CHECK(!fstat(fd, &st));
+	FAILS(fiemap(fd, 0, UINT64_MAX, UINT32_MAX, 8), EBADR);
+	CHECK(!(fm.flags & 1)); /* those that are not known are told */
+	FAILS(fiemap(fd, 0, 0, 0, 8), EINVAL);
+	FAILS(fiemap(fd, 0, PAGE, 0, UINT32_MAX), EINVAL);
+	CHECK(!fiemap(fd, 0, UINT64_MAX, 0, 8) && fm.mapped == 0);
+	/* blocks 0 1 . . 4 . 6: three pieces */
+	CHECK(pwrite(fd, buf, 2 * PAGE, 0) == 2 * PAGE);
+	CHECK(pwrite(fd, buf, PAGE, 4 * PAGE) == PAGE && pwrite(fd, buf, PAGE, 6 * PAGE) == PAGE);
+	CHECK(!fiemap(fd, 0, UINT64_MAX, 1, 0) && fm.mapped == 3); /* counts only */
+	CHECK(!fiemap(fd, 0, UINT64_MAX, 1, 8) && fm.mapped == 3);
+	CHECK(fm.e[0].logical == 0 && fm.e[0].length == 2 * PAGE && !(fm.e[0].flags & 1));
+	CHECK(fm.e[1].logical == 4 * PAGE && fm.e[1].length == PAGE && !(fm.e[1].flags & 1));
+	CHECK(fm.e[2].logical == 6 * PAGE && fm.e[2].length == PAGE && (fm.e[2].flags & 1));
+	for (block = 0; block < 3; block++)
+		CHECK(fm.e[block].physical && fm.e[block].physical % st.st_blksize == 0);
+	block = (int)(4 * PAGE / st.st_blksize);
+	CHECK(!ioctl(fd, FIBMAP, &block));
+	CHECK((uint64_t)block * st.st_blksize == fm.e[1].physical);
+	block = (int)(2 * PAGE / st.st_blksize);
+	CHECK(!ioctl(fd, FIBMAP, &block) && block == 0);
+	/* a part, and less room than there are pieces */
+	CHECK(!fiemap(fd, 2 * PAGE, 3 * PAGE, 1, 8) && fm.mapped == 1);
+	CHECK(fm.e[0].logical == 4 * PAGE && !(fm.e[0].flags & 1));
+	CHECK(!fiemap(fd, 0, UINT64_MAX, 1, 1) && fm.mapped == 1 && !(fm.e[0].flags & 1));
+	close(fd);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -293,6 +495,10 @@ static const struct {
 	{"O_DIRECT: a block device", direct_device},
 	{"pages of the kernel", kernel_pages},
 	{"size of a tmpfs", tmpfs_limit},
+	{"flags: immutable", flags_immutable},
+	{"flags: append only", flags_append},
+	{"flags: rights, and access times", flags_rights},
+	{"FIEMAP and FIBMAP", file_extents},
 };
 
 static int run_one(void (*run)(void))

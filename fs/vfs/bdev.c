@@ -15,7 +15,7 @@
 
 #define SECTORS_PER_PAGE (PAGE_SIZE / SECTOR_SIZE)
 #define ALL_SECTORS	 ((1u << SECTORS_PER_PAGE) - 1)
-#define CLUSTER		 64u
+#define CLUSTER		 256u
 
 struct mount *bdev_mount;
 
@@ -367,6 +367,7 @@ static ssize_t bdev_read(struct file *f, struct uio *u, u64 *pos)
 
 	if ((f->flags & O_DIRECT) && !u->kernel)
 		return direct_read(device_of(f), u, pos);
+	f->ra.until = (at + u->left + PAGE_MASK) >> PAGE_SHIFT;
 	while (u->left && at < o->size) {
 		size_t n = MIN(MIN(PAGE_SIZE - (at & PAGE_MASK), u->left), o->size - at), got;
 		struct frame *fr;

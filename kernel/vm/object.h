@@ -135,6 +135,7 @@ struct vm_readahead {
 	u32 window; /* pages to have in flight ahead */
 	u32 max;    /* 0: default (128 KiB); set by advice; UINT32_MAX: none (random) */
 	u64 ahead;  /* first index not yet asked for */
+	u64 until; /* first index that the call in hand does not want: what lies before it may be read at once, whatever max says */
 };
 
 #define VMP_WRITE 1u /* the caller will dirty it: reserve backing store first (-ENOSPC...) */

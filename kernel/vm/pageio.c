@@ -115,28 +115,39 @@ void vm_object_readahead(struct vm_object *o, u64 index, size_t n)
 	}
 }
 
+/* Pages from index on that the call in hand wants, as far as one transfer goes. */
+static u32 wanted(const struct vm_readahead *ra, u64 index)
+{
+	return ra->until > index ? (u32)MIN(ra->until - index, (u64)CLUSTER_MAX) : 0;
+}
+
+static u32 wider(const struct vm_readahead *ra)
+{
+	return MIN(ra->window * 2, ra->max ? ra->max : READAHEAD_DEFAULT);
+}
+
 u32 readahead_window(struct vm_readahead *ra, u64 index)
 {
-	u32 max = ra->max ? ra->max : READAHEAD_DEFAULT;
+	bool sequential = index == ra->next || index == ra->ahead;
 
 	if (ra->max == UINT32_MAX)
-		return 1;
-	if (index == ra->next || index == ra->ahead)
-		ra->window = ra->window ? MIN(ra->window * 2, max) : READAHEAD_START;
+		return MAX(wanted(ra, index), 1u);
+	if (sequential)
+		ra->window = ra->window ? wider(ra) : READAHEAD_START;
 	else
 		ra->window = index == 0 ? READAHEAD_START : 1;
-	ra->ahead = index + ra->window;
+	ra->window = MAX(ra->window, wanted(ra, index));
+	/* where reading begins anew says nothing about what comes behind */
+	ra->ahead = sequential || index == 0 ? index + ra->window : 0;
 	return ra->window;
 }
 
 /* The middle of the window was reached: the next one is started while the reader works on this one. */
 static void readahead_next(struct vm_object *o, struct vm_readahead *ra, u64 index)
 {
-	u32 max = ra->max ? ra->max : READAHEAD_DEFAULT;
-
 	if (ra->max == UINT32_MAX || ra->ahead <= index)
 		return;
-	ra->window = MIN(ra->window * 2, max);
+	ra->window = MAX(wider(ra), wanted(ra, ra->ahead));
 	vm_object_readahead(o, ra->ahead, ra->window);
 	ra->ahead += ra->window;
 }

@@ -306,7 +306,8 @@ struct number {
 	u32 *value;
 	u32 least, most;
 };
-static const struct number overcommit = {&vm_overcommit_memory, 0, 2},
+static const struct number swappiness = {&vm_swappiness, 0, SWAPPINESS_MAX},
+			   overcommit = {&vm_overcommit_memory, 0, 2},
 			   overcommit_ratio = {&vm_overcommit_ratio, 0, 10000},
 			   dirty_ratio = {&vfs_writeback.most, 0, 100},
 			   dirty_background = {&vfs_writeback.background, 0, 100},
@@ -418,6 +419,7 @@ static const struct {
 	{"sys/fs/pipe-user-pages-hard", 0644, show_number, store_number, &pipe_hard},
 	{"sys/kernel/version", 0444, show_word, NULL, "#1 SMP PREEMPT Gnomon"},
 	{"sys/vm/overcommit_memory", 0644, show_number, store_number, &overcommit},
+	{"sys/vm/swappiness", 0644, show_number, store_number, &swappiness},
 	{"sys/vm/overcommit_ratio", 0644, show_number, store_number, &overcommit_ratio},
 	{"sys/vm/dirty_ratio", 0644, show_number, store_number, &dirty_ratio},
 	{"sys/vm/dirty_background_ratio", 0644, show_number, store_number, &dirty_background},

@@ -35,6 +35,7 @@ struct vm_object;
 #define FR_STORED \
 	(1u       \
 	 << 16) /* stored to through a shared mapping since its tail beyond EOF was last zeroed */
+#define FR_LAZY	   (1u << 17) /* given up by MADV_FREE, not stored to since: clean, without a slot */
 #define FR_REFAULT (1u << 15) /* came back: see left */
 #define FR_FREE	   (1u << 21) /* free: in a buddy block, a hart's cache or the zeroed list (mem) */
 #define FR_POISON  (1u << 22) /* free, and filled with the poison pattern (mem, debug builds) */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * msync, madvise, mincore, mremap: calls about ranges of areas that exist.
+ * msync, madvise, mincore: calls about ranges of areas that exist.
  */
 #include "kernel/vm/vm_internal.h"
 
@@ -96,7 +96,9 @@ enum {
 	MADV_DODUMP,
 	MADV_WIPEONFORK,
 	MADV_KEEPONFORK,
-	MADV_POPULATE_READ = 22,
+	MADV_COLD,
+	MADV_PAGEOUT,
+	MADV_POPULATE_READ,
 	MADV_POPULATE_WRITE,
 	MADV_DONTNEED_LOCKED
 };
@@ -143,6 +145,25 @@ static NO_TS int forget_area(struct vm_map *m, struct vm_area *a, struct vm_obje
 	return 0;
 }
 
+/* Whatever of the area nobody else sees. Write-locked. */
+static NO_TS void free_lazily(struct vm_area *a)
+{
+	u64 va = a->start, next;
+
+	for (; va < a->end; va = next) {
+		struct vm_object *o = area_lock_object(a);
+
+		if (!o)
+			return;
+		next = MIN(va + COLD_CHUNK * PAGE_SIZE, a->end);
+		/* an area that may write to its object itself is the only one that sees those pages */
+		if (!a->needs_copy && object_is_anon(o))
+			vm_object_free_lazily(o, area_index(a, va),
+					      area_index(a, next - PAGE_SIZE));
+		spin_unlock(o->lock);
+	}
+}
+
 static int set_flags(struct vm_map *m, struct vm_area *a, u32 set, u32 clear)
 {
 	(void)m;
@@ -174,9 +195,10 @@ static int advise_area(struct vm_map *m, struct vm_area *a, int advice, struct v
 	case MADV_KEEPONFORK:
 		return set_flags(m, a, 0, AREA_WIPEONFORK);
 	case MADV_FREE:
-		if (a->file || (a->flags & AREA_SHARED))
+		if (a->file || (a->flags & (AREA_SHARED | AREA_LOCKED)))
 			return -EINVAL;
-		/* fall through */
+		free_lazily(a);
+		return 0;
 	case MADV_DONTNEED:
 		if (a->flags & AREA_LOCKED)
 			return -EINVAL;
@@ -262,6 +284,41 @@ static int will_need(struct vm_map *m, u64 start, u64 end)
 	return hole ? -ENOMEM : 0;
 }
 
+/* COLD or PAGEOUT: one area's part of the range. Others' files stay as they are. Unlocks the map. */
+static NO_TS int cool_part(struct vm_map *m, struct vm_area *a, u64 start, u64 end, int advice)
+	RELEASES_SHARED(m->lock)
+{
+	struct vm_object *o = (a->flags & AREA_LOCKED) ? NULL : area_lock_object(a);
+	u64 first = area_index(a, start), last = area_index(a, end - PAGE_SIZE);
+	int err = a->flags & AREA_LOCKED ? -EINVAL : 0;
+
+	if (o) {
+		bool device = o->kind == OBJ_DEVICE,
+		     foreign = o->kind == OBJ_VNODE &&
+			       !((a->flags & AREA_SHARED) && (a->max_prot & PROT_WRITE));
+
+		first = area_index(a, start);
+		last = area_index(a, end - PAGE_SIZE);
+		if (device || (advice == MADV_PAGEOUT && foreign)) {
+			err = device ? -EINVAL : 0;
+			spin_unlock(o->lock);
+			o = NULL;
+		} else {
+			vm_object_hold(o);
+			spin_unlock(o->lock);
+		}
+	}
+	rw_unlock_read(&m->lock);
+	if (!o)
+		return err;
+	if (advice == MADV_COLD)
+		vm_object_cool(o, first, last);
+	else
+		vm_object_push_out(o, first, last);
+	vm_object_drop(o);
+	return 0;
+}
+
 /* MADV_REMOVE: one area's part of the range becomes a hole of the file or shared memory. Unlocks the map. */
 static int remove_part(struct vm_map *m, struct vm_area *a, u64 start, u64 end)
 	RELEASES_SHARED(m->lock)
@@ -295,7 +352,7 @@ static int remove_part(struct vm_map *m, struct vm_area *a, u64 start, u64 end)
 	return err;
 }
 
-static int remove_range(struct vm_map *m, u64 start, u64 end)
+static int part_range(struct vm_map *m, u64 start, u64 end, int advice)
 {
 	bool hole = false;
 	int err = 0;
@@ -315,7 +372,8 @@ static int remove_range(struct vm_map *m, u64 start, u64 end)
 			start = a->start;
 		}
 		stop = MIN(a->end, end);
-		err = remove_part(m, a, start, stop);
+		err = advice == MADV_REMOVE ? remove_part(m, a, start, stop)
+					    : cool_part(m, a, start, stop, advice);
 		start = stop;
 	}
 	return err ? err : hole ? -ENOMEM : 0;
@@ -344,8 +402,7 @@ int vm_madvise(struct vm_map *m, u64 addr, u64 len, int advice)
 	switch (advice) {
 	case MADV_NORMAL ... MADV_DONTNEED:
 	case MADV_FREE ... MADV_DOFORK:
-	case MADV_DONTDUMP ... MADV_KEEPONFORK:
-	case MADV_POPULATE_READ ... MADV_DONTNEED_LOCKED:
+	case MADV_DONTDUMP ... MADV_DONTNEED_LOCKED:
 		break;
 	default:
 		return -EINVAL;
@@ -358,8 +415,8 @@ int vm_madvise(struct vm_map *m, u64 addr, u64 len, int advice)
 		return -ENOMEM;
 	if (advice == MADV_WILLNEED)
 		return will_need(m, addr, end);
-	if (advice == MADV_REMOVE)
-		return remove_range(m, addr, end);
+	if (advice == MADV_REMOVE || advice == MADV_COLD || advice == MADV_PAGEOUT)
+		return part_range(m, addr, end, advice);
 	if (advice == MADV_POPULATE_READ)
 		return populate_write(m, addr, end, VM_ACCESS_READ);
 	if (advice == MADV_POPULATE_WRITE)

@@ -77,7 +77,9 @@ static uintptr_t word_of(const struct frame *f)
 {
 	if (f->swap_slot)
 		return f->swap_slot;
-	if (DEBUG)
+	if (page_has(f, FR_LAZY))
+		vm_count(VMEV_pglazyfreed, 1);
+	else if (DEBUG)
 		ASSERTF(page_is_zero(frame_va(f)),
 			"frame %#lx is clean, has no slot and is not zero", frame_pa(f));
 	return f->object->backing ? WORD_ZERO : 0;

@@ -20,6 +20,8 @@
 #define DISCOVER   256 /* frames that came free */
 #define WASH_AHEAD 384u
 
+u32 vm_swappiness = SWAPPINESS_EVEN;
+
 static struct clock_policy policy;
 static u64 since_discovery = DISCOVER; /* the sweeper's */
 static u64 guards[MAX_HARTS];	       /* (a) odd: the hart is in a guard */
@@ -29,7 +31,9 @@ static struct {
 	struct frame *gone[FREE_BATCH];
 	size_t n;
 	struct clock_sweep *sweep;
-	u64 room; /* in the laundry */
+	u64 room;  /* in the laundry */
+	u64 spare; /* steps that vm.swappiness still has a say in */
+	u32 share; /* what those that it spares have gathered for one that goes */
 } now;
 
 BUILD_ASSERT(AHEAD <= RMAP_MANY && SWAP_CLUSTER <= RMAP_MANY);
@@ -108,6 +112,11 @@ static struct clock_page *page_of(u32 id)
 }
 BUILD_ASSERT(sizeof(struct clock_page) == sizeof(((struct frame *)NULL)->clock_page));
 
+u32 clock_time_of(const struct frame *f)
+{
+	return page_of((u32)(frame_pa(f) >> PAGE_SHIFT))->time;
+}
+
 /* The first look: use so far was the one that brought it in. Locked. */
 static enum clock_seen meet(struct frame *f, u32 *time)
 {
@@ -161,6 +170,28 @@ static enum clock_seen wash(struct vm_object *o, struct frame *f)
 	return now.room && laundry_add(f) ? (now.room--, CLOCK_WASH) : CLOCK_KEPT;
 }
 
+/*
+ * vm.swappiness: with 60 all pages are alike; less spares so many of the anonymous ones, more of the files'.  Who finds too little among the others
+ * in one turn takes those too.
+ */
+static bool spared(const struct vm_object *o)
+{
+	u32 s = READ_ONCE(vm_swappiness), all = SWAPPINESS_EVEN, part = s;
+
+	if (likely(s == SWAPPINESS_EVEN) || !now.spare ||
+	    object_is_anon(o) != (s < SWAPPINESS_EVEN))
+		return false;
+	if (s > SWAPPINESS_EVEN) {
+		all = SWAPPINESS_MAX - SWAPPINESS_EVEN;
+		part = SWAPPINESS_MAX - s;
+	}
+	now.share += part;
+	if (now.share < all)
+		return true;
+	now.share -= all;
+	return false;
+}
+
 static enum clock_seen look_locked(struct vm_object *o, struct frame *f, bool take, u32 *time)
 {
 	u32 flags = READ_ONCE(f->flags);
@@ -175,7 +206,7 @@ static enum clock_seen look_locked(struct vm_object *o, struct frame *f, bool ta
 		return CLOCK_USED;
 	if (!take)
 		return CLOCK_IDLE;
-	if (READ_ONCE(f->mapcount) && rmap_locked(f))
+	if ((READ_ONCE(f->mapcount) && rmap_locked(f)) || spared(o))
 		return CLOCK_KEPT;
 	/* a clean of a file's page that failed leaves ERROR: what the page holds is nowhere else */
 	if (page_has(f, FR_DIRTY) || (page_has(f, FR_ERROR) && !object_is_anon(o)))
@@ -326,6 +357,7 @@ void clock_sweep(struct clock_sweep *s, u64 want, u64 room)
 	ahead = MIN(clock_policy_pages(&policy) / 32, WASH_AHEAD);
 	now.sweep = s;
 	now.room = room;
+	now.spare = clock_policy_pages(&policy);
 	/* who is new is looked for when frames enough for that have come free since */
 	if (since_discovery >= DISCOVER || !policy.cold.n)
 		discover();
@@ -339,6 +371,7 @@ void clock_sweep(struct clock_sweep *s, u64 want, u64 room)
 	for (u64 left = 4UL * clock_policy_pages(&policy) + 1;
 	     left && s->taken < want && s->taken + policy.washed.n < want + ahead; left--) {
 		look_ahead();
+		now.spare -= now.spare != 0;
 		account(s, clock_policy_step(&policy));
 	}
 	s->pending = policy.washed.n;

@@ -290,6 +290,8 @@ void page_set_dirty_locked(struct frame *f)
 		/* being written, it keeps its slot until that has ended (invariant S3) */
 		if (f->swap_slot && !page_has(f, FR_CLEANING))
 			frame_slot_free(f);
+		if (unlikely(page_has(f, FR_LAZY)))
+			page_clear(f, FR_LAZY);
 		return;
 	}
 	radix_tag_set(&o->pages, f->index, TAG_DIRTY);

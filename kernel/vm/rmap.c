@@ -294,6 +294,11 @@ void rmap_unmap_unused(struct frame **f, size_t n)
 	walk_frames(f, n, pmap_unmap_unused);
 }
 
+void rmap_unmap_all(struct frame **f, size_t n)
+{
+	walk_frames(f, n, pmap_unmap_frame);
+}
+
 bool rmap_unmap(struct frame *f)
 {
 	walk_frame(f, pmap_unmap_frame);

@@ -66,8 +66,12 @@ bool vm_may_lock_any(void); /* RLIMIT_MEMLOCK is not 0 for the caller */
 /* /proc/sys/vm/overcommit_memory: 0 refuses what could never be there, 1 nothing, 2 private writable memory beyond vm_commit_limit. */
 extern u32 vm_overcommit_memory;
 extern u32 vm_overcommit_ratio; /* percent of memory that counts for it */
-u64 vm_commit_limit(void);	/* pages */
-extern u64 vm_mmap_min_addr;	/* /proc/sys/vm/mmap_min_addr */
+extern u32
+	vm_swappiness; /* 0 to SWAPPINESS_MAX: less spares anonymous pages, more those of files */
+#define SWAPPINESS_EVEN 60
+#define SWAPPINESS_MAX	200
+u64 vm_commit_limit(void);   /* pages */
+extern u64 vm_mmap_min_addr; /* /proc/sys/vm/mmap_min_addr */
 
 void vm_init(void); /* once, before the first map: slab and frames are up */
 

@@ -301,6 +301,7 @@ void rmap_write_protect(struct frame *f);
 void rmap_write_protect_all(struct frame **f,
 			    size_t n);		    /* of one object: a flush per address space */
 void rmap_unmap_unused(struct frame **f, size_t n); /* where they were not used; the same */
+void rmap_unmap_all(struct frame **f, size_t n);
 /* Unmaps f from every mapping reachable under this lock; true if mapcount reached 0. */
 bool rmap_unmap(struct frame *f);
 bool rmap_referenced(struct frame *f);
@@ -540,6 +541,7 @@ void clock_unguard(void);
 void clock_quiesce(void); /* waits until nobody who was in a guard still is */
 /* Locks the object that f is in; NULL: it is in none. f need not be held. */
 struct vm_object *frame_object_lock(struct frame *f);
+u32 clock_time_of(const struct frame *f); /* what the page leaves behind if it goes now: a hint */
 struct clock_sweep {
 	u64 taken, washed, steps;
 	u64 pending;	  /* sent to the laundry by now and not met since */
@@ -550,6 +552,14 @@ struct clock_sweep {
  * time.
  */
 void clock_sweep(struct clock_sweep *s, u64 want, u64 room);
+
+/* ---- cold.c: on the pages of one object, first to last ---- */
+void vm_object_cool(struct vm_object *o, u64 first, u64 last); /* they count as not used */
+/* They go: clean ones at once, dirty ones to swap or their file. Pages of others, held or locked ones stay. Sleeps, holds o. */
+void vm_object_push_out(struct vm_object *o, u64 first, u64 last);
+/* Private pages of at most COLD_CHUNK, which nobody else sees, may be forgotten until they are stored to. Locked. */
+#define COLD_CHUNK 32
+void vm_object_free_lazily(struct vm_object *o, u64 first, u64 last);
 
 /* ---- clock_trace.c ---- */
 

@@ -191,6 +191,94 @@ TEST(madvise_dontneed_after_fork)
 	check_numbered(p, 4);
 }
 
+/* Pages given up lazily read as they were or as zero, until they are stored to. */
+static void check_given_up(char *p, size_t pages)
+{
+	for (size_t i = 0; i < pages; i++)
+		CHECK(all_bytes(p + i * PAGE, (char)(i + 1), PAGE) ||
+		      all_bytes(p + i * PAGE, 0, PAGE));
+}
+
+TEST(madvise_free)
+{
+	char *p = numbered(8);
+
+	need(madvise(p, 6 * PAGE, MADV_FREE), "madvise");
+	check_given_up(p, 6);
+	memset(p + PAGE, 77, PAGE);
+	p[2 * PAGE] = p[3 * PAGE]; /* one byte of a page that may have gone */
+	CHECK_EQ(madvise(p, 8 * PAGE, MADV_PAGEOUT), 0);
+	check_given_up(p, 1);
+	CHECK(all_bytes(p + PAGE, 77, PAGE));
+	CHECK(p[3 * PAGE - 1] == 3 || p[3 * PAGE - 1] == 0);
+	CHECK(all_bytes(p + 6 * PAGE, 7, PAGE) && all_bytes(p + 7 * PAGE, 8, PAGE));
+	CHECK_ERR(madvise(map_anon(1, RW, MAP_SHARED), PAGE, MADV_FREE), EINVAL);
+	if (mlock(p, PAGE) == 0)
+		CHECK_ERR(madvise(p, PAGE, MADV_FREE), EINVAL);
+}
+
+/* What a fork sees is not the other's to give up. */
+TEST(madvise_free_after_fork)
+{
+	char *p = numbered(4);
+	struct turns t;
+	pid_t pid;
+
+	turns_init(&t);
+	pid = spawn();
+	if (pid == 0) {
+		await_turn(&t, 1);
+		check_numbered(p, 4);
+		_exit(0);
+	}
+	need(madvise(p, 4 * PAGE, MADV_FREE), "madvise");
+	CHECK_EQ(madvise(p, 4 * PAGE, MADV_PAGEOUT), 0);
+	check_given_up(p, 4);
+	hand_over(&t, 0);
+	join(pid);
+	memset(p, 9, 4 * PAGE);
+	CHECK_EQ(madvise(p, 4 * PAGE, MADV_FREE), 0);
+	memset(p + PAGE, 10, PAGE);
+	CHECK_EQ(madvise(p, 4 * PAGE, MADV_PAGEOUT), 0);
+	CHECK(all_bytes(p + PAGE, 10, PAGE));
+}
+
+/* COLD and PAGEOUT change nothing that can be read, in any kind of memory. */
+TEST(madvise_pageout)
+{
+	static const int advice[] = {MADV_COLD, MADV_PAGEOUT, MADV_PAGEOUT};
+	int fd = make_file("f", 40 * PAGE);
+	char *p = numbered(40), *q = map_anon(40, RW, MAP_SHARED),
+	     *r = map_file(fd, 40, RW, MAP_SHARED, 0), *s = map_file(fd, 40, RW, MAP_PRIVATE, 0);
+
+	memset(p + 5 * PAGE, 0, PAGE);
+	memset(r, 4, PAGE);
+	s[9 * PAGE] = 1;
+	for (size_t k = 0; k < 3; k++) {
+		memset(q, 3, 40 * PAGE);
+		need(madvise(p, 40 * PAGE, advice[k]), "madvise");
+		CHECK_EQ(madvise(q, 40 * PAGE, advice[k]), 0);
+		CHECK_EQ(madvise(r, 40 * PAGE, advice[k]), 0);
+		CHECK_EQ(madvise(s, 40 * PAGE, advice[k]), 0);
+		check_numbered(p, 5);
+		CHECK(all_bytes(p + 5 * PAGE, 0, PAGE));
+		CHECK(all_bytes(p + 39 * PAGE, 40, PAGE));
+		CHECK(all_bytes(q, 3, 40 * PAGE));
+		CHECK(all_bytes(r, 4, PAGE));
+		check_pattern(r + PAGE, PAGE, 39 * PAGE);
+		CHECK_EQ(s[9 * PAGE], 1);
+		check_pattern(s + 10 * PAGE, 10 * PAGE, 30 * PAGE);
+	}
+	CHECK_EQ(byte_of_file(fd, 0), 4);
+	CHECK_EQ(munmap(p + PAGE, PAGE), 0);
+	CHECK_ERR(madvise(p, 3 * PAGE, MADV_PAGEOUT), ENOMEM);
+	CHECK_ERR(madvise(p, 3 * PAGE, MADV_COLD), ENOMEM);
+	if (mlock(p, PAGE) == 0) {
+		CHECK_ERR(madvise(p, PAGE, MADV_PAGEOUT), EINVAL);
+		CHECK_ERR(madvise(p, PAGE, MADV_COLD), EINVAL);
+	}
+}
+
 TEST(madvise_bad_args)
 {
 	char *p = numbered(3);

@@ -4,7 +4,7 @@
  *
  * usage: stress [-t SECONDS] [-s SEED] [-p PROCS] [-m MIB] [KIND]...
  *
- * KIND is anon, fork, file, pipe, sig or exec; all of them by default, at the same time, in
+ * KIND is anon, fork, file, tmpfs, pipe, sig or exec; all of them by default, at the same time, in
  * PROCS (2) processes each, with MIB (16) of memory between them, for SECONDS (10). SEED (1)
  * repeats the choices, though not how the processes interleave. Ends with PASS or FAIL.
  */
@@ -27,6 +27,7 @@ static const struct kind {
 	{"anon", "operations on mappings", stress_anon},
 	{"fork", "processes", stress_fork},
 	{"file", "accesses to a file", stress_file},
+	{"tmpfs", "accesses to files", stress_tmpfs},
 	{"pipe", "kilobytes", stress_pipe},
 	{"sig", "signals", stress_sig},
 	{"exec", "programs", stress_exec},
@@ -209,7 +210,7 @@ static bool choose(struct running *jobs, size_t *count, char **names)
 static int usage(void)
 {
 	fprintf(stderr, "usage: stress [-t SECONDS] [-s SEED] [-p PROCS] [-m MIB] "
-			"[anon|fork|file|pipe|sig|exec]...\n");
+			"[anon|fork|file|tmpfs|pipe|sig|exec]...\n");
 	return 2;
 }
 

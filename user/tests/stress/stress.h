@@ -26,6 +26,7 @@ struct job {
 void stress_anon(struct job *j);
 void stress_fork(struct job *j);
 void stress_file(struct job *j);
+void stress_tmpfs(struct job *j);
 void stress_pipe(struct job *j);
 void stress_sig(struct job *j);
 void stress_exec(struct job *j);

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import ROOT_OFFSET, fsck
+from conftest import ROOT_OFFSET, fsck, make_ext2
 
 PAGE = 4096
 AREA = 16 << 20
@@ -34,11 +34,40 @@ def test_larger_than_memory(machine, disk, build, smp, mem, mib):
     assert value(one, "/proc/vmstat", "oom_kill") == 0
     # what remains belongs to the shell and init
     assert used(one) < 4096
+    one.good("leakcheck -m")
     one.good("swapoff -a")
+    one.good("leakcheck -m")
     assert "/dev/" not in one.good("cat /proc/swaps")
     assert value(one, "/proc/meminfo", "SwapCached") == 0
     one.power_off()
     fsck(disk, ROOT_OFFSET)
+
+
+FULL = os.environ.get("GNOMON_SWAP_FULL")
+COPIES = ("(for i in 1 2 3 4 5 6; do dd if=/dev/zero of=copy bs=64k count=512 2>/dev/null; cp copy copy2; "
+          "cmp copy copy2 || echo BAD; done) & ")
+
+
+@pytest.mark.skipif(not FULL, reason="GNOMON_SWAP_FULL is not set")
+@pytest.mark.parametrize("build,smp,mem", [("release", 4, "64M"), ("release", 1, "24M"), ("debug", 4, "64M")])
+def test_full_size(machine, tmp_path, build, smp, mem):
+    """512 MiB of swap, every kind of memory at its full size; GNOMON_SWAP_FULL is the seed."""
+    area, data = make_area(tmp_path / "area.img", 512 << 20), tmp_path / "data.img"
+    (tmp_path / "empty").mkdir()
+    make_ext2(data, tmp_path / "empty", size="1G")
+    disks = "".join(f"-drive if=none,id=hd{k},format=raw,file={path} -device virtio-blk-device,drive=hd{k} "
+                    for k, path in enumerate((area, data), 1))
+    one = machine(cmdline="root=/dev/vda1 rw init=/sbin/init console=ttyS0", qemu_args=disks, build=build, smp=smp, mem=mem)
+    one.good("mkdir /data; for d in /dev/vda /dev/vdb /dev/vdc; do swapon $d || mount -t ext2 $d /data; done; cd /data; "
+             "grep /data /proc/mounts; grep /dev/vd /proc/swaps")
+    for what in ("-p 1 -m 400 private", "-p 8 -m 320 private", "-m 320 fork", "-m 200 shared", "-m 200 memfd",
+                 "-m 512 file", "-m 600 all"):
+        out, _ = one.run(f"{COPIES if 'all' in what else ''}swaptest -s {FULL} -r 1 {what}; wait", timeout=3600)
+        assert "\nok - " in out and "not ok" not in out and "BAD" not in out, out
+    assert value(one, "/proc/vmstat", "oom_kill") == 0
+    one.good("leakcheck -m; cd /; umount /data; swapoff -a; leakcheck -m")
+    one.power_off()
+    fsck(data)
 
 
 def test_swapoff_under_load(machine, disk):
@@ -201,6 +230,8 @@ def test_overcommit(machine, disk):
     assert status == 1 and "Cannot allocate memory" in out
     one.good("echo 1 >/proc/sys/vm/overcommit_memory; eatmem 60")
     assert one.run("echo 3 >/proc/sys/vm/overcommit_memory")[1] != 0
+    one.good("echo 0 >/proc/sys/vm/swappiness; echo 200 >/proc/sys/vm/swappiness; echo 60 >/proc/sys/vm/swappiness")
+    assert one.run("echo 201 >/proc/sys/vm/swappiness")[1] != 0
     one.good("echo 0 >/proc/sys/vm/overcommit_memory; sh -c 'sh -c true; true'")
     assert one.run("eatmem 300")[1] == 1
     assert abs(value(one, "/proc/meminfo", "Committed_AS") - before) < 64

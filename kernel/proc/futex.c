@@ -2,8 +2,9 @@
 /*
  * Futexes: sleeping on a word of user memory.
  *
- * A waiter is on its sleeper's stack, in the bucket that its key hashes to.  A key is (map, address) for private futexes and
- * (object, offset) for shared ones, whose object the waiter holds.
+ * A waiter is on its sleeper's stack, in the bucket that its key hashes to.  A key is (map, address) for private futexes,
+ * (object, offset) for shared ones, whose object the waiter holds, and (map, address + 1) for those that are called shared but lie in
+ * private memory.
  *
  * Invariants: between the comparison of the word and the queueing the bucket's lock is not given up, so a wake that
  * follows a store is not lost.  A waiter with queued == false belongs to its sleeper alone, which looks under the
@@ -97,9 +98,13 @@ static int key_get(u64 uaddr, bool shared, bool write, struct futex_key *k)
 	err = vm_futex_key(current()->map, uaddr, write, &k->object, &k->where);
 	if (err && !write) /* a page never written has no object yet */
 		err = vm_futex_key(current()->map, uaddr, true, &k->object, &k->where);
-	if (!err && k->object)
+	if (err)
+		return err;
+	if (k->object)
 		k->space = k->object;
-	return err;
+	else
+		k->where = uaddr | 1;
+	return 0;
 }
 
 static void key_put(struct futex_key *k)

@@ -101,13 +101,21 @@ NO_TS u64 vm_map_swapped(struct vm_map *m)
 	return n;
 }
 
+/* Private memory's objects change with forks: a word in it is known by its address, unless only the file can change it. Map locked. */
+static bool futex_by_address(const struct vm_area *a, const struct vm_object *o)
+{
+	return !(a->flags & AREA_SHARED) && (!o || object_is_anon(o) || (a->prot & PROT_WRITE));
+}
+
 NO_TS int vm_futex_key(struct vm_map *m, u64 addr, bool write, struct vm_object **out, u64 *off)
 {
+	int err = -EFAULT;
+
 	struct vm_object *o = NULL;
 	struct vm_area *a;
 	struct frame *f;
 
-	/* fault it in first, so that a private page has its own object */
+	/* fault it in first: shared anonymous memory has its object then */
 	f = fault_frame_at(m, addr, write);
 	if (IS_ERR(f))
 		return -EFAULT;
@@ -115,15 +123,23 @@ NO_TS int vm_futex_key(struct vm_map *m, u64 addr, bool write, struct vm_object 
 		vm_page_put(f);
 	rw_lock_read(&m->lock);
 	a = area_find(m, addr);
-	if (a && a->start <= addr && (o = area_lock_object(a))) {
-		vm_object_hold(o);
-		*off = (area_index(a, ALIGN_DOWN(addr, PAGE_SIZE)) << PAGE_SHIFT) +
-		       (addr & PAGE_MASK);
-		spin_unlock(o->lock);
+	if (a && a->start <= addr) {
+		o = area_lock_object(a);
+		*out = NULL;
+		if (futex_by_address(a, o)) {
+			err = 0;
+		} else if (o) {
+			vm_object_hold(o);
+			*out = o;
+			*off = (area_index(a, ALIGN_DOWN(addr, PAGE_SIZE)) << PAGE_SHIFT) +
+			       (addr & PAGE_MASK);
+			err = 0;
+		}
+		if (o)
+			spin_unlock(o->lock);
 	}
 	rw_unlock_read(&m->lock);
-	*out = o;
-	return o ? 0 : -EFAULT;
+	return err;
 }
 
 /* ---- audit ---- */

@@ -415,7 +415,7 @@ static struct swap_area *area_make(const struct swap_spec *s, const struct swap_
 	return a;
 }
 
-/* Into the table; -EBUSY: it is full. */
+/* Into the table; -EPERM: it is full. */
 static int area_enter(struct swap_area *a)
 {
 	u64 irq = spin_lock_irq(&swap.lock);
@@ -423,7 +423,7 @@ static int area_enter(struct swap_area *a)
 
 	if (swap.n == SWAP_AREAS) {
 		spin_unlock_irq(&swap.lock, irq);
-		return -EBUSY;
+		return -EPERM; /* as Linux says it */
 	}
 	while (swap.areas[a->id])
 		a->id++;

@@ -26,7 +26,7 @@ struct swap_spec {
 	s32 prio;  /* negative: the next one below all others */
 };
 
-/* Reads the header and takes the area into use. 0; -EINVAL (not a swap header: a message tells why), -EIO, -ENOMEM, -EBUSY (no more areas). Sleeps. */
+/* Reads the header and takes the area into use. 0; -EINVAL (not a swap header: a message tells why), -EIO, -ENOMEM, -EPERM (no more areas). Sleeps. */
 int swap_area_add(const struct swap_spec *spec);
 /* The area whose owner is this leaves: every page comes back. 0; -EINVAL: no such area; -ENOMEM: they would not fit, all is as it was; -EINTR. Sleeps. */
 int swap_area_remove(const void *owner);

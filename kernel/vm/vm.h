@@ -139,7 +139,8 @@ ssize_t vm_access(struct vm_map *m, u64 addr, void *buf, size_t n, bool write);
 int vm_pin(struct vm_map *m, u64 addr, bool write, struct frame **out);
 /* Writes n zero bytes; 0 or -EFAULT, -ENOMEM, -EINTR. */
 int vm_clear(struct vm_map *m, u64 addr, size_t n);
-/* The (private, anonymous-shared or file) key of a futex word: object and byte offset within; holds the object (drop it). */
+/* The key of a futex word that others may share: object and byte offset within; holds the object (drop it). NULL: private memory, which
+ * only its map and address tell. -EFAULT. Sleeps. */
 int vm_futex_key(struct vm_map *m, u64 addr, bool write, struct vm_object **o, u64 *off);
 
 /* ---- looking ---- */

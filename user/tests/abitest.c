@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <threads_lite.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -300,6 +301,35 @@ struct waitv {
 	uint32_t flags, reserved;
 };
 
+/* Waiting for a word of private memory by a call that could mean a shared one, while the process forks. */
+static uint32_t fork_word;
+
+static void *wait_for_word(void *arg __attribute__((unused)))
+{
+	return (void *)CALL(NR_futex, &fork_word, 0, 0, 0, 0, 0);
+}
+
+static void futex_over_fork(void)
+{
+	struct thread t = {0};
+	pid_t pid;
+	long n;
+
+	fork_word = 0; /* the page has been written */
+	CHECK(!thread_create(&t, wait_for_word, NULL));
+	usleep(50000);
+	pid = fork();
+	if (!pid)
+		_exit(fork_word);
+	CHECK(join(pid) == 0);
+	/* a private call means another queue */
+	CHECK(CALL(NR_futex, &fork_word, 1 | 128, 1, 0, 0, 0) == 0);
+	do /* until it waits */
+		n = CALL(NR_futex, &fork_word, 1, 1, 0, 0, 0);
+	while (n == 0);
+	CHECK(n == 1 && thread_join(&t) == NULL);
+}
+
 static void many_futexes(void)
 {
 	static uint32_t words[2];
@@ -414,6 +444,7 @@ static const struct {
 	{"splice and tee", splices},
 	{"leases", leases},
 	{"waiting for several futexes", many_futexes},
+	{"futexes in private memory over a fork", futex_over_fork},
 	{"bounding set", bounding},
 	{"limits of pipes", pipe_limits},
 	{"odd arguments", odd_arguments},

@@ -353,11 +353,16 @@ void group_exit_begin(struct process *p, int status)
 	waitq_wake_all(&p->stop_wait);
 }
 
+/* Those that say that processor time was used: the thread that uses it takes them, whatever the others wait for. */
+#define SIG_OF_TIME (SIGBIT(SIGPROF) | SIGBIT(SIGVTALRM) | SIGBIT(SIGXCPU))
+
 /* The thread that gets a signal of the whole process: the first that lets it in, better one that has nothing to do. */
 static struct task *choose_task(struct process *p, int sig)
 {
-	struct task *t, *second = NULL;
+	struct task *t = current_task(), *second = NULL;
 
+	if ((SIG_OF_TIME & SIGBIT(sig)) && t && t->proc == p && !(t->blocked & SIGBIT(sig)))
+		return t;
 	list_for_each(t, &p->tasks, proc_link) {
 		if (t->blocked & SIGBIT(sig))
 			continue;

@@ -30,6 +30,8 @@ enum {
 	NR_tee = 77,
 	NR_waitid = 95,
 	NR_futex = 98,
+	NR_setitimer = 103,
+	NR_gettid = 178,
 	NR_timer_create = 107,
 	NR_timer_getoverrun = 109,
 	NR_timer_settime = 110,
@@ -301,6 +303,36 @@ struct waitv {
 	uint32_t flags, reserved;
 };
 
+/* Signals about processor time are taken by the thread that uses it, though others come first and wait. */
+static volatile int profiled;
+
+static void note_thread(int sig __attribute__((unused)))
+{
+	profiled = (int)CALL(NR_gettid, 0, 0, 0, 0, 0, 0);
+}
+
+static void *use_time(void *arg)
+{
+	*(int *)arg = (int)CALL(NR_gettid, 0, 0, 0, 0, 0, 0);
+	while (!profiled)
+		;
+	return NULL;
+}
+
+static void profiling(void)
+{
+	struct {
+		long interval[2], value[2];
+	} it = {{0, 0}, {0, 50000}};
+	struct thread t = {0};
+	int tid = 0;
+
+	signal(SIGPROF, note_thread);
+	CHECK(CALL(NR_setitimer, 2, &it, 0, 0, 0, 0) == 0);
+	CHECK(!thread_create(&t, use_time, &tid) && thread_join(&t) == NULL);
+	CHECK(tid && profiled == tid);
+}
+
 /* Waiting for a word of private memory by a call that could mean a shared one, while the process forks. */
 static uint32_t fork_word;
 
@@ -445,6 +477,7 @@ static const struct {
 	{"leases", leases},
 	{"waiting for several futexes", many_futexes},
 	{"futexes in private memory over a fork", futex_over_fork},
+	{"signals about processor time", profiling},
 	{"bounding set", bounding},
 	{"limits of pipes", pipe_limits},
 	{"odd arguments", odd_arguments},

@@ -92,7 +92,7 @@ static int show_trace(struct seq *s, void *arg __unused)
 	clock_trace_counts(&memory, &met, &again);
 	seq_printf(s, "# memory %lu\n# misses %lu %lu\n", memory, met, met - again);
 	for (u64 k = 0; clock_trace_get(k, &r); k++)
-		seq_printf(s, "%lx %lx\n", r.object, r.index);
+		seq_printf(s, "%lx %lx%s\n", r.object, r.index, r.used ? " u" : "");
 	return 0;
 }
 

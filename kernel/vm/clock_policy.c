@@ -12,6 +12,9 @@
  * not be given up for single hits; many where what is new is what is used.  The hot set is stale when such hits come while most hot pages
  * prove to be unused (`idle`): another phase has begun, and pages go from hot directly until a used one is met again.
  *
+ * Where most cold pages prove to be used, their A bits are of long ago: nothing was missed for a while.  They all go behind those that have just come in,
+ * which had no time to be used again; so these, the first time, go round once more too.
+ *
  * Invariants: each number is on exactly one queue; numbers are only taken from heads.
  *
  * Locks: none; one thread sweeps.
@@ -19,7 +22,7 @@
 #include "kernel/vm/clock_policy.h"
 
 #define NONE   UINT32_MAX
-#define MEMORY 4u /* tests last for this many times the pages of memory */
+#define MEMORY 8u /* tests last for this many times the pages of memory */
 #define STEP   1u /* what a refault within its test adds to cold_target */
 
 /* Shares are moving averages of the last 32 looks or so. */
@@ -27,7 +30,8 @@
 #define SHARE_LOG  5
 #define STALE_IDLE (SHARE_ALL * 3 / 4)
 #define STALE_HITS (SHARE_ALL / 8)
-#define HITS_STEP  32u /* share of hits for one page more of cold_target */
+#define HITS_STEP  128u			 /* share of hits for one page more of cold_target */
+#define MOST_USED  (SHARE_ALL * 11 / 16) /* so many hits tell nothing */
 
 static void share_update(u32 *share, bool yes)
 {
@@ -135,6 +139,7 @@ static void to_cold(struct clock_policy *p, u32 id, bool test)
 		p->time = (p->time + 1) & CLOCK_TIME_MASK;
 	c->time = p->time;
 	c->test = test;
+	c->fresh = 0;
 	push(p, &p->cold, id);
 	if (test)
 		end_tests(p);
@@ -146,6 +151,7 @@ static void to_hot(struct clock_policy *p, u32 id)
 
 	c->time = p->time;
 	c->test = 0;
+	c->fresh = 0;
 	push(p, &p->hot, id);
 }
 
@@ -167,6 +173,7 @@ static void insert(struct clock_policy *p, u32 id, u32 time)
 		return;
 	}
 	to_cold(p, id, true);
+	p->ops->page(id)->fresh = 1;
 }
 
 void clock_policy_discover(struct clock_policy *p)
@@ -225,8 +232,13 @@ static enum clock_seen cold_step(struct clock_policy *p)
 	u32 id = pop(p, &p->cold);
 	struct clock_page c = *p->ops->page(id);
 	u32 time = c.time;
-	enum clock_seen seen = p->ops->look(id, true, &time);
+	enum clock_seen seen = p->ops->look(id, !c.fresh || p->hits <= MOST_USED, &time);
 
+	p->ops->page(id)->fresh = 0;
+	if (seen == CLOCK_IDLE) {
+		push(p, &p->cold, id);
+		return seen;
+	}
 	share_update(&p->hits, seen == CLOCK_USED);
 	if (common(p, id, seen, time))
 		return seen;

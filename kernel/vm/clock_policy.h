@@ -17,6 +17,7 @@
 struct clock_page {
 	u32 time : CLOCK_TIME_BITS; /* of its last insertion into cold or hot */
 	u32 test : 1;		    /* it is in its test period */
+	u32 fresh : 1;		    /* not looked at since it came in */
 };
 
 enum clock_seen {

@@ -35,7 +35,7 @@ void clock_trace(const struct frame *f, enum clock_ref_kind kind)
 	trace.memory = MAX(trace.memory, clock_pages());
 	trace.met += kind != CLOCK_REF_USED;
 	trace.again += kind == CLOCK_REF_AGAIN;
-	trace.refs[n] = (struct clock_ref){(uintptr_t)f->object, f->index};
+	trace.refs[n] = (struct clock_ref){(uintptr_t)f->object, f->index, kind == CLOCK_REF_USED};
 	__atomic_store_n(&trace.n, n + 1, __ATOMIC_RELEASE);
 }
 

@@ -47,6 +47,7 @@ u64 swap_resident(void); /* pages in memory that have a clean copy in swap ("Swa
 
 struct clock_ref {
 	u64 object, index; /* which page; an object's number is its own as long as it lives */
+	bool used;	   /* it was found used; else it came in */
 };
 /* The k-th reference; false: there are no more. */
 bool clock_trace_get(u64 k, struct clock_ref *out);

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import ROOT_OFFSET, fsck, make_ext2
+from conftest import ROOT_OFFSET, TREE, fsck, make_ext2, read_back
 
 PAGE = 4096
 AREA = 16 << 20
@@ -247,3 +247,19 @@ def test_fstab(machine, disk):
     assert re.search(r"/sf +file\t+8188\t+0\t+5", one.good("cat /proc/swaps"))
     one.power_off()
     fsck(disk, ROOT_OFFSET)
+
+
+def test_trace(machine, disk, tmp_path):
+    """The guest misses as often as the simulator does on the trace that the guest recorded."""
+    subprocess.run(["make", "-s", "build/clocksim"], cwd=TREE, check=True)
+    one = machine(disk, smp=1, mem="40M", append="trace=60000")
+    # whatever order pages are recorded in, most of them come in more than once
+    one.good("echo >/proc/trace; swaptest -m 48 -p 1 -r 1 private; cat /proc/trace >/root/trace; sync", timeout=600)
+    one.power_off()
+    read_back(disk, "/root/trace", tmp_path / "trace", ROOT_OFFSET)
+    done = subprocess.run([TREE / "build/clocksim", tmp_path / "trace"], check=True, text=True, stdout=subprocess.PIPE)
+    found = re.search(r"counted (\d+) misses, (\d+) of them first ones; the clock here (\d+)", done.stdout)
+    assert found, done.stdout
+    guest, first, simulated = map(int, found.groups())
+    assert guest > first * 3 // 2, done.stdout
+    assert abs(simulated - guest) * 100 <= guest * 8, done.stdout

@@ -236,7 +236,7 @@ static void switch_to(struct hart *h, struct runq *rq, struct thread *prev, stru
 	charge(h, prev, now, mostly_user(prev));
 	next->last_stamp = now;
 	next->slice_end = now + next->slice_left;
-	next->on_cpu = true;
+	next->on_cpu = 1;
 	rq->curr = next;
 	h->running = next;
 	rq->switches++;
@@ -269,7 +269,7 @@ void sched_finish_switch(struct thread *prev)
 	bool dead = prev->state == THREAD_DEAD;
 	bool displaced = prev->displaced;
 
-	prev->on_cpu = false;
+	prev->on_cpu = 0;
 	prev->displaced = false;
 	rq_unlock(rq);
 	if (unlikely(dead))

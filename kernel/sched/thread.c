@@ -28,7 +28,7 @@ struct thread boot_thread = {
 	.preempt_count = 0,
 	.name = "idle/0",
 	.state = THREAD_RUNNABLE,
-	.on_cpu = true,
+	.on_cpu = 1,
 	.affinity = 1,
 	.nice = 19,
 	.all_link = LIST_INIT(boot_thread.all_link),
@@ -130,7 +130,7 @@ struct thread *thread_create_idle(struct hart *h)
 		return NULL;
 	t->hart = h;
 	t->state = THREAD_RUNNABLE;
-	t->on_cpu = true;
+	t->on_cpu = 1;
 	t->affinity = 1UL << h->index;
 	t->nice = 19;
 	return t;

@@ -67,7 +67,7 @@ struct thread {
 	enum wait_how how;	  /* (s) how it sleeps; read by wakers */
 	struct list runq_link;	  /* (r) */
 	struct runq_array *queue; /* (r) array that it is queued in; NULL: the real-time queues */
-	bool on_cpu;		  /* (a) running on a hart: a hint for others */
+	u8 on_cpu; /* (a) 1: running on a hart; a hint for others, who may look when the thread has died: then it is anything */
 	bool on_runq;		  /* (r) */
 	bool displaced;		  /* (r) on its way to a hart of its affinity */
 	bool expired;		  /* (r) used up its slice: waits in the other array */

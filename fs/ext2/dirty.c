@@ -217,6 +217,23 @@ void ext2_dirty_rewrite(struct ext2_fs *fs)
 		container_of(r, struct ext2_dirty, node)->written = false;
 }
 
+u32 ext2_dirty_lose(struct ext2_fs *fs)
+{
+	struct ext2_dirty *d;
+	u32 n = fs->ndirty, blk;
+
+	while (fs->dirty_blocks.root) {
+		d = container_of(rb_first(&fs->dirty_blocks), struct ext2_dirty, node);
+		blk = d->blk;
+		spin_lock(&fs->dirty_lock);
+		remove_locked(fs, d);
+		spin_unlock(&fs->dirty_lock);
+		destroy(d);
+		meta_lose(fs->bdev, blk, fs->bsize);
+	}
+	return n;
+}
+
 void ext2_dirty_discard(struct ext2_fs *fs, const struct ext2_node *owner)
 {
 	struct rb_node *r, *next;

@@ -20,6 +20,10 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ext2 structures are r
 #define EXT2_ERROR_FS  2u
 #define EXT2_ORPHAN_FS 4u
 
+#define EXT2_ERRORS_CONTINUE 1u
+#define EXT2_ERRORS_RO	     2u
+#define EXT2_ERRORS_PANIC    3u
+
 #define EXT2_COMPAT_EXT_ATTR   0x0008u
 #define EXT2_COMPAT_DIR_INDEX  0x0020u
 #define EXT2_INCOMPAT_FILETYPE 0x0002u

@@ -66,6 +66,7 @@ struct ext2_fs {
 	bool groups_dirty;		/* (b) some group's */
 	u32 generation;			/* (a) next inode's */
 	u16 mounted_state;		/* (c) s_state as found */
+	u16 on_error;			/* (a) EXT2_ERRORS_* */
 	struct ext2_super super;	/* (b) as on disk; geometry constant */
 	struct ext2_group *groups;	/* (b) array of ngroups */
 	struct mutex alloc_lock;	/* (c) FS_ALLOC */
@@ -340,6 +341,8 @@ void ext2_dirty_done(struct ext2_fs *fs, struct list *blocks,
 		     bool failed); /* those taken: dirty again if failed */
 void ext2_dirty_rewrite(struct ext2_fs *fs);
 void ext2_dirty_discard(struct ext2_fs *fs, const struct ext2_node *owner); /* NULL: everything */
+/* At the end: everything that could not be written, and the pages that are newer than the disk; how many blocks. */
+u32 ext2_dirty_lose(struct ext2_fs *fs);
 /* Still named by the disk: free, but not given out before the commit is over. Takes alloc_lock. */
 void ext2_free_blocks_later(struct ext2_fs *fs, u32 blk, u32 count);
 void ext2_free_ino_later(struct ext2_fs *fs, u32 ino, bool is_dir);

@@ -33,7 +33,11 @@ int ext2_error(struct ext2_fs *fs, const char *fmt, ...)
 	va_start(ap, fmt);
 	report(fs, "damaged: ", fmt, ap);
 	va_end(ap);
-	if (!__atomic_exchange_n(&fs->mount->readonly_by_error, true, __ATOMIC_SEQ_CST) &&
+	if (READ_ONCE(fs->on_error) == EXT2_ERRORS_PANIC)
+		panic("ext2 (%s): damaged, and mounted with errors=panic",
+		      block_name(fs->mount->dev));
+	if (READ_ONCE(fs->on_error) == EXT2_ERRORS_RO &&
+	    !__atomic_exchange_n(&fs->mount->readonly_by_error, true, __ATOMIC_SEQ_CST) &&
 	    READ_ONCE(fs->writable))
 		ext2_warn(fs, "no more writing until it was checked");
 	WRITE_ONCE(fs->super.state, fs->super.state | EXT2_ERROR_FS);
@@ -235,12 +239,16 @@ static void forget_freed(struct ext2_fs *fs)
 
 static void fs_free(struct ext2_fs *fs)
 {
+	u32 lost;
+
 	if (!fs)
 		return;
 	ASSERT(fs->nwindows == 0);
 	forget_freed(fs);
 	ext2_forget_dying(fs);
-	ext2_dirty_discard(fs, NULL); /* what could not be written */
+	lost = ext2_dirty_lose(fs);
+	if (lost)
+		ext2_warn(fs, "%u changed blocks of directories, inodes and maps are lost", lost);
 	fs->mount->data = NULL;
 	kfree(fs->groups);
 	kfree(fs);
@@ -254,13 +262,69 @@ static void find_lost_found(struct ext2_fs *fs, struct ext2_node *root)
 		fs->lost_found = slot.ino;
 }
 
+static const char *const error_names[] = {
+	[EXT2_ERRORS_CONTINUE] = "continue",
+	[EXT2_ERRORS_RO] = "remount-ro",
+	[EXT2_ERRORS_PANIC] = "panic",
+};
+
+/* One option of n bytes. What asks for what is done anyway is taken too. */
+static int one_option(const char *at, size_t n, u16 *on_error)
+{
+	static const char *const usual[] = {"",	       "bsddf",	     "check=none",   "nocheck",
+					    "nogrpid", "sysvgroups", "nouser_xattr", "noacl"};
+	u32 k;
+
+	for (k = 0; k < ARRAY_LEN(usual); k++)
+		if (strlen(usual[k]) == n && !memcmp(usual[k], at, n))
+			return 0;
+	for (k = EXT2_ERRORS_CONTINUE; k <= EXT2_ERRORS_PANIC; k++)
+		if (n == 7 + strlen(error_names[k]) && !memcmp(at, "errors=", 7) &&
+		    !memcmp(at + 7, error_names[k], n - 7)) {
+			*on_error = (u16)k;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+/* *on_error stays what it is without an option for it. */
+static int parse_options(const char *options, u16 *on_error)
+{
+	const char *end;
+	int err = 0;
+
+	for (; !err && options; options = end ? end + 1 : NULL) {
+		end = strchr(options, ',');
+		err = one_option(options, end ? (size_t)(end - options) : strlen(options),
+				 on_error);
+	}
+	return err;
+}
+
+/*
+ * What mkfs puts into the superblock unasked is "continue"; that counts only as an option: to write on where the structure is known to
+ * be damaged is for who says so.
+ */
+static void set_on_error(struct ext2_fs *fs, u16 option)
+{
+	u16 own = fs->super.errors == EXT2_ERRORS_PANIC ? EXT2_ERRORS_PANIC : EXT2_ERRORS_RO;
+	struct mount *m = fs->mount;
+
+	WRITE_ONCE(fs->on_error, option ? option : own);
+	m->options[0] = 0;
+	if (option && option != own)
+		ksnprintf(m->options, sizeof(m->options), ",errors=%s", error_names[option]);
+}
+
 /* Without the counts of the groups and the root directory there is nothing to mount. */
-static int open_fs(struct mount *m, struct ext2_fs *fs)
+static int open_fs(struct mount *m, struct ext2_fs *fs, u16 on_error)
 {
 	struct vnode *root;
 	int err;
 
 	err = read_super(fs);
+	if (!err)
+		set_on_error(fs, on_error);
 	if (!err)
 		err = ext2_load_groups(fs);
 	if (!err)
@@ -281,14 +345,17 @@ static int open_fs(struct mount *m, struct ext2_fs *fs)
 static int ext2_mount(struct mount *m, const char *options)
 {
 	struct ext2_fs *fs = fs_alloc(m);
+	u16 on_error = 0;
 	int err;
 
-	(void)options;
 	if (!fs)
 		return -ENOMEM;
+	fs->on_error = EXT2_ERRORS_RO;
 	err = !(m->flags & MS_RDONLY) && block_readonly(m->dev) ? -EROFS : 0;
 	if (!err)
-		err = open_fs(m, fs);
+		err = parse_options(options, &on_error);
+	if (!err)
+		err = open_fs(m, fs, on_error);
 	if (err)
 		goto free_fs;
 	if (!fs->features_rw)
@@ -320,8 +387,13 @@ static int ext2_unmount(struct mount *m)
 static int ext2_remount(struct mount *m, u32 flags, const char *options)
 {
 	struct ext2_fs *fs = m->data;
+	u16 on_error = 0;
+	int err = parse_options(options, &on_error);
 
-	(void)options;
+	if (err)
+		return err;
+	if (on_error)
+		set_on_error(fs, on_error);
 	if (flags & MS_RDONLY)
 		return stop_writing(fs);
 	if (READ_ONCE(fs->writable))

@@ -467,6 +467,10 @@ static int tmpfs_getattr(struct vnode *vn, struct vattr *out)
 {
 	struct tnode *t = tnode_of(vn);
 
+	/* nothing is ever written back, which would do it */
+	if (t->object && READ_ONCE(t->object->stored) &&
+	    __atomic_exchange_n(&t->object->stored, 0, __ATOMIC_RELAXED))
+		t->mtime = t->ctime = vfs_now();
 	memset(out, 0, sizeof(*out));
 	out->dev = vn->mount->devno;
 	out->ino = t->ino;

@@ -344,6 +344,13 @@ void meta_forget(struct vnode *bdev, u64 block, u32 bsize)
 	meta_put(&m);
 }
 
+void meta_lose(struct vnode *bdev, u64 block, u32 bsize)
+{
+	u64 page = block * bsize >> PAGE_SHIFT;
+
+	vm_object_remove(bdev->object, page, page);
+}
+
 int meta_sync_range(struct vnode *bdev, u64 block, u64 nblocks, u32 bsize, bool wait)
 {
 	if (!nblocks)
@@ -554,7 +561,10 @@ static int bdev_mmap(struct file *f, struct vm_object **o, u32 *max_prot)
 
 static int bdev_fsync(struct file *f, bool datasync __unused)
 {
-	return bdev_sync(device_of(f), true);
+	int err = bdev_sync(device_of(f), true);
+	int earlier = vm_object_error_since(device_of(f)->object, &f->errors_seen);
+
+	return err ? err : earlier;
 }
 
 static void bdev_release(struct file *f)
@@ -586,9 +596,11 @@ int bdev_open(struct vnode *vn, struct file *f)
 		err = f->data ? 0 : -ENOMEM;
 	}
 	block_drop(d);
-	if (!err)
-		f->ops = &bdev_file_ops;
-	return err;
+	if (err)
+		return err;
+	f->ops = &bdev_file_ops;
+	f->errors_seen = vm_object_error_mark(device_of(f)->object);
+	return 0;
 }
 
 void bdev_init(void)

@@ -47,6 +47,7 @@ struct file *file_alloc(struct vnode *vn, const struct file_ops *ops, u32 flags,
 	mutex_init(&f->pos_lock, LOCK_FILE_POS, "file position");
 	vnode_hold(vn);
 	f->vnode = vn;
+	f->errors_seen = vn->object ? vm_object_error_mark(vn->object) : 0;
 	f->cred = cred_ref(cred);
 	if (!(flags & O_PATH)) {
 		f->may_read = acc == O_RDONLY || acc == O_RDWR;
@@ -283,6 +284,7 @@ s64 file_lseek(struct file *f, s64 off, int whence)
 int file_fsync(struct file *f, bool datasync)
 {
 	struct vnode *vn = f->vnode;
+	int err, earlier;
 
 	if (f->flags & O_PATH)
 		return -EBADF;
@@ -290,9 +292,10 @@ int file_fsync(struct file *f, bool datasync)
 		return f->ops->fsync(f, datasync);
 	if (!is_type(vn, S_IFREG) && !is_dir(vn))
 		return -EINVAL; /* pipes, character devices */
-	if (vn->ops->fsync)
-		return vn->ops->fsync(vn, datasync);
-	return is_type(vn, S_IFREG) || is_dir(vn) ? 0 : -EINVAL;
+	err = vn->ops->fsync ? vn->ops->fsync(vn, datasync) : 0;
+	/* what failed since this file was asked last was tried again, but each is told */
+	earlier = vn->object ? vm_object_error_since(vn->object, &f->errors_seen) : 0;
+	return err ? err : earlier;
 }
 
 int file_fallocate(struct file *f, int mode, u64 off, u64 len)

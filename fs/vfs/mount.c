@@ -173,8 +173,12 @@ static void mount_destroy(struct mount *m)
 	name_shrink_mount(m);
 	m->root = NULL;
 	vnode_drop(root);
-	if (!vnode_purge_mount(m))
-		kprintf("%s (%s): vnodes are still in use\n", m->source, m->type->name);
+	if (!vnode_purge_mount(m)) {
+		vnode_report_unwritten(m, true);
+		if (!vnode_purge_mount(m))
+			kprintf("%s (%s): vnodes are still in use\n", m->source, m->type->name);
+	}
+	vnode_wait_evicted(m);
 	if (m->type->ops && m->type->ops->unmount)
 		m->type->ops->unmount(m);
 	detach_device(m);
@@ -590,6 +594,8 @@ static int seal(struct mount *m)
 		err = err ? err : e;
 		e = bdev_sync(m->bdev_vnode, true);
 	}
+	if (err || e)
+		vnode_report_unwritten(m, false);
 	return err ? err : e;
 }
 
@@ -647,8 +653,8 @@ bool vfs_mount_info(unsigned k, const struct path *root, char *buf, size_t size)
 	p = (struct path){.mount = found, .name = found->root_name};
 	at = kmalloc(PATH_MAX, 0);
 	n = at ? path_string(&p, root, at, PATH_MAX) : -ENOMEM;
-	ksnprintf(buf, size, "%s %s %s %s 0 0", found->source, n < 0 ? "?" : at, found->type->name,
-		  flag_text(found->flags, flags, sizeof(flags)));
+	ksnprintf(buf, size, "%s %s %s %s%s 0 0", found->source, n < 0 ? "?" : at,
+		  found->type->name, flag_text(found->flags, flags, sizeof(flags)), found->options);
 	kfree(at);
 	mount_put(found);
 	return true;

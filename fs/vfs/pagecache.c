@@ -304,8 +304,11 @@ static ssize_t write_locked(struct write *w, u64 max)
 		if (unlikely(r < 0))
 			break;
 		/* with v_lock held: write-back does not need it */
-		if ((w->at & PAGE_MASK) == 0 && (w->at >> PAGE_SHIFT & THROTTLE_MASK) == 0)
+		if ((w->at & PAGE_MASK) == 0 && (w->at >> PAGE_SHIFT & THROTTLE_MASK) == 0) {
 			writeback_throttle(THROTTLE_MASK + 1);
+			if (unlikely(writeback_hopeless(w->vn->mount)))
+				break;
+		}
 	}
 	w->u->left += whole;
 	if (unlikely(w->direct) && w->at > start) {
@@ -325,6 +328,8 @@ ssize_t pagecache_write_if(struct file *f, struct uio *u, u64 *pos,
 	int err = mount_want_write(vn);
 	ssize_t n;
 
+	if (!err && unlikely(writeback_hopeless(vn->mount)))
+		err = -EIO;
 	if (err || !u->left)
 		return err;
 	rw_lock_write(&vn->v_lock);

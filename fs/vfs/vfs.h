@@ -289,6 +289,9 @@ struct mount {
 	struct list child_link;	    /* (m) */
 	char source[64];	    /* (c) for /proc/mounts */
 	u32 readonly_by_error;	    /* (a) */
+	bool failing;		    /* (a) the last pass met pages that could not be written */
+	u32 evicting;		    /* (a) vnodes that are being destroyed for want of memory */
+	char options[32]; /* (m) the file system's, for /proc/mounts: "" or ",errors=continue" */
 };
 
 struct path {
@@ -315,6 +318,7 @@ struct file {
 	bool counted;		    /* (c) in vnode->opens */
 	bool lock_held;		    /* (a) flock or record locks may exist */
 	bool accessed;		    /* (a) the access time was looked after since it was opened */
+	u32 errors_seen;	    /* (a) of the object's failed writes: vm_object_error_mark */
 	int owner_pid;		    /* (a) F_SETOWN */
 	void *epoll; /* (a) epolls watch it: file_drop's last calls file_epoll_release before ops->release */
 };
@@ -370,11 +374,15 @@ void meta_dirty(struct meta *m);
 void meta_put(struct meta *m);
 /* Forgets cached dirty state of freed blocks. */
 void meta_forget(struct vnode *bdev, u64 block, u32 bsize);
+/* What is cached is newer than the device and cannot be written: the next meta_get reads. */
+void meta_lose(struct vnode *bdev, u64 block, u32 bsize);
 int meta_sync_range(struct vnode *bdev, u64 block, u64 nblocks, u32 bsize, bool wait);
 struct vnode *bdev_vnode_get(struct block_dev *d); /* held; NULL: no memory */
 struct timespec64 vfs_now(void);
 /* Pages were dirtied: sleeps while too much is dirty. v_lock may be held, nothing that write-back needs. */
 void writeback_throttle(size_t pages);
+/* Too much memory is held by what could not be written, and the mount has part in it: no more writes. */
+bool writeback_hopeless(const struct mount *m);
 
 /* Start-up, in this order, once slab and frames are up, by one thread; each may sleep. */
 void vfs_init(void);		/* before any file system */

@@ -115,6 +115,10 @@ void vnode_trim(
 	u64 limit); /* lets no more than that many unreferenced ones accumulate; may sleep */
 /* Every vnode of m that nobody uses, written and freed. True: none is left but the root. */
 bool vnode_purge_mount(struct mount *m);
+void vnode_wait_evicted(
+	struct mount *m); /* until nobody destroys a vnode of it for want of memory */
+/* Says what of the mount's files could not be written; discard: and gives it up, when nobody uses the mount any more. */
+void vnode_report_unwritten(struct mount *m, bool discard);
 void mount_init_vnodes(struct mount *m);
 void vnode_note_unlinked(
 	struct vnode *vn); /* after unlink or rename: asks whether links are left */

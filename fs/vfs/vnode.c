@@ -16,6 +16,7 @@
 #include "kernel/lib/ref.h"
 
 static struct spinlock lru_lock; /* VNODE_LRU */
+static struct waitq evicted_q;	 /* mounts that wait until their vnodes are gone */
 static struct list lru;		 /* oldest first */
 static u64 lru_count;
 
@@ -25,6 +26,7 @@ void vnode_cache_init(void)
 {
 	spin_init(&lru_lock, LOCK_VNODE_LRU, "vnode lru");
 	list_init(&lru);
+	waitq_init(&evicted_q);
 }
 
 void mount_init_vnodes(struct mount *m)
@@ -287,7 +289,7 @@ static bool evict_locked(struct vnode *vn)
 	spin_lock(&m->dirty_lock);
 	/* still on the dirty list, but written by a commit that another vnode asked for: that is clean */
 	ok = __atomic_load_n(&vn->refs, __ATOMIC_ACQUIRE) == 0 && !READ_ONCE(vn->attr_dirty) &&
-	     !(vn->object && (vm_object_dirty(vn->object) || READ_ONCE(vn->object->writeback)));
+	     !(vn->object && vm_object_unwritten(vn->object));
 	if (ok) {
 		unhash_locked(vn);
 		list_del(&vn->dirty_link);
@@ -332,6 +334,7 @@ static size_t shrink(size_t n, u64 tries) NO_TS
 	while (freed < n && tries-- > 0) {
 		bool again, evicted, used;
 		struct vnode *vn = lru_take(&again);
+		struct mount *m;
 
 		if (!vn && !again)
 			break;
@@ -341,9 +344,14 @@ static size_t shrink(size_t n, u64 tries) NO_TS
 		used = vn->refs > 0;
 		if (!evicted && !used)
 			lru_add(vn); /* has to be written first */
-		spin_unlock(&vn->mount->hash_lock);
+		m = vn->mount;
+		if (evicted)
+			__atomic_fetch_add(&m->evicting, 1, __ATOMIC_SEQ_CST);
+		spin_unlock(&m->hash_lock);
 		if (evicted) {
 			vnode_destroy(vn);
+			if (__atomic_sub_fetch(&m->evicting, 1, __ATOMIC_SEQ_CST) == 0)
+				waitq_wake_all(&evicted_q); /* the mount may be gone by now */
 			freed++;
 		}
 	}
@@ -391,6 +399,51 @@ bool vnode_purge_mount(struct mount *m)
 
 	vnode_each(m, purge_one, &p);
 	return p.left == 0;
+}
+
+void vnode_wait_evicted(struct mount *m)
+{
+	wait_event(&evicted_q, __atomic_load_n(&m->evicting, __ATOMIC_SEQ_CST) == 0);
+}
+
+/* ---- what could not be written ---- */
+
+#define REPORTED 8 /* files that are named */
+
+struct unwritten {
+	u64 files, pages;
+	bool discard;
+};
+
+static void report_one(struct vnode *vn, void *arg)
+{
+	struct vm_object *o = vn->object;
+	struct unwritten *u = arg;
+	u64 n = o == &vn->obj ? READ_ONCE(o->ndirty) + READ_ONCE(o->failed) : 0;
+
+	if (n) {
+		u->files++;
+		u->pages += n;
+		if (u->files <= REPORTED)
+			kprintf("%s: inode %lu: %lu pages of %lu bytes %s\n", vn->mount->source,
+				vn->ino, n, o->size, u->discard ? "are lost" : "are not written");
+	}
+	if (!u->discard || vn == vn->mount->root)
+		return;
+	if (o == &vn->obj)
+		vm_object_remove(o, 0, ~0UL);
+	WRITE_ONCE(vn->attr_dirty, false);
+	writeback_forget(vn);
+}
+
+void vnode_report_unwritten(struct mount *m, bool discard)
+{
+	struct unwritten u = {.discard = discard};
+
+	vnode_each(m, report_one, &u);
+	if (u.files)
+		kprintf("%s: %lu files with %lu pages could not be written\n", m->source, u.files,
+			u.pages);
 }
 
 /* ---- what objects call ---- */

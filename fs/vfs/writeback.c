@@ -3,7 +3,8 @@
  * Dirty vnodes and their way to the disk.
  *
  * A vnode is on its mount's dirty list from its first dirty page or attribute until a pass finds it clean with nothing under way.  A pass first
- * takes it off and then looks, so that a page made dirty meanwhile either puts it back or is seen.  The write-back thread passes over what is older
+ * takes it off and then looks, so that a page made dirty meanwhile either puts it back or is seen.  What could not be written stays and is tried again by each
+ * pass.  Nobody waits for it to become less; when as much memory is held that way as may be dirty, writes to that file system get EIO.  The write-back thread passes over what is older
  * than 30 s every 5 s, over everything when more than a tenth of memory is dirty; above a fifth, writers wait for it: /proc/sys/vm/dirty_*.
  *
  * Order within one mount: contents, then inodes into the metadata cache, then the superblock, then the metadata cache to the device.
@@ -57,8 +58,7 @@ void writeback_forget(struct vnode *vn)
 
 static bool is_dirty(const struct vnode *vn)
 {
-	return READ_ONCE(vn->attr_dirty) ||
-	       (vn->object && (vm_object_dirty(vn->object) || READ_ONCE(vn->object->writeback)));
+	return READ_ONCE(vn->attr_dirty) || (vn->object && vm_object_unwritten(vn->object));
 }
 
 /* The oldest vnode that became dirty before `until` and was not met in this pass, off the list and held. */
@@ -85,6 +85,8 @@ static int write_vnode(struct vnode *vn, bool wait)
 	int err = 0, err2 = 0;
 
 	vnode_stamp_stored(vn);
+	if (vn->object && READ_ONCE(vn->object->failed))
+		WRITE_ONCE(vn->mount->failing, true);
 	if (vn->object && (wait || vm_object_dirty(vn->object)))
 		err = vm_object_clean(vn->object, 0, ~0UL, wait);
 	if (READ_ONCE(vn->attr_dirty) && ops && ops->write_attr)
@@ -189,6 +191,7 @@ static int write_old(struct mount *m, void *arg)
 	u64 until = *(u64 *)arg;
 	const struct fs_ops *ops = m->type->ops;
 
+	WRITE_ONCE(m->failing, false); /* a vnode that could not be written says so again */
 	write_list(m, until, false);
 	if (ops && ops->sync && !mount_readonly(m))
 		ops->sync(m, false);
@@ -200,7 +203,7 @@ static u64 dirty_pages(void)
 	struct vm_totals t;
 
 	vm_totals(&t);
-	return t.dirty + t.writeback;
+	return t.dirty - MIN(t.failed, t.dirty) + t.writeback;
 }
 
 static bool too_much(u64 parts_of_hundred)
@@ -274,6 +277,16 @@ static void wait_for_disk(void)
 		if (err == -EINTR)
 			return;
 	}
+}
+
+bool writeback_hopeless(const struct mount *m)
+{
+	struct vm_totals t;
+
+	if (likely(!m || !READ_ONCE(m->failing)))
+		return false;
+	vm_totals(&t);
+	return t.failed > frames_total() / 100 * READ_ONCE(vfs_writeback.most);
 }
 
 void writeback_throttle(size_t pages)

@@ -34,6 +34,7 @@ enum vm_gauge {
 	VMG_anon,
 	VMG_dirty,
 	VMG_writeback,
+	VMG_failed, /* not dirty, but their last clean failed */
 	VMG_tables,
 	VMG_swapped,   /* words that are slots */
 	VMG_committed, /* private writable memory that was promised */

@@ -449,6 +449,13 @@ static COLD NO_TS enum outcome own_object(struct fault *ft)
 	return DONE;
 }
 
+/* A file's times have to be set. */
+static void note_stored(struct vm_object *o)
+{
+	if ((o->kind == OBJ_VNODE || o->sized) && !o->stored)
+		__atomic_store_n(&o->stored, 1, __ATOMIC_RELAXED);
+}
+
 static enum outcome found_in_top(struct fault *ft, bool write)
 {
 	struct frame *f = ft->frame;
@@ -461,8 +468,7 @@ static enum outcome found_in_top(struct fault *ft, bool write)
 		page_set_dirty_locked(f);
 		if (ft->found->kind == OBJ_VNODE && !(READ_ONCE(f->flags) & FR_STORED))
 			page_set(f, FR_STORED);
-		if (ft->found->kind == OBJ_VNODE && !ft->found->stored)
-			__atomic_store_n(&ft->found->stored, 1, __ATOMIC_RELAXED);
+		note_stored(ft->found);
 		return ft->found->kind == OBJ_VNODE ? map_frame(ft, true)
 						    : map_with_around(ft, true);
 	}
@@ -488,6 +494,8 @@ static enum outcome no_page(struct fault *ft, bool write)
 		vm_count(VMEV_zero_page_reads, 1);
 		return entered(ft, r);
 	}
+	if (write && (ft->area->flags & AREA_SHARED))
+		note_stored(o);
 	return map_new_page(ft, NULL);
 }
 

@@ -44,6 +44,7 @@ static inline void object_setup(struct vm_object *o, enum vm_object_kind kind,
 	list_init(&o->shadow_link);
 	o->nshadows = o->writeback = o->stored = 0;
 	o->wb_error = 0;
+	o->nerrors = o->errors_told = 0;
 	o->ndirty = 0;
 	o->failed = 0;
 }
@@ -360,17 +361,6 @@ void vm_object_fini(struct vm_object *o, bool discard)
 	vm_object_remove(o, 0, ~0UL);
 	ASSERT(o->pages.count == 0 && READ_ONCE(o->writeback) == 0);
 	clock_quiesce();
-}
-
-int vm_object_take_error(struct vm_object *o)
-{
-	int err;
-
-	spin_lock(o->lock);
-	err = o->wb_error;
-	o->wb_error = 0;
-	spin_unlock(o->lock);
-	return err;
 }
 
 void object_purge_locked(struct vm_object *o, u64 first, u64 last)

@@ -53,9 +53,11 @@ struct vm_object {
 	u32 nshadows;		   /* (o) */
 	u32 writeback;		   /* (a) frames being cleaned */
 	u32 stored; /* (a) stored to through a shared mapping since the times of its file were last set */
-	int wb_error; /* (o) first error of a clean since vm_object_take_error */
-	u64 ndirty;   /* (o) frames tagged dirty */
-	u32 failed;   /* (a) frames of a file whose clean failed, which are to be dirty again */
+	int wb_error;	 /* (a) error of the last clean that failed */
+	u32 nerrors;	 /* (a) cleans that failed, ever */
+	u32 errors_told; /* (a) value of nerrors that somebody was told of */
+	u64 ndirty;	 /* (o) frames tagged dirty */
+	u32 failed;	 /* (a) frames of a file whose clean failed, which are to be dirty again */
 };
 
 /*
@@ -118,13 +120,35 @@ bool vm_object_mapped_writable(struct vm_object *o);
 void vm_object_remove(struct vm_object *o, u64 first, u64 last);
 /* Frees the clean, unmapped, unheld pages in the range (fadvise DONTNEED, drop_caches); returns how many. */
 size_t vm_object_evict(struct vm_object *o, u64 first, u64 last);
-/* Starts cleaning every dirty page in [first, last] in clusters; wait: until those and any already under way are done. 0 or the first error
- * (also an earlier one not yet reported when wait). Sleeps. */
+/* Starts cleaning every dirty page in [first, last] in clusters, those too whose last clean failed; wait: until those and any already under way are done: 0
+ * or the error of one that failed meanwhile. Sleeps. */
 int vm_object_clean(struct vm_object *o, u64 first, u64 last, bool wait);
-int vm_object_take_error(struct vm_object *o); /* error of a past clean, reported once */
+/* Errors are told to each who has a mark once. The mark of a new one: errors that nobody was told of yet come after it. */
+static inline u32 vm_object_error_mark(const struct vm_object *o)
+{
+	return READ_ONCE(o->errors_told);
+}
+/* 0 or the last error; moves the mark. */
+static inline int vm_object_error_since(struct vm_object *o, u32 *mark)
+{
+	u32 n = __atomic_load_n(&o->nerrors, __ATOMIC_ACQUIRE);
+
+	if (likely(n == READ_ONCE(*mark)))
+		return 0;
+	WRITE_ONCE(*mark, n);
+	WRITE_ONCE(o->errors_told, n);
+	return READ_ONCE(o->wb_error);
+}
 static inline bool vm_object_dirty(const struct vm_object *o)
 {
 	return READ_ONCE(o->ndirty) != 0 || __atomic_load_n(&o->failed, __ATOMIC_ACQUIRE) != 0;
+}
+/* Dirty, or under way and perhaps dirty again soon. A page is counted in the next before it leaves the one before, in the order in which this looks. */
+static inline bool vm_object_unwritten(const struct vm_object *o)
+{
+	return __atomic_load_n(&o->ndirty, __ATOMIC_ACQUIRE) != 0 ||
+	       __atomic_load_n(&o->writeback, __ATOMIC_ACQUIRE) != 0 ||
+	       __atomic_load_n(&o->failed, __ATOMIC_ACQUIRE) != 0;
 }
 
 /* ---- pages ---- */
@@ -174,6 +198,7 @@ void vm_object_readahead(struct vm_object *o, u64 index, size_t n);
 u64 vm_shadow_depth_max(void); /* longest shadow chain since boot */
 struct vm_totals {
 	u64 file, anon, dirty, writeback, mapped, tables, shmem;
+	u64 failed; /* part of dirty: could not be written when that was tried last */
 };
 void vm_totals(struct vm_totals *out);
 /* How reclaim asks for dirty pages to be written; set by fs/vfs. Any sleeping context. */

@@ -225,6 +225,7 @@ bool page_forget_failure(struct frame *f)
 	if (!page_has(f, FR_ERROR) || !page_has(f, FR_VALID))
 		return false;
 	page_clear(f, FR_ERROR);
+	vm_gauge_add(VMG_failed, -1);
 	__atomic_fetch_sub(&f->object->failed, 1, __ATOMIC_RELAXED);
 	return true;
 }
@@ -346,10 +347,11 @@ void vm_page_clean_end(struct frame *f, int err)
 
 	ASSERTF(o && page_has(f, FR_CLEANING), "frame %#lx flags %#x", frame_pa(f), f->flags);
 	if (err) {
+		vm_gauge_add(VMG_failed, 1);
 		__atomic_fetch_add(&o->failed, 1, __ATOMIC_RELEASE);
 		page_set(f, FR_ERROR);
-		if (!READ_ONCE(o->wb_error))
-			WRITE_ONCE(o->wb_error, err);
+		WRITE_ONCE(o->wb_error, err);
+		__atomic_fetch_add(&o->nerrors, 1, __ATOMIC_RELEASE);
 	}
 	vm_gauge_add(VMG_writeback, -1);
 	__atomic_fetch_sub(&o->writeback, 1, __ATOMIC_RELEASE);
@@ -427,10 +429,13 @@ NO_TS void vm_page_ready(struct frame *f, bool ok)
 
 void vm_totals(struct vm_totals *out)
 {
+	u64 failed = vm_gauge_sum(VMG_failed);
+
 	*out = (struct vm_totals){
 		.file = vm_gauge_sum(VMG_file),
 		.anon = vm_gauge_sum(VMG_anon),
-		.dirty = vm_gauge_sum(VMG_dirty),
+		.dirty = vm_gauge_sum(VMG_dirty) + failed,
+		.failed = failed,
 		.writeback = vm_gauge_sum(VMG_writeback),
 		.tables = vm_gauge_sum(VMG_tables),
 	};

@@ -398,10 +398,11 @@ static void begin_clean(struct vm_object *o, struct frame *f)
 	page_clear(f, FR_DIRTY);
 	radix_tag_clear(&o->pages, f->index, TAG_DIRTY);
 	radix_tag_set(&o->pages, f->index, TAG_CLEANING);
-	o->ndirty--;
+	__atomic_fetch_add(&o->writeback, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&o->ndirty, o->ndirty - 1,
+			 __ATOMIC_RELEASE); /* vm_object_unwritten looks */
 	vm_gauge_add(VMG_dirty, -1);
 	vm_gauge_add(VMG_writeback, 1);
-	__atomic_fetch_add(&o->writeback, 1, __ATOMIC_RELAXED);
 	vm_page_hold(f);
 	if (READ_ONCE(f->mapcount))
 		rmap_write_protect(f);
@@ -448,7 +449,7 @@ static void settle_all(struct vm_object *o, u64 first, u64 last)
 	}
 }
 
-static int wait_cleaned(struct vm_object *o, u64 first, u64 last)
+static void wait_cleaned(struct vm_object *o, u64 first, u64 last)
 {
 	u64 index = first;
 	struct frame *f;
@@ -467,12 +468,12 @@ static int wait_cleaned(struct vm_object *o, u64 first, u64 last)
 		spin_lock(o->lock);
 	}
 	spin_unlock(o->lock);
-	return vm_object_take_error(o);
 }
 
 int vm_object_clean(struct vm_object *o, u64 first, u64 last, bool wait)
 {
 	struct frame *f[CLUSTER_MAX], *pending;
+	u32 errors = __atomic_load_n(&o->nerrors, __ATOMIC_ACQUIRE);
 	u64 index = first;
 	size_t n;
 
@@ -505,5 +506,9 @@ int vm_object_clean(struct vm_object *o, u64 first, u64 last, bool wait)
 		vm_count(VMEV_writeback_pages, n);
 		vm_count(VMEV_pgpgout, n * (PAGE_SIZE / KiB));
 	}
-	return wait ? wait_cleaned(o, first, last) : 0;
+	if (!wait)
+		return 0;
+	wait_cleaned(o, first, last);
+	return __atomic_load_n(&o->nerrors, __ATOMIC_ACQUIRE) != errors ? READ_ONCE(o->wb_error)
+									: 0;
 }

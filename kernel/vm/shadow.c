@@ -14,8 +14,8 @@
  * moved, so a fork whose child wrote little and died costs little:
  *	- S into O: S's pages replace O's at their indices, S's areas and shadows move over to O, S dies;
  *	- O into S: O's pages that S does not hide move up, S takes over O's backing, O dies.
- * bypass: S has a page at every index of its range, so nothing can be seen through it: it lets go of O, if O is anonymous (a truncated file
- * takes the private copies beyond its end along, and finds them through its shadows).
+ * bypass: S has a page at every index of its range, so nothing can be seen through it: it lets go of all of its chain but a file's object at the
+ * bottom, be it a vnode's or one of tmpfs (a truncated file takes the private copies beyond its end along, and finds them through its shadows).
  *
  * What a shadow can see of an object is never written by an area: areas that cover it are needs-copy.  needs-copy ends without a copy
  * when nobody but the area can see its pages of the object (own_object in fault.c).
@@ -308,15 +308,42 @@ static bool covers_all(const struct vm_object *s)
 	return s->backing && s->pages.count == s->size >> PAGE_SHIFT;
 }
 
+/* Contents of a file: they may be truncated. */
+static bool is_file(const struct vm_object *o)
+{
+	return !object_is_anon(o) || o->sized;
+}
+
+/* S looks through to the file at the bottom of its chain, and to nothing above it: truncation must find its copies. */
+static NO_TS void rest_on(struct vm_object *s, struct vm_object *file, u64 index)
+{
+	bool other = other_lock(s, file);
+
+	vm_object_hold(file);
+	edge_del(s);
+	s->backing_index = index;
+	if (other)
+		spin_lock(file->lock);
+	edge_add(s, file);
+	if (other)
+		spin_unlock(file->lock);
+}
+
 struct vm_object *shadow_bypass(struct vm_object *s)
 {
-	struct vm_object *o = s->backing;
+	struct vm_object *o = s->backing, *bottom = o;
+	u64 index = s->backing_index;
 
-	/* a file stays below its copies: its truncation must find them */
-	if (!o || !object_is_anon(o) || !covers_all(s))
+	if (!o || is_file(o) || !covers_all(s))
 		return NULL;
-	shadow_unlink_backing(s);
-	s->kind = OBJ_ANON;
+	for (; bottom->backing; bottom = bottom->backing)
+		index += bottom->backing_index;
+	if (is_file(bottom)) {
+		rest_on(s, bottom, index);
+	} else {
+		edge_del(s);
+		s->kind = OBJ_ANON;
+	}
 	vm_count(VMEV_shadow_bypasses, 1);
 	return o;
 }

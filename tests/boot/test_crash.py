@@ -87,18 +87,21 @@ def write_some(file, entry, choice, torn):
             file.write(data[k:k + SECTOR] if torn else data)
 
 
-def byte_text(seed, size):
-    """What crashload writes."""
+def byte_text(seed, size, first=0, end=0):
+    """What crashload writes: zeros from first to end."""
     out = bytearray()
     for word in range((size + 3) // 4):
         value = ((seed + word) * 2654435761) & 0xFFFFFFFF
         value ^= value >> 15
         out += struct.pack("<I", value)
+    end = min(end, size)
+    if first < end:
+        out[first:end] = bytes(end - first)
     return bytes(out[:size])
 
 
 def promises(record):
-    """path -> list of contents (seed, size) of which one must be there; paths of renames are one tuple."""
+    """path -> list of contents (seed, size, zeros) of which one must be there; paths of renames are one tuple."""
     kept = {}
     for k in range(0, len(record), SECTOR):
         line = record[k:k + SECTOR].rstrip(b"\0").decode("ascii", "replace").split()
@@ -108,7 +111,7 @@ def promises(record):
         old = [paths for paths in kept if name in paths]
         text = kept.pop(old[0]) if old else None
         if what == "keep":
-            kept[(name,)] = [(int(line[3]), int(line[2]))]
+            kept[(name,)] = [(int(line[3]), int(line[2]), int(line[4]), int(line[5]))]
         elif what == "either" and text:
             kept[old[0] + (line[2],)] = text
         elif what == "replace" and text:

@@ -17,6 +17,17 @@ def test_mmaptest(machine, disk, tap, build, smp, mem):
     fsck(disk, ROOT_OFFSET)
 
 
+def test_tmpfs(machine, tap):
+    """Its files on a tmpfs."""
+    one = machine(build="debug", smp=4)
+    one.good("mount -t tmpfs none /mnt")
+    out, status = one.run("mmaptest -d /mnt", timeout=600)
+    tap(out)
+    assert status == 0
+    one.good("umount /mnt")
+    one.power_off()
+
+
 def programs():
     """Programs of user/tests that print TAP: those that say so in their first comment."""
     found = []

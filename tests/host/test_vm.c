@@ -18,6 +18,7 @@
 static u8 disk[FILEPAGES][PAGE_SIZE];
 static struct vm_object file_object;
 static int file_refs;
+static u32 failing; /* of so many cleans of a page one fails; 0: none */
 
 static void file_fill(struct vm_object *o __unused, struct frame **f, size_t n)
 {
@@ -31,8 +32,11 @@ static void file_fill(struct vm_object *o __unused, struct frame **f, size_t n)
 static void file_clean(struct vm_object *o __unused, struct frame **f, size_t n, bool wait __unused)
 {
 	for (size_t i = 0; i < n; i++) {
-		memcpy(disk[f[i]->index], frame_va(f[i]), PAGE_SIZE);
-		vm_page_clean_end(f[i], 0);
+		bool fails = failing && host_rand_below(failing) == 0;
+
+		if (!fails)
+			memcpy(disk[f[i]->index], frame_va(f[i]), PAGE_SIZE);
+		vm_page_clean_end(f[i], fails ? -EIO : 0);
 	}
 }
 
@@ -325,7 +329,9 @@ static void random_op(void)
 		do_mremap(pr, at, host_rand_below(WINDOW));
 		break;
 	case 8:
-		vm_object_clean(&file_object, 0, ~0UL, true);
+		failing = host_rand_below(4); /* nothing, everything, some */
+		vm_object_clean(&file_object, host_rand_below(4), ~0UL, host_rand_below(2));
+		vm_object_evict(&file_object, 0, ~0UL);
 		break;
 	case 9:
 	case 10:
@@ -354,6 +360,76 @@ static void start(void)
 	vm_object_init_vnode(&file_object, &file_ops, sizeof(disk));
 }
 
+/* However often it failed: once it succeeds, the disk has every byte. */
+static void check_file(void)
+{
+	failing = 0;
+	assert_int_equal(vm_object_clean(&file_object, 0, ~0UL, true), 0);
+	assert_false(vm_object_unwritten(&file_object));
+	assert_int_equal(vm_gauge_sum(VMG_failed), 0);
+	for (unsigned i = 0; i < FILEPAGES; i++)
+		assert_int_equal(disk[i][8], file_model[i]);
+}
+
+static void put_byte(u64 index, u8 byte)
+{
+	struct frame *f;
+
+	assert_int_equal(vm_page_get(&file_object, index, VMP_WRITE, NULL, &f), 0);
+	((u8 *)frame_va(f))[8] = file_model[index] = byte;
+	vm_page_dirty(f);
+	vm_page_put(f);
+}
+
+/* A page whose clean failed stays until it is written, is gone with truncation, and its error is told once to each. */
+static void test_failed_cleans(void **state __unused)
+{
+	u32 early, late, mark;
+
+	start();
+	early = mark = vm_object_error_mark(&file_object);
+	failing = 1;
+	for (u64 i = 0; i < FILEPAGES; i++)
+		put_byte(i, (u8)(i + 1));
+	vm_object_clean(&file_object, 0, ~0UL, false);
+	assert_int_equal(file_object.ndirty, 0);
+	assert_int_equal(vm_gauge_sum(VMG_failed), FILEPAGES);
+	assert_true(vm_object_unwritten(&file_object) && vm_object_dirty(&file_object));
+	assert_int_equal(vm_object_evict(&file_object, 0, ~0UL), 0);
+	vm_reclaim(64);
+	assert_int_equal(file_object.resident, FILEPAGES);
+
+	/* one that is opened now is told of what nobody was told of; after that, new ones are not */
+	late = vm_object_error_mark(&file_object);
+	assert_int_equal(vm_object_error_since(&file_object, &early), -EIO);
+	assert_int_equal(vm_object_error_since(&file_object, &early), 0);
+	assert_int_equal(vm_object_error_since(&file_object, &late), -EIO);
+	late = vm_object_error_mark(&file_object);
+	assert_int_equal(vm_object_error_since(&file_object, &late), 0);
+
+	/* again in vain, and one that is written to meanwhile */
+	put_byte(3, 77);
+	assert_int_equal(vm_object_clean(&file_object, 0, ~0UL, true), -EIO);
+	assert_int_equal(vm_object_error_since(&file_object, &late), -EIO);
+	assert_int_equal(vm_object_error_since(&file_object, &mark), -EIO);
+	assert_int_equal(vm_object_error_since(&file_object, &mark), 0);
+	put_byte(3, 78);
+	assert_true(vm_object_unwritten(&file_object));
+
+	/* cut off, punched out: nothing of it is left to be written */
+	vm_object_clean(&file_object, 0, ~0UL, false);
+	vm_object_set_size(&file_object, 10 * PAGE_SIZE + 100);
+	vm_object_remove(&file_object, 0, 1);
+	assert_int_equal(vm_gauge_sum(VMG_failed) + file_object.ndirty, 9);
+	vm_object_set_size(&file_object, sizeof(disk));
+	file_model[0] = file_model[1] = 0;
+	for (u64 i = 11; i < FILEPAGES; i++)
+		file_model[i] = 0;
+	check_file();
+	assert_int_equal(vm_object_evict(&file_object, 0, ~0UL), 9);
+	vm_object_fini(&file_object, false);
+}
+
 static void test_random(void **state __unused)
 {
 	u64 frames;
@@ -372,6 +448,7 @@ static void test_random(void **state __unused)
 	for (unsigned k = 0; k < PROCS; k++)
 		if (procs[k].map)
 			do_exit(&procs[k]);
+	check_file();
 	vm_object_fini(&file_object, true);
 	vm_shim_io(~0u);
 	assert_int_equal(file_refs, 0);
@@ -658,9 +735,8 @@ static void test_no_memory(void **state __unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_chain_depth),
-		cmocka_unit_test(test_split_then_fork),
-		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_chain_depth), cmocka_unit_test(test_split_then_fork),
+		cmocka_unit_test(test_no_memory),   cmocka_unit_test(test_failed_cleans),
 		cmocka_unit_test(test_random),
 	};
 

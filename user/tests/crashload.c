@@ -7,11 +7,12 @@
  * Each process works in a directory of its own and writes its record to its own megabyte of the device (a partition without a
  * file system), one sector a line, each on stable storage before the process goes on:
  *
- *	keep PATH SIZE SEED	fsync returned 0: the file is there, with these contents
- *	any PATH		from now on whatever happens to it
- *	either PATH PATH2	being renamed: under the one name or the other
+ *	keep PATH SIZE SEED FROM TO	fsync, or a write with O_SYNC, returned 0: the file is there, with these contents
+ *	any PATH			from now on whatever happens to it
+ *	either PATH PATH2		being renamed: under the one name or the other
  *
- * Byte i of a file is a function of its seed and i (tests/boot/test_crash.py knows it).  Names that are in no line are free to come and go.
+ * Byte i of a file is a function of its seed and i (tests/boot/test_crash.py knows it), or zero from FROM up to TO, which fallocate made or punched.
+ * Some are written past the page cache.  Names that are in no line are free to come and go.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,10 +30,20 @@
 #define REGION	 (1024 * 1024)
 #define SECTOR	 512
 #define MAX_SIZE 60000
+#define PAGE	 4096u
+#define ROOM	 (64u << 10) /* whole pages for MAX_SIZE */
+#ifndef O_DIRECT
+#define O_DIRECT 040000
+#endif
+#ifndef FALLOC_FL_KEEP_SIZE
+#define FALLOC_FL_KEEP_SIZE  1
+#define FALLOC_FL_PUNCH_HOLE 2
+#endif
 
 struct file {
 	char name[24]; /* "": does not exist */
 	uint32_t size, seed;
+	uint32_t from, to; /* zero between */
 };
 
 static struct file files[FILES];
@@ -97,7 +108,92 @@ static void fill(int fd, uint32_t seed, uint32_t from, uint32_t to)
 static void keep(const struct file *f, int fd)
 {
 	must(fsync(fd) == 0, "fsync");
-	note("keep %s %u %u", f->name, f->size, f->seed);
+	note("keep %s %u %u %u %u", f->name, f->size, f->seed, f->from, f->to);
+}
+
+/* From a page on, past the page cache; what lies behind `to` in the last page is cut off. */
+static void fill_direct(const struct file *f, uint32_t from, uint32_t to, int flags)
+{
+	static uint8_t buf[ROOM] __attribute__((aligned(PAGE)));
+	uint32_t end = (to + PAGE - 1) & -PAGE, at;
+	int fd = open(f->name, O_RDWR | O_DIRECT | flags, 0600);
+
+	must(fd >= 0, "open with O_DIRECT");
+	for (at = from; at < end; at++)
+		buf[at - from] = byte_at(f->seed, at);
+	for (at = from; at < end;) {
+		uint32_t n = PAGE * (1 + pick(4));
+
+		n = n < end - at ? n : end - at;
+		must(pwrite(fd, buf + (at - from), n, at) == (ssize_t)n, "direct write");
+		at += n;
+	}
+	must(ftruncate(fd, to) == 0, "truncate");
+	close(fd);
+}
+
+/* All of a file at once past the cache, with O_SYNC or an fsync of another descriptor; whole pages, so that nothing has to be cut afterwards. */
+static void direct_file(struct file *f, int fd)
+{
+	int sync = pick(2);
+
+	f->size = PAGE * (1 + pick(ROOM / PAGE - 2));
+	fill_direct(f, 0, f->size, sync ? O_SYNC : 0);
+	if (sync) /* what O_SYNC confirmed needs no fsync; ftruncate to the same size changed nothing but times */
+		note("keep %s %u %u 0 0", f->name, f->size, f->seed);
+	else
+		keep(f, fd);
+}
+
+/* Blocks first, bytes later, but for a stretch; or all of it, and then a hole. */
+static void allocated_file(struct file *f, int fd)
+{
+	int hole = pick(2);
+
+	f->size = PAGE + pick(MAX_SIZE - PAGE);
+	f->from = pick(f->size);
+	f->to = f->from + 1 + pick(f->size - f->from);
+	if (pick(2)) { /* within a size that is there, or beyond it */
+		must(ftruncate(fd, f->size) == 0, "truncate");
+		must(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, f->size) == 0, "fallocate");
+	} else {
+		must(fallocate(fd, 0, 0, f->size + pick(3) * PAGE) == 0, "fallocate");
+		must(ftruncate(fd, f->size) == 0, "truncate");
+	}
+	if (pick(3) == 0) /* that much is there, and nothing in it */
+		note("keep %s %u %u 0 %u", f->name, fsync(fd) ? 0 : f->size, f->seed, f->size);
+	note("any %s", f->name);
+	if (hole) {
+		fill(fd, f->seed, 0, f->size);
+		if (pick(2))
+			must(fsync(fd) == 0, "fsync");
+		must(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, f->from,
+			       f->to - f->from) == 0,
+		     "punch");
+	} else {
+		fill(fd, f->seed, 0, f->from);
+		fill(fd, f->seed, f->to, f->size);
+	}
+	keep(f, fd);
+}
+
+static void space_file(struct file *f)
+{
+	int fd;
+
+	if (f->name[0])
+		note("any %s", f->name);
+	else
+		snprintf(f->name, sizeof(f->name), "f%d.%u", (int)(f - files), pick(1000));
+	fd = open(f->name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	must(fd >= 0, "open");
+	f->seed = random_state;
+	f->from = f->to = 0;
+	if (pick(2))
+		direct_file(f, fd);
+	else
+		allocated_file(f, fd);
+	close(fd);
 }
 
 /* New contents, or more of the same. */
@@ -114,13 +210,16 @@ static void write_file(struct file *f)
 	must(fd >= 0, "open");
 	if (!more) {
 		f->seed = random_state;
-		f->size = 0;
+		f->size = f->from = f->to = 0;
 		must(ftruncate(fd, 0) == 0, "truncate");
 	}
 	f->size = from + 1 + pick(pick(4) ? 3000 : 40000);
 	if (f->size > MAX_SIZE)
 		f->size = MAX_SIZE > from ? MAX_SIZE : from;
-	fill(fd, f->seed, from, f->size);
+	if (from % PAGE == 0 && from < f->size && pick(2))
+		fill_direct(f, from, f->size, 0);
+	else
+		fill(fd, f->seed, from, f->size);
 	if (pick(4))
 		keep(f, fd);
 	close(fd);
@@ -134,6 +233,8 @@ static void cut_file(struct file *f)
 	fd = open(f->name, O_RDWR);
 	must(fd >= 0, "open");
 	f->size = pick(f->size + 1);
+	if (f->to > f->size)
+		f->to = f->size;
 	must(ftruncate(fd, f->size) == 0, "truncate");
 	keep(f, fd);
 	close(fd);
@@ -183,6 +284,7 @@ static void replace_file(struct file *f)
 	must(rename("new", f->name) == 0, "rename");
 	f->size = size;
 	f->seed = seed;
+	f->from = f->to = 0;
 }
 
 /* Names that nobody asks for afterwards: directories in directories with files, links, and away with all. */
@@ -225,7 +327,9 @@ static void step(void)
 	struct file *f = &files[pick(FILES)];
 	uint32_t op = pick(100);
 
-	if (!f->name[0] || op < 25)
+	if (op >= 84 || (!f->name[0] && op % 3 == 0))
+		space_file(f);
+	else if (!f->name[0] || op < 25)
 		write_file(f);
 	else if (op < 35)
 		cut_file(f);
@@ -233,9 +337,9 @@ static void step(void)
 		remove_file(f);
 	else if (op < 55)
 		sync_file(f);
-	else if (op < 72)
+	else if (op < 66)
 		rename_file(f);
-	else if (op < 82)
+	else if (op < 74)
 		replace_file(f);
 	else
 		churn();

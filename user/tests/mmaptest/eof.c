@@ -142,6 +142,37 @@ TEST(truncate_beside_private_writes)
 	join(pid);
 }
 
+/* Copies of copies: both processes have one of every page, and lose those beyond the end. */
+TEST(truncate_after_fork_takes_copies)
+{
+	int fd = make_file("f", 4 * PAGE);
+	char *p = map_file(fd, 4, RW, MAP_PRIVATE, 0);
+	struct turns t;
+	pid_t pid;
+
+	turns_init(&t);
+	for (int k = 0; k < 4; k++)
+		p[k * PAGE] = 1;
+	pid = spawn();
+	if (pid == 0) {
+		for (int k = 0; k < 4; k++)
+			p[k * PAGE] = 2;
+		hand_over(&t, 1);
+		await_turn(&t, 1);
+		CHECK_EQ(p[0], 2);
+		for (int k = 1; k < 4; k++)
+			CHECK_READ_FAULT(p + k * PAGE, SIGBUS, BUS_ADRERR);
+		_exit(0);
+	}
+	await_turn(&t, 0);
+	CHECK_EQ(ftruncate(fd, PAGE), 0);
+	hand_over(&t, 0);
+	CHECK_EQ(p[0], 1);
+	for (int k = 1; k < 4; k++)
+		CHECK_READ_FAULT(p + k * PAGE, SIGBUS, BUS_ADRERR);
+	join(pid);
+}
+
 /* The same seen by another process than the one that truncates. */
 TEST(truncate_seen_by_others)
 {

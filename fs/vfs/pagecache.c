@@ -343,6 +343,8 @@ ssize_t pagecache_write_if(struct file *f, struct uio *u, u64 *pos,
 		err = vfs_clear_suid(vn);
 		if (!err)
 			err = vnode_stamp(vn);
+		if (w.at > vn->object->size)
+			vm_object_clear_tail(vn->object);
 		n = err ? err : write_locked(&w, (u64)n);
 	}
 	rw_unlock_write(&vn->v_lock);

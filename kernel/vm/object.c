@@ -310,6 +310,14 @@ void vm_object_set_size(struct vm_object *o, u64 size)
 	}
 }
 
+void vm_object_clear_tail(struct vm_object *o)
+{
+	u64 size = READ_ONCE(o->size);
+
+	if ((size & PAGE_MASK) && o->kind == OBJ_VNODE)
+		zero_tail(o, size >> PAGE_SHIFT, size & PAGE_MASK);
+}
+
 void vm_object_extend(struct vm_object *o, u64 size)
 {
 	spin_lock(o->lock);

@@ -108,6 +108,8 @@ void vm_object_drop(struct vm_object *o); /* may free it; sleeps; no locks held 
 /* Sets the size in bytes. Shrinking: waits for transfers, removes mappings and pages beyond, zeroes the tail of the last page; when it returns no frame beyond
  * the end is in use by anybody but holders. Growing: zeroes the old tail. Callers serialise (VNODE lock exclusive). Sleeps. */
 void vm_object_set_size(struct vm_object *o, u64 size);
+/* What mappings stored behind the end is gone: before something is written that lies farther behind. Sleeps; v_lock of a file held exclusive. */
+void vm_object_clear_tail(struct vm_object *o);
 /* A write has put data beyond the end (pages got with VMP_WRITE | VMP_BEYOND): the size becomes at least this. No spin locks held. */
 void vm_object_extend(struct vm_object *o, u64 size);
 /* Its pages stay in memory (or no longer have to), whoever maps them. */

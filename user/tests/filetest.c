@@ -290,6 +290,36 @@ static void tmpfs_limit(void)
 	CHECK(!umount("small"));
 }
 
+/* What a mapping stores behind the end of file is not there when the file grows. */
+static void behind_the_end(void)
+{
+	static const char zero[PAGE];
+	char *map, b[PAGE];
+	int fd;
+
+	if (on_tmpfs)
+		exit(SKIP);
+	for (int way = 0; way < 4; way++) {
+		fd = make("behind", 0);
+		CHECK(write(fd, "abc", 3) == 3);
+		map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		CHECK(map != MAP_FAILED);
+		memset(map + 3, 'x', PAGE - 3);
+		if (way == 0)
+			CHECK(!ftruncate(fd, 2 * PAGE));
+		else if (way == 1)
+			CHECK(pwrite(fd, "d", 1, PAGE + 5) == 1);
+		else if (way == 2)
+			CHECK(pwrite(fd, "d", 1, PAGE - 1) == 1);
+		else
+			CHECK(!CALL(NR_fallocate, fd, 0, PAGE, PAGE, 0, 0));
+		CHECK(pread(fd, b, PAGE, 0) == (ssize_t)PAGE && !memcmp(b, "abc", 3));
+		CHECK(!memcmp(b + 3, zero, PAGE - 4) && b[PAGE - 1] == (way == 2 ? 'd' : 0));
+		munmap(map, PAGE);
+		close(fd);
+	}
+}
+
 /* ---- flags of inodes ---- */
 
 #define GETFLAGS     0x80086601UL
@@ -495,6 +525,7 @@ static const struct {
 	{"O_DIRECT: a block device", direct_device},
 	{"pages of the kernel", kernel_pages},
 	{"size of a tmpfs", tmpfs_limit},
+	{"bytes behind the end of file", behind_the_end},
 	{"flags: immutable", flags_immutable},
 	{"flags: append only", flags_append},
 	{"flags: rights, and access times", flags_rights},

@@ -387,6 +387,12 @@ void vm_object_set_size(struct vm_object *o, u64 size)
 	o->size = size;
 }
 
+/* There are no mappings here that could store behind the end. */
+void vm_object_clear_tail(struct vm_object *o)
+{
+	(void)o;
+}
+
 void vm_object_extend(struct vm_object *o, u64 size)
 {
 	o->size = MAX(o->size, size);

@@ -359,10 +359,10 @@ void group_exit_begin(struct process *p, int status)
 /* The thread that gets a signal of the whole process: the first that lets it in, better one that has nothing to do. */
 static struct task *choose_task(struct process *p, int sig)
 {
-	struct task *t = current_task(), *second = NULL;
+	struct task *me = current_task(), *second = NULL, *t;
 
-	if ((SIG_OF_TIME & SIGBIT(sig)) && t && t->proc == p && !(t->blocked & SIGBIT(sig)))
-		return t;
+	if ((SIG_OF_TIME & SIGBIT(sig)) && me && me->proc == p && !(me->blocked & SIGBIT(sig)))
+		return me;
 	list_for_each(t, &p->tasks, proc_link) {
 		if (t->blocked & SIGBIT(sig))
 			continue;

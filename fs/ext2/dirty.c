@@ -418,14 +418,18 @@ void ext2_forget_dying(struct ext2_fs *fs)
 
 bool ext2_displace(struct ext2_fs *fs, const struct ext2_node *n, bool dies)
 {
+	u32 k = 0;
 	bool room;
 
 	spin_lock(&fs->dirty_lock);
-	room = fs->ndisplaced < EXT2_MAX_DISPLACED;
+	while (k < fs->ndisplaced && fs->displaced[k].ino != n->vn.ino)
+		k++;
+	room = k < EXT2_MAX_DISPLACED;
 	if (room) {
-		fs->displaced[fs->ndisplaced].ino = (u32)n->vn.ino;
-		fs->displaced[fs->ndisplaced].type = ext2_dirent_type(fs, n->vn.mode);
-		fs->displaced[fs->ndisplaced++].dies = dies;
+		fs->displaced[k].ino = (u32)n->vn.ino;
+		fs->displaced[k].type = ext2_dirent_type(fs, n->vn.mode);
+		fs->displaced[k].dies = dies;
+		fs->ndisplaced = MAX(fs->ndisplaced, k + 1);
 	}
 	spin_unlock(&fs->dirty_lock);
 	return room;

@@ -157,6 +157,7 @@ struct ext2_node {
 	u32 depth;    /* (g) of a new directory: generations of new ones above it, and itself */
 	u32 put_txn;  /* (g) the commit that its inode was put for last */
 	u32 name_txn; /* (g) the commit that the last name given to it belongs to */
+	u32 displaced_txn;	/* (g) the commit in which it last lost a name to another inode */
 	struct list dirty_link; /* (d) */
 	u64 dirty_block;	/* (v) of a directory: the block marked dirty last, plus 1 */
 	u32 dirty_txn;		/* (v) in this commit */

@@ -237,15 +237,22 @@ static void drop_name(struct ext2_node *dir, struct ext2_node *n, bool displaced
 		else
 			n->nlink--;
 	}
+	if (displaced)
+		n->displaced_txn = ext2_fs(&n->vn)->txn;
 	ext2_touch(n, ATTR_CTIME);
 	if (n->nlink == 0 && !n->counted)
 		ext2_died(n, dir, displaced);
 }
 
-/* Does the disk know no name of n but the one that is to go, or of a directory only the entry in n, which is to go? */
+/*
+ * Does the disk know no name of n but the one that is to go, or of a directory only the entry in n, which is to go?  Or does it still lead to n by a name
+ * that another inode has now, which would be lost if n died before that is written?
+ */
 static bool must_commit_first(const struct ext2_fs *fs, const struct ext2_node *n)
 {
-	return is_dir(n) ? n->moved_txn == fs->txn : n->nlink > 1 && ext2_name_is_new(fs, n);
+	if (is_dir(n))
+		return n->moved_txn == fs->txn;
+	return n->nlink > 1 ? ext2_name_is_new(fs, n) : !n->fresh && n->displaced_txn == fs->txn;
 }
 
 int ext2_unlink(struct vnode *vn, const char *name, size_t len, struct vnode *target)
@@ -354,6 +361,7 @@ static int exchange_names(struct renaming *r)
 		ext2_dir_replace(r->odir, r->from.pos, (u32)r->n->vn.ino, r->n->vn.mode);
 		return err;
 	}
+	r->n->displaced_txn = r->target->displaced_txn = ext2_fs(&r->n->vn)->txn;
 	name_both(r);
 	if (changes_parent(r, r->n)) {
 		err = ext2_dir_replace(r->n, r->up.pos, (u32)r->ndir->vn.ino, S_IFDIR);

@@ -210,41 +210,54 @@ static int advise_area(struct vm_map *m, struct vm_area *a, int advice, struct v
 	}
 }
 
-/* Advice that changes areas: splits at the edges, then each area in turn. The map is unlocked between areas only to drop objects. */
-static int advise_areas(struct vm_map *m, u64 start, u64 end, int advice)
+/*
+ * The areas of [*at, end), up to the first that gives up its object, which is dropped: *at is what comes then.  None is merged before all were
+ * advised: it could take in one that is still to come, or what lies outside.  Write-locked, clipped.
+ */
+static int advise_some(struct vm_map *m, u64 *at, u64 end, int advice, bool *hole,
+		       struct vm_object **drop)
 {
-	struct leaving l;
-	bool hole = false;
-	int err;
+	u64 start = *at;
+	int err = 0;
 
-	leaving_init(&l);
-	err = leaving_reserve(&l, 2);
-	if (err)
-		goto out;
-	rw_lock_write(&m->lock);
-	clip_range(m, start, end, &l);
-	while (start < end && !err) {
-		struct vm_area *a = area_find(m, start);
-		struct vm_object *drop = NULL;
+	while (*at < end && !err && !*drop) {
+		struct vm_area *a = area_find(m, *at);
 
+		if (!a || a->start > *at)
+			*hole = true;
 		if (!a || a->start >= end) {
-			hole = true;
+			*at = end;
 			break;
 		}
-		if (a->start > start)
-			hole = true;
-		start = a->end;
-		err = advise_area(m, a, advice, &drop);
-		area_merge(m, a);
-		if (drop) {
-			rw_unlock_write(&m->lock);
-			vm_object_drop(drop);
-			rw_lock_write(&m->lock);
-		}
+		*at = a->end;
+		err = advise_area(m, a, advice, drop);
 	}
-	rw_unlock_write(&m->lock);
-out:
-	leaving_release(&l);
+	area_merge_range(m, start, *at);
+	return err;
+}
+
+/* Advice that changes areas: splits at the edges, then each area in turn. The map is unlocked in between only to drop objects. */
+static int advise_areas(struct vm_map *m, u64 start, u64 end, int advice)
+{
+	bool hole = false;
+	int err = 0;
+
+	while (start < end && !err) {
+		struct vm_object *drop = NULL;
+		struct leaving l;
+
+		leaving_init(&l);
+		err = leaving_reserve(&l, 2);
+		if (!err) {
+			rw_lock_write(&m->lock);
+			clip_range(m, start, end, &l);
+			err = advise_some(m, &start, end, advice, &hole, &drop);
+			rw_unlock_write(&m->lock);
+		}
+		if (drop)
+			vm_object_drop(drop);
+		leaving_release(&l);
+	}
 	return err ? err : hole ? -ENOMEM : 0;
 }
 

@@ -425,3 +425,9 @@ struct vm_area *area_merge(struct vm_map *m, struct vm_area *a)
 	}
 	return a;
 }
+
+void area_merge_range(struct vm_map *m, u64 start, u64 end)
+{
+	for (struct vm_area *a = area_find(m, start); a && a->start < end; a = area_next(a))
+		a = area_merge(m, a);
+}

@@ -238,13 +238,6 @@ static NO_TS void move_areas(struct vm_map *m, struct move *mv, u64 len)
 		unmap_locked(m, mv->old, mv->old + mv->old_len, &mv->old_place);
 }
 
-/* New areas may continue one another, or what is around them. */
-static void merge_range(struct vm_map *m, u64 start, u64 end)
-{
-	for (struct vm_area *a = area_find(m, start); a && a->start < end; a = area_next(a))
-		a = area_merge(m, a);
-}
-
 /* ---- the call ---- */
 
 /* As Linux orders it: what can be said without the map. */
@@ -321,7 +314,7 @@ static s64 move_locked(struct vm_map *m, struct move *mv)
 	} else {
 		copy_area(m, covering(m, mv->old), mv->old, mv->to, mv->new_len, mv);
 	}
-	merge_range(m, mv->to, mv->to + mv->new_len);
+	area_merge_range(m, mv->to, mv->to + mv->new_len);
 	return mv->to;
 }
 

@@ -251,6 +251,8 @@ bool area_continues(struct vm_area *lo, struct vm_area *hi);
 bool areas_alike(const struct vm_area *a, const struct vm_area *b);
 /* Joins a with its neighbours where they match; returns the resulting area. */
 struct vm_area *area_merge(struct vm_map *m, struct vm_area *a);
+/* Those of [start, end), with one another and with what is around them. */
+void area_merge_range(struct vm_map *m, u64 start, u64 end);
 /* Locks the lock of the area's object (map held); returns NULL if there is no object. On return a->object and a->index are stable. */
 static inline NO_TS struct vm_object *area_lock_object(struct vm_area *a)
 {
@@ -546,9 +548,10 @@ struct clock_sweep {
 	u64 taken, washed, steps;
 	u64 pending;	  /* sent to the laundry by now and not met since */
 	bool dirty_files; /* dirty file pages were met */
+	bool exhausted;	  /* it went all round for less than it was to bring */
 };
 /*
- * Sweeps until `want` frames came free or are being written, or it has been round twice; at most room go to the laundry.  One caller at a
+ * Sweeps until `want` frames came free or are being written, or it has been round four times; at most room go to the laundry.  One caller at a
  * time.
  */
 void clock_sweep(struct clock_sweep *s, u64 want, u64 room);

@@ -191,6 +191,26 @@ TEST(madvise_dontneed_after_fork)
 	check_numbered(p, 4);
 }
 
+/* Areas that have become alike since one was looked at last: the advice reaches both, and nothing beside its range. */
+TEST(madvise_dontneed_areas_become_alike)
+{
+	char *p = numbered(6);
+	pid_t pid;
+
+	CHECK_EQ(mprotect(p + 3 * PAGE, 3 * PAGE, PROT_READ), 0);
+	pid = spawn();
+	if (pid == 0)
+		_exit(0);
+	join(pid);
+	p[0] = 1;
+	CHECK_EQ(mprotect(p + 3 * PAGE, 3 * PAGE, RW), 0);
+	p[3 * PAGE] = 4;
+	need(madvise(p + PAGE, 4 * PAGE, MADV_DONTNEED), "madvise");
+	CHECK(all_bytes(p, 1, PAGE));
+	CHECK(all_bytes(p + PAGE, 0, 4 * PAGE));
+	CHECK(all_bytes(p + 5 * PAGE, 6, PAGE));
+}
+
 /* Pages given up lazily read as they were or as zero, until they are stored to. */
 static void check_given_up(char *p, size_t pages)
 {

@@ -43,10 +43,11 @@ struct frame_cache {
 };
 BUILD_ASSERT(sizeof(struct frame_cache) <= PAGE_SIZE);
 
-static s64 kernel_early;	       /* (a) as frame_cache.kernel, by harts without one */
-static size_t (*reclaim)(size_t want); /* (a) */
-static void (*kick_reclaim)(void);     /* (a) */
-static bool (*out_of_memory)(void);    /* (a) */
+static s64 kernel_early;		 /* (a) as frame_cache.kernel, by harts without one */
+static size_t (*reclaim)(size_t want);	 /* (a) */
+static void (*kick_reclaim)(void);	 /* (a) */
+static bool (*out_of_memory)(void);	 /* (a) */
+static void (*out_of_memory_soon)(void); /* (a) */
 
 static inline struct frame_cache *cache_here(void)
 {
@@ -278,6 +279,14 @@ bool frames_oom(void)
 	bool (*fn)(void) = __atomic_load_n(&out_of_memory, __ATOMIC_RELAXED);
 
 	return fn && !current()->pageout && fn();
+}
+
+void frames_oom_soon(void)
+{
+	void (*fn)(void) = __atomic_load_n(&out_of_memory_soon, __ATOMIC_RELAXED);
+
+	if (fn)
+		fn();
 }
 
 /*
@@ -540,9 +549,10 @@ bool frames_zero_one(void)
 	return true;
 }
 
-void frames_set_oom(bool (*fn)(void))
+void frames_set_oom(bool (*now)(void), void (*soon)(void))
 {
-	__atomic_store_n(&out_of_memory, fn, __ATOMIC_RELAXED);
+	__atomic_store_n(&out_of_memory, now, __ATOMIC_RELAXED);
+	__atomic_store_n(&out_of_memory_soon, soon, __ATOMIC_RELAXED);
 }
 
 void frames_set_reclaim(size_t (*fn)(size_t want), void (*kick)(void))

@@ -124,8 +124,10 @@ void frames_hart_init(void); /* per-hart caches of the calling hart */
  * it frees some if it need not wait for that. Set by vm. */
 void frames_set_reclaim(size_t (*fn)(size_t want), void (*kick)(void));
 /* What is done when an allocation of the kernel that may wait would fail: true: somebody gives memory back, try again. Sleeps; any sleeping lock may be held. */
-void frames_set_oom(bool (*fn)(void));
+void frames_set_oom(bool (*now)(void), void (*soon)(void));
 bool frames_oom(void); /* calls it; false without one */
+/* What is left is too little for anybody to get anywhere: asks for the same without waiting. Any context. */
+void frames_oom_soon(void);
 /* If few frames are left, brings some: for who is going to take several without waiting. Sleeps. */
 void frames_bring(void);
 /* kick (any context) is called when fewer still are left: somebody must work until none are wanted. */

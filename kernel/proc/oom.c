@@ -6,7 +6,7 @@
  * -1000 are never chosen.  A thread of its own chooses, since who finds no memory may hold any lock: it sends SIGKILL and takes the victim's memory
  * without waiting for it to notice.  For GRACE after that nobody else is chosen, and a process whose memory was taken is not chosen again.
  *
- * Who asks: page faults that found no memory, once they have let go of the map, and allocations of the kernel, before they fail.
+ * Who asks: reclaim that brings scraps only; page faults that found no memory, once they have let go of the map, and allocations of the kernel, before they fail.
  *
  * Locks: none held while choosing; the thread takes proc_tree_lock for moments and only tries maps.
  */
@@ -132,13 +132,10 @@ static void oom_thread(void *unused __unused)
 	}
 }
 
-bool proc_oom_kill(void)
+static void ask(void)
 {
-	u64 seen = __atomic_load_n(&answered, __ATOMIC_ACQUIRE);
 	u32 none = 0;
 
-	if (current_task() && signal_pending_task(current_task(), true))
-		return false;
 	if (__atomic_compare_exchange_n(&asked, &none, 1, false, __ATOMIC_ACQ_REL,
 					__ATOMIC_RELAXED)) {
 		/* a guess for the message: the next to ask may overwrite it */
@@ -146,6 +143,15 @@ bool proc_oom_kill(void)
 		asker.tid = current()->tid;
 		waitq_wake_one(&oom_q);
 	}
+}
+
+bool proc_oom_kill(void)
+{
+	u64 seen = __atomic_load_n(&answered, __ATOMIC_ACQUIRE);
+
+	if (current_task() && signal_pending_task(current_task(), true))
+		return false;
+	ask();
 	(void)wait_event_until(&done_q, __atomic_load_n(&answered, __ATOMIC_ACQUIRE) != seen,
 			       WAIT_KILL, time_now() + GRACE);
 	/* the victim's last steps may need a moment */
@@ -160,6 +166,6 @@ static void oom_init(void)
 	waitq_init(&done_q);
 	if (!kthread_run("oom", oom_thread, NULL))
 		panic("no memory for the out-of-memory thread");
-	frames_set_oom(proc_oom_kill);
+	frames_set_oom(proc_oom_kill, ask);
 }
 INITCALL(VM, oom_init);

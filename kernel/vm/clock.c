@@ -15,10 +15,12 @@
 #include "kernel/vm/clock_policy.h"
 #include "kernel/vm/vm_internal.h"
 
-#define FREE_BATCH 32
-#define AHEAD	   64  /* frames whose mappings go together */
-#define DISCOVER   256 /* frames that came free */
-#define WASH_AHEAD 384u
+#define FREE_BATCH    32
+#define AHEAD	      64  /* frames whose mappings go together */
+#define DISCOVER      256 /* frames that came free */
+#define WASH_AHEAD    384u
+#define TURNS	      4ul
+#define PRESSED_TURNS 2ul /* the last ones: hot pages go too if they are not used */
 
 u32 vm_swappiness = SWAPPINESS_EVEN;
 
@@ -348,16 +350,17 @@ static void account(struct clock_sweep *s, enum clock_seen seen)
 
 void clock_sweep(struct clock_sweep *s, u64 want, u64 room)
 {
+	u64 turn = clock_policy_pages(&policy);
 	u64 ahead, scanned = policy.scanned, chances = policy.second_chances,
 		   refaults = policy.refaults, active = policy.refaults_active,
 		   promoted = policy.promotions;
 
 	*s = (struct clock_sweep){0};
 	/* so many more are written meanwhile, that the disk always has enough to do */
-	ahead = MIN(clock_policy_pages(&policy) / 32, WASH_AHEAD);
+	ahead = MIN(turn / 32, WASH_AHEAD);
 	now.sweep = s;
 	now.room = room;
-	now.spare = clock_policy_pages(&policy);
+	now.spare = turn;
 	/* who is new is looked for when frames enough for that have come free since */
 	if (since_discovery >= DISCOVER || !policy.cold.n)
 		discover();
@@ -368,15 +371,19 @@ void clock_sweep(struct clock_sweep *s, u64 want, u64 room)
 			break;
 		account(s, seen);
 	}
-	for (u64 left = 4UL * clock_policy_pages(&policy) + 1;
+	turn = clock_policy_pages(&policy);
+	for (u64 left = TURNS * turn + 1;
 	     left && s->taken < want && s->taken + policy.washed.n < want + ahead; left--) {
+		if (left == PRESSED_TURNS * turn)
+			clock_policy_press(&policy);
 		look_ahead();
 		now.spare -= now.spare != 0;
 		account(s, clock_policy_step(&policy));
 	}
 	s->pending = policy.washed.n;
+	s->exhausted = s->taken + s->pending < want;
 	since_discovery += s->taken;
-	if (s->taken + s->pending < want)
+	if (s->exhausted)
 		since_discovery = DISCOVER; /* nothing more among those that are known */
 	release_gone();
 	vm_count(VMEV_pgscan_kswapd, policy.scanned - scanned);

@@ -211,7 +211,7 @@ static bool common(struct clock_policy *p, u32 id, enum clock_seen seen, u32 tim
 static enum clock_seen hot_step(struct clock_policy *p)
 {
 	u32 id = pop(p, &p->hot), time = p->ops->page(id)->time;
-	enum clock_seen seen = p->ops->look(id, hot_is_stale(p), &time);
+	enum clock_seen seen = p->ops->look(id, hot_is_stale(p) || p->pressed, &time);
 
 	share_update(&p->idle, seen == CLOCK_IDLE || seen == CLOCK_TAKEN || seen == CLOCK_WASH);
 	if (common(p, id, seen, time))
@@ -255,7 +255,8 @@ static enum clock_seen cold_step(struct clock_policy *p)
 
 u32 clock_policy_next(const struct clock_policy *p, u32 *ids, u32 n)
 {
-	const struct clock_queue *q = p->hot.n && hot_is_stale(p) ? &p->hot : &p->cold;
+	const struct clock_queue *q =
+		p->hot.n && (p->pressed || hot_is_stale(p)) ? &p->hot : &p->cold;
 	u32 k = 0;
 
 	for (u32 id = q->head; k < n && k < q->n; id = *p->ops->next(id))
@@ -288,6 +289,11 @@ enum clock_seen clock_policy_collect(struct clock_policy *p)
 	return seen;
 }
 
+void clock_policy_press(struct clock_policy *p)
+{
+	p->pressed = 2 * p->hot.n;
+}
+
 enum clock_seen clock_policy_step(struct clock_policy *p)
 {
 	u32 all = clock_policy_pages(p);
@@ -297,7 +303,9 @@ enum clock_seen clock_policy_step(struct clock_policy *p)
 	p->scanned++;
 	if (p->cold_target < cold_min(p))
 		p->cold_target = cold_min(p);
-	if (p->hot.n && (!p->cold.n || hot_is_stale(p) ||
+	if (p->pressed)
+		p->pressed = p->hot.n ? p->pressed - 1 : 0;
+	if (p->hot.n && (!p->cold.n || p->pressed || hot_is_stale(p) ||
 			 p->hot.n > all - (p->cold_target < all ? p->cold_target : all)))
 		return hot_step(p);
 	return p->cold.n ? cold_step(p) : CLOCK_WRITE;

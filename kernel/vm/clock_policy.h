@@ -56,6 +56,7 @@ struct clock_policy {
 	u32 ended;		   /* tests begun up to this time have ended */
 	u32 cold_target;	   /* pages that cold should have */
 	u32 hits, idle;		   /* shares: cold pages that were used, hot pages that were not */
+	u32 pressed;		   /* steps that hot pages still get */
 	u64 scanned, second_chances, promotions, demotions, refaults, refaults_active;
 };
 
@@ -65,6 +66,8 @@ void clock_policy_add(struct clock_policy *p, u32 id);
 void clock_policy_discover(struct clock_policy *p);
 /* One step of the hands: what came of it (CLOCK_TAKEN, CLOCK_WASH, or anything else: go on). CLOCK_NONE: there is no page at all. */
 enum clock_seen clock_policy_step(struct clock_policy *p);
+/* Going round brought too little: the hot pages are looked at twice, and those that were not used go. */
+void clock_policy_press(struct clock_policy *p);
 /* The first page that was sent to the laundry, if it is done: what came of it; CLOCK_WRITE: it is not, or there is none. */
 enum clock_seen clock_policy_collect(struct clock_policy *p);
 /* The next n pages that may be taken, in order: how many. */

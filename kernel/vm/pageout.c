@@ -20,7 +20,8 @@
 #define PATIENCE	(NSEC_PER_SEC / 2) /* for the write-back thread */
 #define HOPELESS_ROUNDS 2		   /* in a row that bring nothing, with nothing under way */
 #define BATCH		64		   /* frames that who needs some brings at least */
-#define TRIES		8		   /* of who needs some, before the thread has to judge */
+#define SCRAPS		BATCH
+#define TRIES		8 /* of who needs some, before the thread has to judge */
 
 static struct waitq pageout_q, laundry_q, progress_q;
 static u32 kicked;   /* (a) */
@@ -29,6 +30,10 @@ static u64 ended;    /* (a) transfers that ended */
 static u64 hopeless; /* (a) rounds that found nothing */
 static struct thread *pageout;
 static struct mutex sweep_mutex;
+static u32 needy; /* (a) threads that found nothing free */
+/* under sweep_mutex: the last round was barren; such rounds in a row while somebody was needy */
+static bool barren;
+static u32 in_vain;
 static void (*kick_writeback)(void);
 
 void vm_set_writeback_kick(void (*fn)(void))
@@ -53,10 +58,30 @@ static void kick(void)
 	waitq_wake_one(&pageout_q);
 }
 
+/*
+ * With swap full, what is clean is evicted and comes back in turns, mostly programs' text: there is always something, and nobody gets anywhere.
+ * So a round that goes round all of memory for less than SCRAPS is barren; HOPELESS_ROUNDS of them in a row while somebody has nothing at all, and
+ * a process has to go, although the scraps may do for the moment.  Not for a swapoff: that has to fail first.
+ */
+static void judge(const struct clock_sweep *s) REQUIRES(sweep_mutex)
+{
+	bool now = s->exhausted && s->taken < SCRAPS && !s->pending && !s->dirty_files &&
+		   !swap_any_free() && !swap_is_leaving();
+
+	WRITE_ONCE(barren, now);
+	if (!now)
+		in_vain = 0;
+	else if (__atomic_load_n(&needy, __ATOMIC_RELAXED) && ++in_vain == HOPELESS_ROUNDS) {
+		in_vain = 0;
+		frames_oom_soon();
+	}
+}
+
 /* One sweep for `want` frames; how many came free. */
 static u64 round_once(u64 want, struct clock_sweep *s) REQUIRES(sweep_mutex)
 {
 	clock_sweep(s, want, swap_any_free() ? laundry_room() : 0);
+	judge(s);
 	if (s->taken)
 		pageout_progress(s->taken);
 	if (s->dirty_files && kick_writeback)
@@ -200,15 +225,11 @@ static bool changed_or_ended(u64 f, u64 h, u64 e)
 	return changed(f, h) || __atomic_load_n(&ended, __ATOMIC_ACQUIRE) != e;
 }
 
-size_t vm_reclaim(size_t want)
+static size_t bring(size_t want)
 {
 	u64 f = __atomic_load_n(&freed, __ATOMIC_ACQUIRE);
 	u64 h = __atomic_load_n(&hopeless, __ATOMIC_ACQUIRE);
 
-	if (!pageout)
-		return want ? reclaim_alone(want) : 0;
-	if (current()->pageout)
-		return 0;
 	for (unsigned try = 0;; try++) {
 		u64 e = __atomic_load_n(&ended, __ATOMIC_ACQUIRE);
 		size_t got = 0;
@@ -232,6 +253,23 @@ size_t vm_reclaim(size_t want)
 		if (err == -EINTR)
 			return 0;
 	}
+}
+
+size_t vm_reclaim(size_t want)
+{
+	size_t got;
+
+	if (!pageout)
+		return want ? reclaim_alone(want) : 0;
+	if (current()->pageout)
+		return 0;
+	/* a look ahead would bring scraps, and cost a round each time */
+	if (!want && READ_ONCE(barren) && !swap_any_free())
+		return 0;
+	__atomic_fetch_add(&needy, want != 0, __ATOMIC_RELAXED);
+	got = bring(want);
+	__atomic_fetch_sub(&needy, want != 0, __ATOMIC_RELAXED);
+	return got;
 }
 
 void pageout_init(void)

@@ -248,6 +248,17 @@ bool swap_any_free(void)
 	return any;
 }
 
+bool swap_is_leaving(void)
+{
+	u64 irq = spin_lock_irq(&swap.lock);
+	bool any = false;
+
+	for (u32 i = 0; i < swap.n; i++)
+		any |= swap.by_prio[i]->leaving;
+	spin_unlock_irq(&swap.lock, irq);
+	return any;
+}
+
 u64 swap_full_for(void)
 {
 	u64 irq = spin_lock_irq(&swap.lock);

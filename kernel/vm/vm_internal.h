@@ -512,7 +512,8 @@ u32 swap_slot_area(u64 slot);
 /* How many slots from this one on lie together on the device, at most n; *dev and *sector: where. */
 u32 swap_place(u64 slot, u32 n, struct block_dev **dev, u64 *sector);
 bool swap_any_free(void);
-extern u64 swap_cached; /* atomic: frames with a slot */
+bool swap_is_leaving(void); /* a swapoff is under way */
+extern u64 swap_cached;	    /* atomic: frames with a slot */
 
 /* ---- swapio.c ---- */
 struct swap_io {

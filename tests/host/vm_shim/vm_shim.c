@@ -144,6 +144,10 @@ bool frames_oom(void)
 	return false;
 }
 
+void frames_oom_soon(void)
+{
+}
+
 void frames_set_reclaim(size_t (*fn)(size_t want), void (*kick)(void))
 {
 	(void)fn;

@@ -48,6 +48,37 @@ def test_pulled_out(board, tmp_path, busy):  # noqa: F811 pylint: disable=redefi
     fsck(board.disk, tmp_path)
 
 
+def io_failures(out):
+    """Names of mmaptest's tests that failed; each must have met EIO, or SIGBUS for a page that could not be read."""
+    lines = re.split(r"^((?:not )?ok \d+ - .*\n)", out, flags=re.M)  # what a test says stands before and after its line
+    failed = []
+    for said, line, more in zip(lines[::2], lines[1::2], lines[2::2]):
+        if line.startswith("not "):
+            failed.append(line)
+            assert re.search(r"errno 5\b|: 5, want|ended by signal 7\b", said + more), line + said + more
+    return failed
+
+
+def test_pulled_out_of_mmaptest(board, tmp_path):  # noqa: F811 pylint: disable=redefined-outer-name
+    """The card leaves and comes back while mmaptest maps files of it: only tests whose I/O failed fail, and all pass once it is back."""
+    run = 'mkdir /m; cp /bin/mmaptest /tmp/b; ' + ARM + 'mmaptest -d /m >/tmp/out; echo "ended $?"; '
+    again = 'mmaptest -d /m >/tmp/again; echo "again $?"; cat /tmp/again; echo "end of it"; '
+    text, _ = board(START + run + ALIVE + "cat /tmp/out; " + BACK + "sync; " + again + WORKS,
+                    arguments=option(pull_at_ms=700, back_at_ms=1300))
+    # it was out and back while the first one ran
+    ended = text.index("\nended ")
+    assert text.index("the card was taken out") < [m.start() for m in re.finditer("SD QEMU", text)][1] < ended
+    first, second = text[ended:text.index("\nagain ")], text[text.index("\nagain "):text.index("\nend of it\n")]
+    assert "\nalive\n" in first
+    plan = int(re.search(r"^1\.\.(\d+)$", first, re.M).group(1))
+    failed = io_failures(first)
+    assert failed and len(failed) < plan / 4
+    assert len(re.findall(r"^(?:not )?ok \d+ ", first, re.M)) == plan
+    assert "\nagain 0\n" in text and "\nnot ok" not in second
+    assert "\nfsync 0\n" in text and "\nsame 0\n" in text
+    fsck(board.disk, tmp_path)
+
+
 def test_stuck(board, tmp_path):  # noqa: F811 pylint: disable=redefined-outer-name
     """A card that holds the data line down for 15 s: EIO after the limit, and the disk is back once it lets go."""
     write = 'dd if=/dev/urandom of=/w bs=64k count=64; sync /w; echo "stuck: fsync $?"; '

@@ -19,6 +19,7 @@
 #define AREA_SHIFT 33
 #define PAGE_OF(s) ((s) & ((1UL << AREA_SHIFT) - 1))
 #define GROUP	   64u
+#define LAST_WAIT  (NSEC_PER_SEC / 50) /* of swapoff, for transfers */
 
 /* Field markings and the corresponding locks:
  * (l) swap.lock   (c) constant while it is in the table   (m) swap_mutex
@@ -62,12 +63,14 @@ static struct {
 } swap = {.lock = SPINLOCK_INIT(LOCK_SWAP, "swap"), .least = -1};
 
 static struct mutex swap_mutex;
+static struct waitq emptied_q; /* the last slot of an area that leaves was given back */
 
 u64 swap_cached;
 
 void swap_init(void)
 {
 	mutex_init(&swap_mutex, LOCK_SWAP_AREAS, "swap areas");
+	waitq_init(&emptied_q);
 }
 
 static bool bit_get(const u64 *map, u64 i)
@@ -210,6 +213,7 @@ void swap_free(u64 slot)
 {
 	u64 irq = spin_lock_irq(&swap.lock), page = PAGE_OF(slot);
 	struct swap_area *a = area_of(slot);
+	bool last;
 
 	ASSERTF(bit_get(a->used, page), "slot %lu of %s freed twice", page, a->name);
 	a->in_use--;
@@ -222,7 +226,10 @@ void swap_free(u64 slot)
 			a->nempty++;
 		}
 	}
+	last = a->leaving && !a->in_use;
 	spin_unlock_irq(&swap.lock, irq);
+	if (last)
+		waitq_wake_all(&emptied_q);
 }
 
 void swap_bad(u64 slot)
@@ -521,6 +528,27 @@ static bool fits(const struct swap_area *a)
 	return a->in_use <= free + frames_free_count() + clock_pages();
 }
 
+/*
+ * Everything in the area is brought in. What stays after a round without progress belongs to transfers of objects that are gone, which give their
+ * slots back as they end; or to an object that came in behind the round, so there is another one soon.
+ */
+static int empty_area(struct swap_area *a)
+{
+	u64 before;
+	int err = 0;
+
+	while (!err && (before = READ_ONCE(a->in_use))) {
+		err = anon_swapoff(a->id);
+		if (err || READ_ONCE(a->in_use) < before)
+			continue;
+		err = wait_event_until(&emptied_q, !READ_ONCE(a->in_use), WAIT_INTR,
+				       time_now() + LAST_WAIT);
+		if (err == -ETIMEDOUT)
+			err = 0;
+	}
+	return err;
+}
+
 int swap_area_remove(const void *owner)
 {
 	struct swap_area *a;
@@ -535,8 +563,8 @@ int swap_area_remove(const void *owner)
 	set_leaving(a, true);
 	if (!fits(a))
 		err = -ENOMEM;
-	while (!err && READ_ONCE(a->in_use))
-		err = anon_swapoff(a->id);
+	if (!err)
+		err = empty_area(a);
 	if (err) {
 		set_leaving(a, false);
 		mutex_unlock(&swap_mutex);

@@ -71,8 +71,10 @@ struct shared_mem {
 struct page {
 	enum kind kind;
 	u32 prot;
-	u8 byte;  /* private contents */
-	bool cow; /* FILE_PRIVATE: still the file's */
+	u8 byte;   /* private contents */
+	bool cow;  /* FILE_PRIVATE: still the file's */
+	bool lazy; /* given up with MADV_FREE: byte, or zero */
+	bool locked, dontfork, wipe;
 	struct shared_mem *sh;
 	u32 index; /* into sh or the file */
 };
@@ -111,8 +113,17 @@ static u8 model_byte(const struct page *p)
 	}
 }
 
+/* What was read may be so. */
+static bool model_allows(struct page *p, u8 b)
+{
+	if (p->lazy && !b)
+		p->byte = 0;
+	return b == model_byte(p);
+}
+
 static void model_store(struct page *p, u8 b)
 {
+	p->lazy = false;
 	switch (p->kind) {
 	case SHARED:
 		p->sh->bytes[p->index] = b;
@@ -198,7 +209,7 @@ static void do_access(struct proc *pr, unsigned at, bool store)
 	} else {
 		err = vm_shim_load(pr->map, va, &b, &sig, &code);
 		if (!err)
-			assert_int_equal(b, model_byte(p));
+			assert_true(model_allows(p, b));
 	}
 	assert_int_equal(err, want ? -EFAULT : 0);
 	if (want) {
@@ -212,9 +223,18 @@ static void do_fork(struct proc *from, struct proc *to)
 	to->map = vm_map_fork(from->map);
 	assert_non_null(to->map);
 	for (unsigned i = 0; i < WINDOW; i++) {
-		to->p[i] = from->p[i];
-		if (to->p[i].kind == SHARED)
-			to->p[i].sh->refs++;
+		struct page *p = &to->p[i];
+
+		if (from->p[i].dontfork)
+			continue;
+		*p = from->p[i];
+		p->locked = false;
+		if (p->kind == SHARED)
+			p->sh->refs++;
+		if (p->wipe) {
+			p->byte = 0;
+			p->lazy = false;
+		}
 	}
 }
 
@@ -231,8 +251,11 @@ static void do_dontneed(struct proc *pr, unsigned at, unsigned n)
 	bool hole = false;
 	int err;
 
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
 		hole |= pr->p[at + i].kind == NONE;
+		if (pr->p[at + i].locked)
+			return;
+	}
 	err = vm_madvise(pr->map, va_of(at), n * PAGE_SIZE, 4);
 	assert_int_equal(err, hole ? -ENOMEM : 0);
 	for (unsigned i = 0; i < n; i++) {
@@ -241,6 +264,101 @@ static void do_dontneed(struct proc *pr, unsigned at, unsigned n)
 		if (p->kind == ANON)
 			p->byte = 0;
 		p->cow = true;
+		p->lazy = false;
+	}
+}
+
+enum { FREE = 8, DONTFORK_ = 10, DOFORK_, WIPE = 18, KEEP, COLD_, PAGEOUT_, READ_IN, WRITE_IN };
+
+/* Advice that no byte tells of, but for FREE; only where it has to succeed, but for holes. */
+static void do_advise(struct proc *pr, unsigned at, unsigned n, int advice)
+{
+	bool hole = false;
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		struct page *p = &pr->p[at + i];
+
+		hole |= p->kind == NONE;
+		if (p->locked && (advice == FREE || advice == COLD_ || advice == PAGEOUT_))
+			return;
+		if (p->kind != ANON && p->kind != NONE && (advice == FREE || advice == WIPE))
+			return;
+		if (advice == READ_IN && !(p->prot & RW))
+			return;
+		if (advice == WRITE_IN && (!(p->prot & PROT_WRITE) || p->kind == FILE_PRIVATE))
+			return;
+	}
+	if (hole && (advice == READ_IN || advice == WRITE_IN))
+		return;
+	assert_int_equal(vm_madvise(pr->map, va_of(at), n * PAGE_SIZE, advice), hole ? -ENOMEM : 0);
+	for (i = 0; i < n; i++) {
+		struct page *p = &pr->p[at + i];
+
+		if (p->kind == NONE)
+			continue;
+		if (advice == FREE)
+			p->lazy = true;
+		else if (advice == DONTFORK_ || advice == DOFORK_)
+			p->dontfork = advice == DONTFORK_;
+		else if (advice == WIPE || (advice == KEEP))
+			p->wipe = advice == WIPE;
+	}
+}
+
+static void do_lock(struct proc *pr, unsigned at, unsigned n, bool lock)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++)
+		if ((pr->p[at + i].kind != ANON && pr->p[at + i].kind != SHARED) ||
+		    !(pr->p[at + i].prot & RW))
+			return;
+	assert_int_equal(vm_mlock(pr->map, va_of(at), n * PAGE_SIZE, lock, host_rand_below(2)), 0);
+	for (i = 0; i < n; i++)
+		pr->p[at + i].locked = lock;
+}
+
+/* Several pages at once, which have to be of one mapping; with keep, the old addresses stay. */
+static void do_move(struct proc *pr, unsigned from, unsigned to, unsigned n, bool keep)
+{
+	struct page moved[WINDOW];
+	unsigned i;
+	s64 ret;
+
+	if (to + n > WINDOW || (from < to + n && to < from + n))
+		return;
+	for (i = 0; keep && i < n; i++)
+		if (pr->p[from + i].kind != ANON || pr->p[from + i].locked)
+			return;
+	ret = vm_mremap(pr->map, va_of(from), n * PAGE_SIZE, n * PAGE_SIZE, keep ? 7 : 3,
+			va_of(to));
+	if (ret != (s64)va_of(to)) {
+		assert_int_equal(ret, -EFAULT);
+		return;
+	}
+	memcpy(moved, &pr->p[from], n * sizeof(*moved));
+	for (i = 0; i < n; i++) {
+		forget(&pr->p[to + i]);
+		pr->p[to + i] = moved[i];
+		if (keep) {
+			pr->p[from + i].byte = 0;
+			pr->p[from + i].lazy = false;
+		} else {
+			memset(&pr->p[from + i], 0, sizeof(*moved));
+		}
+	}
+}
+
+/* Everything that is in swap comes back, and may go to another device. */
+static void change_swap(void)
+{
+	static unsigned disk;
+
+	if (!vm_shim_swapoff(disk)) {
+		assert_int_equal(vm_shim_swap_used(), 0);
+		assert_int_equal(vm_shim_swapon(300 + host_rand_below(500), -1), 0);
+		disk++;
 	}
 }
 
@@ -279,7 +397,7 @@ static void check_all(void)
 			if (pr->p[i].kind == NONE || !(pr->p[i].prot & RW))
 				continue;
 			assert_int_equal(vm_shim_load(pr->map, va_of(i) + 8, &b, &sig, &code), 0);
-			if (b != model_byte(&pr->p[i]))
+			if (!model_allows(&pr->p[i], b))
 				fail_msg("process %u page %u kind %d: %#x, not %#x", k, i,
 					 pr->p[i].kind, b, model_byte(&pr->p[i]));
 		}
@@ -304,7 +422,7 @@ static void random_op(void)
 		}
 		return;
 	}
-	switch (host_rand_below(28)) {
+	switch (host_rand_below(40)) {
 	case 0:
 		do_mmap(pr, ANON, at, n, prot);
 		break;
@@ -340,6 +458,26 @@ static void random_op(void)
 		break;
 	case 12:
 		vm_shim_io(host_rand_below(8));
+		break;
+	case 13:
+	case 14: {
+		static const int advice[] = {FREE,     FREE,  DONTFORK_, DOFORK_,  WIPE,
+					     KEEP,     COLD_, PAGEOUT_,	 PAGEOUT_, READ_IN,
+					     WRITE_IN, 0,     1,	 2};
+
+		do_advise(pr, at, n, advice[host_rand_below(ARRAY_LEN(advice))]);
+		break;
+	}
+	case 15:
+		do_lock(pr, at, n, host_rand_below(2));
+		break;
+	case 16:
+	case 17:
+		do_move(pr, at, host_rand_below(WINDOW), n, host_rand_below(2));
+		break;
+	case 18:
+		if (host_rand_below(20) == 0)
+			change_swap();
 		break;
 	default:
 		do_access(pr, at, host_rand_below(2));

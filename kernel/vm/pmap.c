@@ -14,12 +14,9 @@
  *
  * Flushing: a change from invalid to valid needs no flush (a hart that remembers the invalid PTE takes a fault, which finds
  * the PTE good and flushes locally; fault.c proves it).  The same holds for giving more rights.  Everything else is collected in a tlb_batch
- * and flushed once, on this hart and on those whose bit is set in pmap->active; harts that ran the space before but do not run it now get their bit set in
- * pmap->stale and flush when they come back to it.
+ * and flushed once (tlb.c).
  */
-#include "kernel/riscv/csr.h"
 #include "kernel/vm/vm_internal.h"
-#include "sbi/sbi.h"
 
 struct frame *zero_frame;
 static pte_t zero_pte; /* (c) its page number */
@@ -80,7 +77,7 @@ static inline void entry_made(struct frame *f, const pte_t *e)
 }
 
 /* Its entries are all zero again. */
-static void table_free(struct frame *f)
+void pmap_table_free(struct frame *f)
 {
 	__atomic_fetch_and(&f->flags, ~(FR_TABLE | FR_WIRED), __ATOMIC_RELAXED);
 	f->private = f->index = 0;
@@ -173,7 +170,7 @@ static void free_level(pte_t *table, unsigned level)
 		free_level(table_at(table[i]), level - 1);
 		table[i] = 0;
 	}
-	table_free(tf);
+	pmap_table_free(tf);
 }
 
 void pmap_fini(struct pmap *p)
@@ -242,7 +239,7 @@ int pmap_prepare(struct pmap *p, u64 va)
 	return pte ? 0 : -ENOMEM;
 }
 
-/* ---- flushing ---- */
+/* ---- what changed ---- */
 
 static void tlb_note(struct tlb_batch *b, u64 va)
 {
@@ -259,153 +256,6 @@ static inline void tlb_note_unflushed(struct tlb_batch *b, u64 start, u64 end)
 	if (unlikely(__atomic_load_n(&b->pmap->unflushed, __ATOMIC_ACQUIRE))) {
 		b->start = MIN(b->start, start);
 		b->end = MAX(b->end, end);
-	}
-}
-
-#define ASID_BITS_MASK 0xffffUL
-#define TLB_FLUSH_MAX  16 /* more pages than this: flush the whole space */
-
-static void flush_local(u64 start, u64 end, u64 asid, bool tables)
-{
-	vm_count(VMEV_tlb_flush_local, 1);
-	if (tables || (end - start) >> PAGE_SHIFT > TLB_FLUSH_MAX) {
-		if (asid)
-			sfence_vma_asid(asid);
-		else
-			sfence_vma_all();
-		return;
-	}
-	for (u64 va = start; va < end; va += PAGE_SIZE) {
-		if (asid)
-			sfence_vma_page_asid(va, asid);
-		else
-			sfence_vma_page(va);
-	}
-}
-
-static __attribute__((noinline)) void flush_remote(struct tlb_batch *b, u64 mask, u64 asid)
-{
-	u64 size = (b->end - b->start) >> PAGE_SHIFT > TLB_FLUSH_MAX ? ~0UL : b->end - b->start;
-	u64 start = size == ~0UL ? 0 : b->start;
-
-	vm_count(VMEV_tlb_shootdown, 1);
-	vm_count(VMEV_tlb_shootdown_pages, b->pages);
-	/* one call per 64 hart ids; ids may be sparse, so group them by their base */
-	while (mask) {
-		u64 base = ~0UL, ids = 0, rest = 0;
-
-		for (u64 left = mask; left; left &= left - 1) {
-			u32 i = __builtin_ctzl(left);
-			u64 id = harts[i]->id;
-
-			if (base == ~0UL)
-				base = id & ~63UL;
-			if ((id & ~63UL) == base)
-				ids |= 1UL << (id & 63);
-			else
-				rest |= 1UL << i;
-		}
-		if (asid)
-			sbi_remote_sfence_asid(ids, base, start, size, asid);
-		else
-			sbi_remote_sfence(ids, base, start, size);
-		mask = rest;
-	}
-}
-
-void tlb_flush(struct tlb_batch *b)
-{
-	struct pmap *p = b->pmap;
-	bool tables = !list_empty(&b->tables);
-	u64 active, self, asid;
-	struct list *l;
-
-	if (b->start >= b->end)
-		b->start = 0, b->end = ~0UL & ~PAGE_MASK;
-	preempt_disable();
-	/* the PTE stores are seen before `active` is read; pmap_activate orders its side the other way */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	asid = __atomic_load_n(&p->asid, __ATOMIC_RELAXED) & ASID_BITS_MASK;
-	active = __atomic_load_n(&p->active, __ATOMIC_RELAXED);
-	self = 1UL << this_hart()->index;
-	if (asid && nharts > 1) {
-		__atomic_fetch_or(&p->stale, ~(active | self), __ATOMIC_SEQ_CST);
-		active |= __atomic_load_n(&p->active, __ATOMIC_RELAXED);
-	}
-	if (likely(active & self))
-		flush_local(b->start, b->end, asid, tables);
-	else if (asid)
-		__atomic_fetch_or(&p->stale, self, __ATOMIC_RELAXED);
-	if (active & ~self)
-		flush_remote(b, active & ~self, asid);
-	preempt_enable();
-	while (tables && (l = list_pop(&b->tables)))
-		table_free(list_entry(l, struct frame, link));
-	b->start = ~0UL;
-	b->end = 0;
-}
-
-/* ---- address space identifiers ---- */
-
-static struct {
-	struct spinlock lock; /* LOCK_PMAP */
-	u64 generation;	      /* in units of 1 << 16, starts at 1 << 16 */
-	u64 next;
-} asids = {SPINLOCK_INIT(LOCK_PMAP, "asids"), 1UL << 16, 1};
-
-/* A valid ASID of the current generation for p. On exhaustion a new generation begins: each hart flushes all when it first uses it. */
-static u64 asid_get(struct pmap *p)
-{
-	u64 a = __atomic_load_n(&p->asid, __ATOMIC_RELAXED);
-
-	if (likely((a & ~ASID_BITS_MASK) == __atomic_load_n(&asids.generation, __ATOMIC_RELAXED)))
-		return a;
-	spin_lock(&asids.lock);
-	a = p->asid;
-	if ((a & ~ASID_BITS_MASK) != asids.generation) {
-		if (asids.next >> mmu_asid_bits) {
-			asids.generation += 1UL << 16;
-			asids.next = 1;
-		}
-		a = asids.generation | asids.next++;
-		__atomic_store_n(&p->asid, a, __ATOMIC_RELAXED);
-		__atomic_store_n(&p->stale, 0, __ATOMIC_RELAXED);
-	}
-	spin_unlock(&asids.lock);
-	return a;
-}
-
-/* Interrupts are off: this runs inside a context switch. */
-void pmap_activate(struct pmap *prev, struct pmap *next)
-{
-	struct hart *h = this_hart();
-	u64 bit = 1UL << h->index, satp;
-
-	if (prev)
-		__atomic_fetch_and(&prev->active, ~bit, __ATOMIC_RELAXED);
-	if (!next) {
-		csr_write(satp, SATP_SV39 | va_to_pa(kernel_root) >> PAGE_SHIFT);
-		if (!mmu_asid_bits)
-			sfence_vma_all();
-		return;
-	}
-	__atomic_fetch_or(&next->active, bit, __ATOMIC_SEQ_CST);
-	satp = SATP_SV39 | va_to_pa(next->root) >> PAGE_SHIFT;
-	if (!mmu_asid_bits) {
-		csr_write(satp, satp);
-		sfence_vma_all();
-		return;
-	}
-	u64 a = asid_get(next), gen = a & ~ASID_BITS_MASK, asid = a & ASID_BITS_MASK;
-
-	csr_write(satp, satp | asid << SATP_ASID_SHIFT);
-	if (unlikely(h->asid_generation != gen)) {
-		h->asid_generation = gen;
-		__atomic_fetch_and(&next->stale, ~bit, __ATOMIC_RELAXED);
-		sfence_vma_all();
-	} else if (__atomic_load_n(&next->stale, __ATOMIC_SEQ_CST) & bit) {
-		__atomic_fetch_and(&next->stale, ~bit, __ATOMIC_SEQ_CST);
-		sfence_vma_asid(asid);
 	}
 }
 

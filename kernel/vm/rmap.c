@@ -136,12 +136,42 @@ struct vm_area *rmap_next(struct vm_area *a, u64 first, u64 last)
 	}
 }
 
+/* ---- one space after the other ---- */
+
+/* The object's lock keeps the areas, and so their spaces, until all is flushed. */
+struct change {
+	struct tlb_batch batch; /* what changed in the space the walk is in */
+	struct tlb_round round; /* the spaces before */
+};
+
+static void change_begin(struct change *c)
+{
+	c->batch.pmap = NULL;
+	tlb_round_begin(&c->round);
+}
+
+static void enter_space(struct change *c, struct pmap *p)
+{
+	if (c->batch.pmap == p)
+		return;
+	if (c->batch.pmap)
+		tlb_round_add(&c->round, &c->batch);
+	pmap_change_begin(&c->batch, p);
+}
+
+static void leave_spaces(struct change *c)
+{
+	if (c->batch.pmap)
+		tlb_round_add(&c->round, &c->batch);
+	tlb_round_end(&c->round);
+}
+
 /* ---- walking the mappings of one frame ---- */
 
 struct walk {
 	struct frame *frame;
 	bool (*fn)(struct pmap *p, u64 va, struct frame *f, struct tlb_batch *b);
-	struct tlb_batch batch;
+	struct change change;
 	u32 left; /* PTEs not found yet */
 	bool any; /* fn said yes at least once */
 };
@@ -166,12 +196,8 @@ static void walk_object(struct walk *w, struct vm_object *o, u64 index)
 	for (a = rmap_first(o, index, index); a && w->left; a = rmap_next(a, index, index)) {
 		struct pmap *p = &a->map->pmap;
 
-		if (w->batch.pmap != p) {
-			if (w->batch.pmap)
-				pmap_change_end(&w->batch);
-			pmap_change_begin(&w->batch, p);
-		}
-		if (w->fn(p, area_va(a, index), w->frame, &w->batch)) {
+		enter_space(&w->change, p);
+		if (w->fn(p, area_va(a, index), w->frame, &w->change.batch)) {
 			w->any = true;
 			w->left--;
 		}
@@ -189,13 +215,17 @@ static void walk_object(struct walk *w, struct vm_object *o, u64 index)
 static bool walk_frame(struct frame *f,
 		       bool (*fn)(struct pmap *, u64, struct frame *, struct tlb_batch *))
 {
-	struct walk w = {.frame = f, .fn = fn, .left = READ_ONCE(f->mapcount)};
+	struct walk w;
 
 	ASSERT(spin_held(f->object->lock));
+	w.frame = f;
+	w.fn = fn;
+	w.left = READ_ONCE(f->mapcount);
+	w.any = false;
+	change_begin(&w.change);
 	if (w.left)
 		walk_object(&w, f->object, f->index);
-	if (w.batch.pmap)
-		pmap_change_end(&w.batch);
+	leave_spaces(&w.change);
 	return w.any;
 }
 
@@ -204,11 +234,11 @@ void rmap_write_protect(struct frame *f)
 	walk_frame(f, pmap_write_protect_frame);
 }
 
-/* Several frames of one object: address space by address space, with one flush for each. */
+/* Several frames of one object: address space by address space. */
 struct walk_many {
 	struct frame **frames;
 	bool (*fn)(struct pmap *p, u64 va, struct frame *f, struct tlb_batch *b);
-	struct tlb_batch batch;
+	struct change change;
 	u64 live; /* bit i: not all PTEs of frame i were found yet */
 	u32 left[RMAP_MANY];
 };
@@ -217,18 +247,14 @@ static void many_in_area(struct walk_many *w, struct vm_area *a, u64 mask, u64 o
 {
 	struct pmap *p = &a->map->pmap;
 
-	if (w->batch.pmap != p) {
-		if (w->batch.pmap)
-			pmap_change_end(&w->batch);
-		pmap_change_begin(&w->batch, p);
-	}
+	enter_space(&w->change, p);
 	for (; mask; mask &= mask - 1) {
 		unsigned i = __builtin_ctzl(mask);
 		u64 index = w->frames[i]->index - off;
 
 		if (index < a->index || index > area_last(a))
 			continue;
-		if (w->fn(p, area_va(a, index), w->frames[i], &w->batch) && !--w->left[i])
+		if (w->fn(p, area_va(a, index), w->frames[i], &w->change.batch) && !--w->left[i])
 			w->live &= ~(1UL << i);
 	}
 }
@@ -270,9 +296,13 @@ static void walk_many(struct walk_many *w, struct vm_object *o, u64 mask, u64 of
 static void walk_frames(struct frame **f, size_t n,
 			bool (*fn)(struct pmap *, u64, struct frame *, struct tlb_batch *))
 {
-	struct walk_many w = {.frames = f, .fn = fn};
+	struct walk_many w;
 
 	ASSERT(n <= RMAP_MANY);
+	w.frames = f;
+	w.fn = fn;
+	w.live = 0;
+	change_begin(&w.change);
 	for (size_t i = 0; i < n; i++) {
 		w.left[i] = READ_ONCE(f[i]->mapcount);
 		if (w.left[i])
@@ -280,8 +310,7 @@ static void walk_frames(struct frame **f, size_t n,
 	}
 	if (w.live)
 		walk_many(&w, f[0]->object, w.live, 0);
-	if (w.batch.pmap)
-		pmap_change_end(&w.batch);
+	leave_spaces(&w.change);
 }
 
 void rmap_write_protect_all(struct frame **f, size_t n)

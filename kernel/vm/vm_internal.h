@@ -17,7 +17,7 @@
 #include "kernel/vm/swap.h"
 #include "kernel/vm/vm.h"
 
-/* ---- pmap.c: page tables ---- */
+/* ---- pmap.c, tlb.c: page tables, and what harts remember of them ---- */
 
 /* Field markings and the corresponding locks:
  * (l) lock   (a) atomic   (c) constant
@@ -54,6 +54,7 @@ static inline void tlb_begin(struct tlb_batch *b, struct pmap *p)
 	list_init(&b->tables);
 }
 void tlb_flush(struct tlb_batch *b);
+void pmap_table_free(struct frame *f); /* a table that no hart walks any more */
 /* Flushes on every hart that needs it, then frees the tables. */
 static inline void tlb_finish(struct tlb_batch *b)
 {
@@ -99,11 +100,41 @@ static inline void pmap_change_begin(struct tlb_batch *b, struct pmap *p)
 	__atomic_fetch_add(&p->unflushed, 1,
 			   __ATOMIC_RELAXED); /* seen by whoever takes p->lock after us */
 }
+static inline void pmap_change_done(struct pmap *p)
+{
+	__atomic_fetch_sub(&p->unflushed, 1, __ATOMIC_RELEASE);
+}
 static inline void pmap_change_end(struct tlb_batch *b)
 {
 	tlb_finish(b);
-	__atomic_fetch_sub(&b->pmap->unflushed, 1, __ATOMIC_RELEASE);
+	pmap_change_done(b->pmap);
 }
+
+#define TLB_ROUND 16 /* spaces in one round; more take another */
+
+/*
+ * The flushes of several spaces, with one interruption of other harts for all. The spaces stay: whoever makes the round holds what keeps them until its
+ * end (rmap.c: the object's lock), and preemption stays off.
+ */
+struct tlb_round {
+	u64 harts;	/* to interrupt */
+	u64 start, end; /* what they flush */
+	u64 pages;
+	u64 asid; /* of the only space; 0: of all */
+	unsigned n;
+	struct pmap *pmaps[TLB_ROUND]; /* not done yet: `unflushed` is up */
+};
+
+static inline void tlb_round_begin(struct tlb_round *r)
+{
+	r->harts = r->end = r->pages = r->asid = 0;
+	r->start = ~0UL;
+	r->n = 0;
+}
+/* Instead of pmap_change_end: flushed at the latest by tlb_round_end. */
+void tlb_round_add(struct tlb_round *r, struct tlb_batch *b);
+void tlb_round_end(struct tlb_round *r);
+
 /* rmap's tools, on the PTE of va if it maps f: */
 bool pmap_unmap_frame(struct pmap *p, u64 va, struct frame *f, struct tlb_batch *b);
 bool pmap_unmap_unused(struct pmap *p, u64 va, struct frame *f,

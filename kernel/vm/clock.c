@@ -38,8 +38,6 @@ static struct {
 	u32 share; /* what those that it spares have gathered for one that goes */
 } now;
 
-BUILD_ASSERT(AHEAD <= RMAP_MANY && SWAP_CLUSTER <= RMAP_MANY);
-
 /* Frames that the sweep will come to next; the sweeper's. */
 static struct {
 	struct next_frame {

@@ -14,8 +14,6 @@
 
 #define CHUNK COLD_CHUNK
 
-BUILD_ASSERT(CHUNK <= RMAP_MANY);
-
 struct chunk {
 	struct frame *f[CHUNK];
 	size_t n;

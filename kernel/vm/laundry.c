@@ -17,6 +17,7 @@
 
 #define RING  512u
 #define BATCH 128u
+#define AHEAD 256u /* pages whose mappings go together */
 
 static struct spinlock ring_lock = SPINLOCK_INIT(LOCK_CLOCK, "laundry");
 static struct frame *ring[RING]; /* ring_lock */
@@ -37,6 +38,8 @@ static struct {
 	struct swap_io *io;	     /* (r) transfer being filled */
 	u64 next, end;		     /* (r) slots allocated and not used yet */
 	size_t started;		     /* (r) */
+	struct frame *ahead[AHEAD];  /* (r) */
+	u32 unmapped;		     /* (r) items around which nothing unused is mapped */
 } run;
 
 void laundry_init(void)
@@ -227,10 +230,10 @@ static bool may_go_along(struct frame *f)
 	       ((flags & (FR_LISTED | FR_REF)) == FR_LISTED && !rmap_locked(f));
 }
 
-/* f and those around it that go with it, in order: how many. Locked. */
-static u32 gather_around(struct vm_object *o, const struct frame *f, struct frame **out)
+/* Those of the cluster of index that may be written now and go along, in order; mapped: only those that are. Locked. */
+static u32 gather(struct vm_object *o, u64 index, bool mapped, struct frame **out)
 {
-	u64 first = ALIGN_DOWN(f->index, SWAP_CLUSTER);
+	u64 first = ALIGN_DOWN(index, SWAP_CLUSTER);
 	uintptr_t words[SWAP_CLUSTER];
 	size_t got =
 		radix_gather(&o->pages, first, first + SWAP_CLUSTER - 1, words, NULL, SWAP_CLUSTER);
@@ -239,13 +242,44 @@ static u32 gather_around(struct vm_object *o, const struct frame *f, struct fram
 	for (size_t i = 0; i < got; i++) {
 		struct frame *g = word_frame(words[i]);
 
-		if (g && ready(g) && may_go_along(g))
+		if (g && ready(g) && (!mapped || READ_ONCE(g->mapcount)) && may_go_along(g))
 			out[n++] = g;
 	}
-	rmap_unmap_unused(out, n);
-	got = n;
-	n = 0;
-	for (size_t i = 0; i < got; i++)
+	return n;
+}
+
+/*
+ * The mappings of what will be written with the items from i on, of one object: they go with one interruption of other harts for all.  The places of
+ * items are guesses, and so is what goes along; who is not unmapped here is by write_around.
+ */
+static NO_TS void unmap_ahead(u32 i)
+{
+	struct vm_object *o = frame_object_lock(run.items[i].f);
+	u64 cluster = ~0UL;
+	u32 n = 0;
+
+	run.unmapped = i + 1;
+	if (!o)
+		return;
+	for (; object_is_anon(o) && i < run.n && run.items[i].o == o && n + SWAP_CLUSTER <= AHEAD;
+	     run.unmapped = ++i) {
+		u64 index = run.items[i].index;
+
+		if (index / SWAP_CLUSTER != cluster)
+			n += gather(o, index, true, run.ahead + n);
+		cluster = index / SWAP_CLUSTER;
+	}
+	rmap_unmap_unused(run.ahead, n);
+	spin_unlock(o->lock);
+}
+
+/* f and those around it that go with it, in order: how many. Locked. */
+static u32 gather_around(struct vm_object *o, const struct frame *f, struct frame **out)
+{
+	u32 got = gather(o, f->index, false, out), n = 0;
+
+	rmap_unmap_unused(out, got);
+	for (u32 i = 0; i < got; i++)
 		if (page_has(out[i], FR_LAUNDRY) || !READ_ONCE(out[i]->mapcount))
 			out[n++] = out[i];
 	return n;
@@ -293,6 +327,7 @@ static void run_batch(void)
 {
 	take_batch();
 	sort_batch();
+	run.unmapped = 0;
 	for (u32 i = 0; i < run.n; i++) {
 		struct frame *f = run.items[i].f;
 
@@ -300,6 +335,8 @@ static void run_batch(void)
 			submit();
 			write_alone(f);
 		} else if (prepare()) {
+			if (i >= run.unmapped)
+				unmap_ahead(i);
 			write_around(f, transfer_room());
 		}
 		release_item(&run.items[i]);

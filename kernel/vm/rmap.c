@@ -235,10 +235,12 @@ void rmap_write_protect(struct frame *f)
 }
 
 /* Several frames of one object: address space by address space. */
+#define RMAP_MANY 64UL /* at once */
+
 struct walk_many {
 	struct frame **frames;
 	bool (*fn)(struct pmap *p, u64 va, struct frame *f, struct tlb_batch *b);
-	struct change change;
+	struct change *change;
 	u64 live; /* bit i: not all PTEs of frame i were found yet */
 	u32 left[RMAP_MANY];
 };
@@ -247,14 +249,14 @@ static void many_in_area(struct walk_many *w, struct vm_area *a, u64 mask, u64 o
 {
 	struct pmap *p = &a->map->pmap;
 
-	enter_space(&w->change, p);
+	enter_space(w->change, p);
 	for (; mask; mask &= mask - 1) {
 		unsigned i = __builtin_ctzl(mask);
 		u64 index = w->frames[i]->index - off;
 
 		if (index < a->index || index > area_last(a))
 			continue;
-		if (w->fn(p, area_va(a, index), w->frames[i], &w->change.batch) && !--w->left[i])
+		if (w->fn(p, area_va(a, index), w->frames[i], &w->change->batch) && !--w->left[i])
 			w->live &= ~(1UL << i);
 	}
 }
@@ -293,24 +295,31 @@ static void walk_many(struct walk_many *w, struct vm_object *o, u64 mask, u64 of
 	}
 }
 
+static void walk_some(struct walk_many *w, struct frame **f, size_t n)
+{
+	w->frames = f;
+	w->live = 0;
+	for (size_t i = 0; i < n; i++) {
+		w->left[i] = READ_ONCE(f[i]->mapcount);
+		if (w->left[i])
+			w->live |= 1UL << i;
+	}
+	if (w->live)
+		walk_many(w, f[0]->object, w->live, 0);
+}
+
 static void walk_frames(struct frame **f, size_t n,
 			bool (*fn)(struct pmap *, u64, struct frame *, struct tlb_batch *))
 {
+	struct change change;
 	struct walk_many w;
 
-	ASSERT(n <= RMAP_MANY);
-	w.frames = f;
 	w.fn = fn;
-	w.live = 0;
-	change_begin(&w.change);
-	for (size_t i = 0; i < n; i++) {
-		w.left[i] = READ_ONCE(f[i]->mapcount);
-		if (w.left[i])
-			w.live |= 1UL << i;
-	}
-	if (w.live)
-		walk_many(&w, f[0]->object, w.live, 0);
-	leave_spaces(&w.change);
+	w.change = &change;
+	change_begin(&change);
+	for (size_t done = 0; done < n; done += RMAP_MANY)
+		walk_some(&w, f + done, MIN(n - done, RMAP_MANY));
+	leave_spaces(&change);
 }
 
 void rmap_write_protect_all(struct frame **f, size_t n)

@@ -330,10 +330,9 @@ struct vm_area *rmap_first(struct vm_object *o, u64 first,
 struct vm_area *rmap_next(struct vm_area *a, u64 first, u64 last);
 /* All with the object's lock held: */
 void rmap_write_protect(struct frame *f);
-#define RMAP_MANY 64 /* frames at once, of one object, at most */
-void rmap_write_protect_all(struct frame **f,
-			    size_t n);		    /* of one object: a flush per address space */
-void rmap_unmap_unused(struct frame **f, size_t n); /* where they were not used; the same */
+/* Several frames of one object, in index order as far as possible; other harts are interrupted once: */
+void rmap_write_protect_all(struct frame **f, size_t n);
+void rmap_unmap_unused(struct frame **f, size_t n); /* where they were not used */
 void rmap_unmap_all(struct frame **f, size_t n);
 /* Unmaps f from every mapping reachable under this lock; true if mapcount reached 0. */
 bool rmap_unmap(struct frame *f);

@@ -404,9 +404,14 @@ static void begin_clean(struct vm_object *o, struct frame *f)
 	vm_gauge_add(VMG_dirty, -1);
 	vm_gauge_add(VMG_writeback, 1);
 	vm_page_hold(f);
-	if (READ_ONCE(f->mapcount))
-		rmap_write_protect(f);
-	zero_tail_locked(o, f);
+}
+
+/* After this stores make them dirty again: one interruption of other harts for all. Locked. */
+static void protect_run(struct vm_object *o, struct frame **f, size_t n)
+{
+	rmap_write_protect_all(f, n);
+	for (size_t i = 0; i < n; i++)
+		zero_tail_locked(o, f[i]);
 }
 
 /* A run of dirty pages from *index on, at most to last, ready for the pager. Locked. 0: none left. *wait_for: a page in transfer that is dirty again. */
@@ -433,6 +438,7 @@ static size_t gather(struct vm_object *o, u64 *index, u64 last, struct frame **f
 		if (++*index == 0)
 			break;
 	}
+	protect_run(o, f, n);
 	return n;
 }
 

@@ -229,11 +229,6 @@ static bool walk_frame(struct frame *f,
 	return w.any;
 }
 
-void rmap_write_protect(struct frame *f)
-{
-	walk_frame(f, pmap_write_protect_frame);
-}
-
 /* Several frames of one object: address space by address space. */
 #define RMAP_MANY 64UL /* at once */
 

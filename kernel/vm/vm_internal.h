@@ -329,7 +329,6 @@ struct vm_area *rmap_first(struct vm_object *o, u64 first,
 			   u64 last); /* an area overlapping [first, last], lowest start first */
 struct vm_area *rmap_next(struct vm_area *a, u64 first, u64 last);
 /* All with the object's lock held: */
-void rmap_write_protect(struct frame *f);
 /* Several frames of one object, in index order as far as possible; other harts are interrupted once: */
 void rmap_write_protect_all(struct frame **f, size_t n);
 void rmap_unmap_unused(struct frame **f, size_t n); /* where they were not used */

@@ -27,6 +27,7 @@ struct JH7110CRG {
     SysBusDevice parent;
     MemoryRegion mmio;
     uint32_t regs[CRG_WORDS];
+    int64_t gated_at[CRG_WORDS]; /* virtual time when a clock's gate was closed */
     uint32_t kind;          /* which of the three */
     DeviceState *syscon;    /* SYSCRG: where the PLLs are */
 };
@@ -54,6 +55,8 @@ typedef struct JH7110Gate {
 } JH7110Gate;
 
 bool jh7110_gate_open(const JH7110Gate *gate, hwaddr offset);
+/* The block's clock was stopped no longer ago than harts may be apart from each other (see jh7110_crg.c). */
+bool jh7110_gate_closes(const JH7110Gate *gate);
 
 /* ---- register blocks that mostly store: syscon, pins, PMU, watchdog, TRNG, temperature, L2, QSPI ... ---- */
 

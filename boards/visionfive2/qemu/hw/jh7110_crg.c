@@ -124,6 +124,18 @@ bool jh7110_in_reset(JH7110CRG *s, unsigned id)
     return !(s->regs[status] & (1u << (id % 32)));
 }
 
+/*
+ * With -icount harts take turns, each as long as no timer is due: an interrupt that a real hart would have taken at once, while the
+ * clock still ran, may find it stopped by another hart's turn.  A turn ends with the next tick, 4 ms at most.
+ */
+#define TURN_NS (4 * SCALE_MS)
+
+bool jh7110_gate_closes(const JH7110Gate *g)
+{
+    return g->crg && !jh7110_clock_on(g->crg, g->clock[0]) &&
+           qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) - g->crg->gated_at[g->clock[0]] < TURN_NS;
+}
+
 bool jh7110_gate_open(const JH7110Gate *g, hwaddr offset)
 {
     if (!g->crg) {
@@ -182,6 +194,9 @@ static void crg_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
     if (n >= CRG_WORDS || (n >= first + words && n < first + 2 * words)) {
         qemu_log_mask(LOG_GUEST_ERROR, "%s: write of %#" HWADDR_PRIx "\n", kinds[s->kind].name, addr);
         return;
+    }
+    if (n < first && (s->regs[n] & ~value & GATE)) {
+        s->gated_at[n] = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
     }
     s->regs[n] = value;
     crg_settle(s);

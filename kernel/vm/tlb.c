@@ -93,18 +93,21 @@ static inline u64 asid_after_stores(struct pmap *p)
 
 void tlb_flush(struct tlb_batch *b)
 {
-	struct tlb_round r;
+	u64 asid, others;
 	struct list *l;
 
 	if (b->start >= b->end)
 		b->start = 0, b->end = ~0UL & ~PAGE_MASK;
 	preempt_disable();
-	r.asid = asid_after_stores(b->pmap);
-	r.harts = flush_here(b, r.asid);
-	if (r.harts) {
-		r.start = b->start;
-		r.end = b->end;
-		r.pages = b->pages;
+	asid = asid_after_stores(b->pmap);
+	others = flush_here(b, asid);
+	if (others) {
+		struct tlb_round r = {.harts = others,
+				      .start = b->start,
+				      .end = b->end,
+				      .pages = b->pages,
+				      .asid = asid};
+
 		flush_remote(&r);
 	}
 	preempt_enable();

@@ -5,7 +5,7 @@
  * A thread is in one of these places:
  *	running		runq->curr == t, not queued; its state may already say BLOCKED while it still prepares to sleep
  *	queued		on_runq, on the runq of t->hart; state RUNNABLE, or BLOCKED if it was preempted before it slept
- *	asleep		neither; state BLOCKED, STOPPED or NEW
+ *	asleep		neither; state BLOCKED or NEW
  *	moving		neither; state RUNNABLE: whoever made it so is about to queue it
  * The runq lock of t->hart guards the changes.  It is held from before a switch until the next thread has its registers
  * (sched_finish_switch), so that a waker never queues a thread whose registers are still in use: it either finds the
@@ -470,8 +470,7 @@ bool sched_wake(struct thread *t)
 	chaos_point();
 	u64 flags = irq_save();
 	struct runq *rq = rq_lock_thread(t);
-	bool asleep =
-		t->state == THREAD_BLOCKED || t->state == THREAD_NEW || t->state == THREAD_STOPPED;
+	bool asleep = t->state == THREAD_BLOCKED || t->state == THREAD_NEW;
 
 	if (asleep)
 		wake_locked(rq, t);
@@ -487,9 +486,8 @@ bool sched_wake_signal(struct thread *t, bool fatal)
 {
 	u64 flags = irq_save();
 	struct runq *rq = rq_lock_thread(t);
-	bool asleep = (t->state == THREAD_BLOCKED &&
-		       (t->how == WAIT_INTR || (fatal && t->how == WAIT_KILL))) ||
-		      (fatal && t->state == THREAD_STOPPED);
+	bool asleep = t->state == THREAD_BLOCKED &&
+		      (t->how == WAIT_INTR || (fatal && t->how == WAIT_KILL));
 
 	if (asleep)
 		wake_locked(rq, t);
@@ -510,25 +508,6 @@ bool sched_signal_pending(enum wait_how how)
 
 	return how != WAIT_UNINTR && t->proc && hooks.signal_pending &&
 	       hooks.signal_pending(t, how);
-}
-
-void sched_stop_prepare(void)
-{
-	__atomic_store_n(&current()->state, THREAD_STOPPED, __ATOMIC_SEQ_CST);
-}
-
-void sched_stop_cancel(void)
-{
-	current()->state = THREAD_RUNNABLE;
-}
-
-void sched_stop_current(void)
-{
-	sched_stop_prepare();
-	if (READ_ONCE(current()->flags) & TIF_EXIT)
-		sched_stop_cancel();
-	else
-		schedule();
 }
 
 /* ---- moving threads between harts ---- */

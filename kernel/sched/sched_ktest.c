@@ -251,37 +251,3 @@ KTEST(work_runs)
 	}
 	KT_ASSERT(w.runs == 50);
 }
-
-/* ---- stopping ---- */
-
-static struct thread *stopper;
-static u32 resumed;
-
-static void stop_self(void *arg)
-{
-	(void)arg;
-	for (unsigned i = 0; i < 100; i++) {
-		sched_stop_current();
-		__atomic_fetch_add(&resumed, 1, __ATOMIC_RELEASE);
-	}
-	__atomic_store_n(&stopper, NULL, __ATOMIC_RELEASE);
-}
-
-KTEST(stop_and_go)
-{
-	resumed = 0;
-	stopper = thread_create("ktest-stop", stop_self, NULL);
-	KT_ASSERT(stopper);
-	sched_wake(stopper);
-	for (u32 i = 0; i < 100; i++) {
-		while (READ_ONCE(stopper->state) != THREAD_STOPPED)
-			sched_yield();
-		KT_CHECK(!sched_wake_signal(
-			stopper, false)); /* a signal that is not fatal leaves it stopped */
-		KT_CHECK(sched_wake(stopper));
-		while (__atomic_load_n(&resumed, __ATOMIC_ACQUIRE) <= i)
-			sched_yield();
-	}
-	while (__atomic_load_n(&stopper, __ATOMIC_ACQUIRE))
-		sched_yield();
-}

@@ -24,7 +24,6 @@ enum thread_state {
 	THREAD_NEW,	 /* made, never woken */
 	THREAD_RUNNABLE, /* on a run queue, or running */
 	THREAD_BLOCKED,	 /* waits; wakes as its wait_how says */
-	THREAD_STOPPED,	 /* by a stop signal */
 	THREAD_DEAD,	 /* gone; the next thread on its hart reaps it */
 };
 
@@ -175,13 +174,6 @@ void sched_set_policy(struct thread *t, int policy, int rt_prio);
 u64 sched_timeslice(const struct thread *t);	    /* ns; 0: runs until it sleeps */
 int sched_set_affinity(struct thread *t, u64 mask); /* moves it; -EINVAL: no hart in it */
 bool sched_should_yield(void);
-/*
- * Job control.  sched_stop_current sleeps as STOPPED until sched_wake; it returns at once when TIF_EXIT is set.  To lose no
- * wake, call sched_stop_prepare, then test under your lock that the stop still holds, then schedule() or sched_stop_cancel().
- */
-void sched_stop_current(void);
-void sched_stop_prepare(void);
-void sched_stop_cancel(void);
 u64 sched_loadavg(unsigned which); /* 0..2, fixed point << 11, as /proc/loadavg */
 void sched_hart_times(unsigned hart, u64 *user, u64 *sys, u64 *idle); /* ns */
 u64 sched_switches(void);

@@ -516,5 +516,5 @@ int ext2_rename(struct vnode *odir, const char *oname, size_t olen, struct vnode
 	err = before_rename(&r, flags & RENAME_EXCHANGE);
 	if (!err)
 		err = try_rename(&r, flags & RENAME_EXCHANGE);
-	return ext2_retry(ext2_fs(vn), err) ? try_rename(&r, false) : err;
+	return ext2_retry(ext2_fs(vn), err) ? try_rename(&r, flags & RENAME_EXCHANGE) : err;
 }

@@ -123,7 +123,10 @@ void frames_hart_init(void); /* per-hart caches of the calling hart */
 /* fn is called (sleeping context) when an allocation that may wait finds too little: frees something and returns how many frames. want 0: few are left,
  * it frees some if it need not wait for that. Set by vm. */
 void frames_set_reclaim(size_t (*fn)(size_t want), void (*kick)(void));
-/* What is done when an allocation of the kernel that may wait would fail: true: somebody gives memory back, try again. Sleeps; any sleeping lock may be held. */
+/*
+ * now: what is done when an allocation of the kernel that may wait would fail: true: somebody gives memory back, try again. Sleeps; any sleeping lock may be
+ * held. soon: asks for the same and does not wait for it; any context. Set by proc.
+ */
 void frames_set_oom(bool (*now)(void), void (*soon)(void));
 bool frames_oom(void); /* calls it; false without one */
 /* What is left is too little for anybody to get anywhere: asks for the same without waiting. Any context. */

@@ -302,8 +302,8 @@ static NO_TS int cool_part(struct vm_map *m, struct vm_area *a, u64 start, u64 e
 	RELEASES_SHARED(m->lock)
 {
 	struct vm_object *o = (a->flags & AREA_LOCKED) ? NULL : area_lock_object(a);
-	u64 first = area_index(a, start), last = area_index(a, end - PAGE_SIZE);
 	int err = a->flags & AREA_LOCKED ? -EINVAL : 0;
+	u64 first = 0, last = 0;
 
 	if (o) {
 		bool device = o->kind == OBJ_DEVICE,

@@ -12,7 +12,8 @@
  * Progress is two counters: frames that came free, and hopeless rounds.  A waiter looks at both, so it sees whatever happened since it looked
  * first.
  *
- * Locks: none; the counters are atomic.  Only the pageout thread sweeps (before it runs, and in host tests, the caller does).
+ * Locks: sweep_mutex, for one round at a time: whoever needs memory sweeps for itself, the pageout thread for those who may not wait and to judge.  The
+ * counters are atomic.
  */
 #include "kernel/boot/init.h"
 #include "kernel/vm/vm_internal.h"

@@ -269,7 +269,7 @@ bool swap_is_leaving(void)
 u64 swap_full_for(void)
 {
 	u64 irq = spin_lock_irq(&swap.lock);
-	u64 since = swap.full_since;
+	u64 since = swap.n ? swap.full_since : 0;
 
 	spin_unlock_irq(&swap.lock, irq);
 	return since ? time_now() - since : 0;

@@ -114,7 +114,7 @@ static inline void pmap_change_end(struct tlb_batch *b)
 
 /*
  * The flushes of several spaces, with one interruption of other harts for all. The spaces stay: whoever makes the round holds what keeps them until its
- * end (rmap.c: the object's lock), and preemption stays off.
+ * end (rmap.c: the object's lock), and preemption stays off. It lives on the walker's stack.
  */
 struct tlb_round {
 	u64 harts;	/* to interrupt */
@@ -131,7 +131,7 @@ static inline void tlb_round_begin(struct tlb_round *r)
 	r->start = ~0UL;
 	r->n = 0;
 }
-/* Instead of pmap_change_end: flushed at the latest by tlb_round_end. */
+/* Instead of pmap_change_end, for a batch without tables to free: flushed at the latest by tlb_round_end. */
 void tlb_round_add(struct tlb_round *r, struct tlb_batch *b);
 void tlb_round_end(struct tlb_round *r);
 

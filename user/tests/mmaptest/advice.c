@@ -112,20 +112,28 @@ TEST(mremap_bad_args)
 	check_numbered(p, 2);
 }
 
+/* A child that looks at its numbered pages when its turn has come. */
+static pid_t sharer(struct turns *t, char *p, size_t pages)
+{
+	pid_t pid;
+
+	turns_init(t);
+	pid = spawn();
+	if (pid == 0) {
+		await_turn(t, 1);
+		check_numbered(p, pages);
+		_exit(0);
+	}
+	return pid;
+}
+
 /* The moved memory and its former sharer still do not see each other's writes. */
 TEST(mremap_after_fork)
 {
 	char *p = numbered(4), *q;
 	struct turns t;
-	pid_t pid;
+	pid_t pid = sharer(&t, p, 4);
 
-	turns_init(&t);
-	pid = spawn();
-	if (pid == 0) {
-		await_turn(&t, 1);
-		check_numbered(p, 4);
-		_exit(0);
-	}
 	CHECK_EQ(mprotect(p + 3 * PAGE, PAGE, PROT_READ), 0);
 	q = remap(p, 2, 8, MREMAP_MAYMOVE, NULL);
 	CHECK(q != MAP_FAILED);
@@ -242,15 +250,8 @@ TEST(madvise_free_after_fork)
 {
 	char *p = numbered(4);
 	struct turns t;
-	pid_t pid;
+	pid_t pid = sharer(&t, p, 4);
 
-	turns_init(&t);
-	pid = spawn();
-	if (pid == 0) {
-		await_turn(&t, 1);
-		check_numbered(p, 4);
-		_exit(0);
-	}
 	need(madvise(p, 4 * PAGE, MADV_FREE), "madvise");
 	CHECK_EQ(madvise(p, 4 * PAGE, MADV_PAGEOUT), 0);
 	check_given_up(p, 4);

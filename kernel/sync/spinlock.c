@@ -10,13 +10,6 @@
 #include "kernel/sync/chaos.h"
 #include "kernel/sync/lockdep.h"
 
-void spin_init(struct spinlock *l, enum lock_rank rank, const char *name)
-{
-	*l = (struct spinlock)SPINLOCK_INIT((u16)rank, name);
-	(void)rank;
-	(void)name;
-}
-
 static inline bool try_word(struct spinlock *l)
 {
 	return __atomic_exchange_n(&l->word, 1, __ATOMIC_ACQUIRE) == 0;

@@ -67,7 +67,12 @@ struct thread_head {
 };
 void preempt_resched(void);
 
-void spin_init(struct spinlock *l, enum lock_rank rank, const char *name);
+static inline void spin_init(struct spinlock *l, enum lock_rank rank, const char *name)
+{
+	*l = (struct spinlock)SPINLOCK_INIT((u16)rank, name);
+	(void)rank;
+	(void)name;
+}
 bool spin_held(const struct spinlock *l); /* by this thread (release: by anybody) */
 /*
  * spin_lock_irq returns the former interrupt state, for the matching restore.

@@ -67,7 +67,7 @@ static __attribute__((noinline)) void flush_remote(const struct tlb_round *r)
 }
 
 /* This hart's part, and those harts' that do not run p now. Returns which others must flush. Preemption is off. */
-static u64 flush_here(const struct tlb_batch *b, u64 asid)
+static inline __attribute__((always_inline)) u64 flush_here(const struct tlb_batch *b, u64 asid)
 {
 	struct pmap *p = b->pmap;
 	u64 active, self = 1UL << this_hart()->index;
@@ -91,6 +91,20 @@ static inline u64 asid_after_stores(struct pmap *p)
 	return __atomic_load_n(&p->asid, __ATOMIC_RELAXED) & ASID_BITS_MASK;
 }
 
+/* Apart: a flush that is this hart's alone does not pay for the round's place on the stack. */
+static __attribute__((noinline)) void flush_others(const struct tlb_batch *b, u64 asid, u64 others)
+{
+	struct tlb_round r = {
+		.harts = others,
+		.start = b->start,
+		.end = b->end,
+		.pages = b->pages,
+		.asid = asid,
+	};
+
+	flush_remote(&r);
+}
+
 void tlb_flush(struct tlb_batch *b)
 {
 	u64 asid, others;
@@ -101,15 +115,8 @@ void tlb_flush(struct tlb_batch *b)
 	preempt_disable();
 	asid = asid_after_stores(b->pmap);
 	others = flush_here(b, asid);
-	if (others) {
-		struct tlb_round r = {.harts = others,
-				      .start = b->start,
-				      .end = b->end,
-				      .pages = b->pages,
-				      .asid = asid};
-
-		flush_remote(&r);
-	}
+	if (unlikely(others))
+		flush_others(b, asid, others);
 	preempt_enable();
 	while ((l = list_pop(&b->tables)))
 		pmap_table_free(list_entry(l, struct frame, link));

@@ -176,6 +176,11 @@ bool block_readonly(const struct block_dev *d)
 	return queue_limits(d->queue)->readonly;
 }
 
+bool block_discards(const struct block_dev *d)
+{
+	return queue_limits(d->queue)->max_discard_sectors != 0;
+}
+
 bool block_absent(const struct block_dev *d)
 {
 	return queue_absent(d->queue);

@@ -61,6 +61,9 @@ const char *block_name(const struct block_dev *d);
 u64 block_sectors(const struct block_dev *d);
 u32 block_sector_size(const struct block_dev *d); /* logical block size in bytes */
 bool block_readonly(const struct block_dev *d);
+bool block_discards(
+	const struct block_dev
+		*d); /* BIO_DISCARD may be submitted; what is read afterwards is unspecified */
 bool block_absent(const struct block_dev *
 			  d); /* no card in the slot: requests fail until it is back; any context */
 u64 block_devno(const struct block_dev *d); /* Linux's makedev encoding (major 254 for vd) */

@@ -134,9 +134,9 @@ static int read_csd(struct mmc_host *h, struct mmc_card *card)
 	default:
 		return -EOPNOTSUPP;
 	}
-	/* permanent and temporary write protection; class 5 erases */
+	/* permanent and temporary write protection; class 5 erases, without ERASE_BLK_EN more than was asked for */
 	card->readonly = mmc_bits(card->csd, 12, 2) != 0;
-	card->discard = mmc_bits(card->csd, 84, 12) & 1u << 5;
+	card->discard = (mmc_bits(card->csd, 84, 12) & 1u << 5) && mmc_bits(card->csd, 46, 1);
 	return 0;
 }
 

@@ -24,6 +24,8 @@
 #define PIECE	    8u /* sectors, when those failed */
 #define PIECE_TRIES 8
 #define MSEC	    (NSEC_PER_SEC / 1000)
+#define ERASE_LIMIT \
+	(10 * NSEC_PER_SEC) /* of a MiB; cards say how long in their SD status, and take far less */
 
 /* ---- requests ---- */
 
@@ -85,9 +87,10 @@ static int transfer(struct mmc_host *h, struct block_request *r, u32 from, u32 n
 	return err;
 }
 
-/* SD 4.3.5: discard is an erase of whole blocks. */
+/* SD 4.3.5: discard is an erase of whole blocks; the card is busy for as long as it takes. */
 static int discard(struct mmc_host *h, struct block_request *r)
 {
+	u64 deadline = time_now() + ERASE_LIMIT;
 	int err = mmc_simple(h, 32, card_address(&h->card, r->sector), MMC_R1, NULL);
 
 	if (!err)
@@ -95,6 +98,11 @@ static int discard(struct mmc_host *h, struct block_request *r)
 				 NULL);
 	if (!err)
 		err = mmc_simple(h, 38, 0, MMC_R1B, NULL);
+	if (err)
+		return err;
+	do
+		err = h->ops->wait_ready(h);
+	while (err == -ETIMEDOUT && h->ops->card_in(h) && time_now() < deadline);
 	return err ? err : mmc_settle(h, &h->card);
 }
 
@@ -145,9 +153,11 @@ static bool usable(struct mmc_host *h)
 
 static void complain(struct mmc_host *h, const struct block_request *r, u32 from, u32 n, int err)
 {
+	static const char *const what[] = {"read", "write", "flush", "discard"};
+
 	if (r->op != BIO_FLUSH)
-		kprintf("<4>%s: %s of %u sectors at %lu: error %d, again\n", h->name,
-			r->op == BIO_READ ? "read" : "write", n, r->sector + from, -err);
+		kprintf("<4>%s: %s of %u sectors at %lu: error %d, again\n", h->name, what[r->op],
+			n, r->sector + from, -err);
 }
 
 /* Sectors of a request whose transfer failed, in pieces that errors are likely to miss. */

@@ -9,8 +9,21 @@
 #include "kernel/boot/params.h"
 #include "kernel/vm/swap.h"
 
-#define SWAP_FLAG_PREFER    0x8000
-#define SWAP_FLAG_PRIO_MASK 0x7fff
+#define SWAP_FLAG_PREFER	0x8000
+#define SWAP_FLAG_PRIO_MASK	0x7fff
+#define SWAP_FLAG_DISCARD	0x10000 /* all at once, and pages as they come free */
+#define SWAP_FLAG_DISCARD_ONCE	0x20000 /* with it: only the former */
+#define SWAP_FLAG_DISCARD_PAGES 0x40000 /* with it: only the latter */
+
+/* As Linux has it: the one of the two finer flags hides the other, and neither means anything alone. */
+static void take_flags(struct swap_spec *s, int flags)
+{
+	bool discard = flags & SWAP_FLAG_DISCARD, once = flags & SWAP_FLAG_DISCARD_ONCE;
+
+	s->prio = flags & SWAP_FLAG_PREFER ? flags & SWAP_FLAG_PRIO_MASK : -1;
+	s->discard_pages = discard && !once;
+	s->discard_all = discard && (once || !(flags & SWAP_FLAG_DISCARD_PAGES));
+}
 
 static void release_device(struct block_dev *dev, void *owner)
 {
@@ -34,7 +47,7 @@ static int settle_device(struct block_dev *dev)
 }
 
 /* dev's reference passes on success. */
-static int swapon_device(struct block_dev *dev, const char *name, s32 prio)
+static int swapon_device(struct block_dev *dev, const char *name, int flags)
 {
 	struct swap_spec s = {.dev = dev, .owner = dev, .release = release_device, .name = name};
 	int err;
@@ -46,7 +59,7 @@ static int swapon_device(struct block_dev *dev, const char *name, s32 prio)
 		return err;
 	err = settle_device(dev);
 	s.pages = block_sectors(dev) / (PAGE_SIZE / SECTOR_SIZE);
-	s.prio = prio;
+	take_flags(&s, flags);
 	s.nextents = 1;
 	s.extents = kmalloc(sizeof(*s.extents), 0);
 	if (!err && !s.extents)
@@ -145,7 +158,7 @@ static int settle_file(struct vnode *vn)
 	return err;
 }
 
-static int swapon_file(struct vnode *vn, const char *name, s32 prio)
+static int swapon_file(struct vnode *vn, const char *name, int flags)
 {
 	struct swap_spec s = {.owner = vn, .release = release_file, .name = name, .file = true};
 	int err;
@@ -159,7 +172,7 @@ static int swapon_file(struct vnode *vn, const char *name, s32 prio)
 		return err;
 	s.dev = vn->mount->dev;
 	s.pages = READ_ONCE(vn->object->size) / PAGE_SIZE;
-	s.prio = prio;
+	take_flags(&s, flags);
 	err = settle_file(vn);
 	if (!err)
 		err = file_extents(vn, &s);
@@ -178,7 +191,6 @@ static int swapon_file(struct vnode *vn, const char *name, s32 prio)
 
 int vfs_swapon(const struct lookup_ctx *c, const char *name, int flags)
 {
-	s32 prio = flags & SWAP_FLAG_PREFER ? flags & SWAP_FLAG_PRIO_MASK : -1;
 	struct block_dev *dev = NULL;
 	struct path p;
 	int err = path_lookup(c, name, LOOKUP_FOLLOW, &p);
@@ -186,10 +198,10 @@ int vfs_swapon(const struct lookup_ctx *c, const char *name, int flags)
 	if (err)
 		return err;
 	if (is_type(path_vnode(&p), S_IFREG)) {
-		err = swapon_file(path_vnode(&p), name, prio);
+		err = swapon_file(path_vnode(&p), name, flags);
 	} else if (is_type(path_vnode(&p), S_IFBLK)) {
 		dev = block_by_devno(path_vnode(&p)->rdev);
-		err = dev ? swapon_device(dev, name, prio) : -ENXIO;
+		err = dev ? swapon_device(dev, name, flags) : -ENXIO;
 	} else {
 		err = -EINVAL;
 	}
@@ -233,7 +245,7 @@ void vfs_swapon_boot(void)
 		at = end ? end + 1 : NULL;
 		dev = block_find(name);
 		if (dev)
-			err = swapon_device(dev, name, -1);
+			err = swapon_device(dev, name, 0);
 		if (err)
 			kprintf("swap: %s of the command line: error %d\n", name, -err);
 		if (err && dev)

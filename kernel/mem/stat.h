@@ -18,7 +18,7 @@
 	E(writeback_pages) E(oom_kill) E(pgscan_kswapd) E(pgsteal_kswapd) \
 	E(pgsteal_anon) E(pgsteal_file) E(allocstall_normal) E(workingset_refault) \
 	E(workingset_activate) E(clock_second_chances) E(clock_promotions) E(clock_sweeps) E(clock_discover_steps) \
-	E(swap_write_clusters) E(swap_read_clusters) E(swap_zero_pages) E(pglazyfree) E(pglazyfreed)
+	E(swap_write_clusters) E(swap_read_clusters) E(swap_zero_pages) E(swap_discarded) E(pglazyfree) E(pglazyfreed)
 /* clang-format on */
 
 enum vm_event {

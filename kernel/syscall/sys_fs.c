@@ -432,8 +432,7 @@ SYSCALL2(umount2, utarget, flags)
 
 /* ---- swap areas ---- */
 
-#define SWAP_FLAGS \
-	0x7ffffu /* SWAP_FLAG_PREFER, a priority, and the discard flags, which promise nothing */
+#define SWAP_FLAGS 0x7ffffu /* SWAP_FLAG_PREFER, a priority, and the discard flags */
 
 static long swap_call(u64 upath, bool on, int flags)
 {

@@ -11,9 +11,14 @@
  *	used	#####... ........ ##..#### ........		hart 0 takes from 0, hart 1 from 2, the next one gets 1
  *	empty	0        1        0        1
  *
+ * An area that wants it (SWAP_FLAG_DISCARD_PAGES) tells its device of groups that came to hold nothing, a few at a time: the worker claims them, so that nobody
+ * takes a slot of theirs, and gives them back when the device is done.  Claimed slots count neither as in use nor as free
+ * to take.  Nobody waits for a discard but swapoff.
+ *
  * Locks: swap.lock (LOCK_SWAP, interrupts off) guards the bitmaps, counts and the table; swap_mutex (LOCK_SWAP_AREAS, sleeping) lets
  * one swapon or swapoff work at a time.
  */
+#include "kernel/sched/time.h"
 #include "kernel/vm/vm_internal.h"
 
 #define AREA_SHIFT 33
@@ -21,22 +26,34 @@
 #define GROUP	   64u
 #define LAST_WAIT  (NSEC_PER_SEC / 50) /* of swapoff, for transfers */
 
+#define PAGE_SECTORS	(PAGE_SIZE / SECTOR_SIZE)
+#define DISCARD_LEAST	4u  /* groups: not worth a command with fewer, unless the area is empty */
+#define DISCARD_MOST	16u /* groups in a row at once: other requests wait for it */
+#define DISCARD_SECTORS (1UL << 21) /* at swapon, when nobody waits for the device */
+
 /* Field markings and the corresponding locks:
- * (l) swap.lock   (c) constant while it is in the table   (m) swap_mutex
+ * (l) swap.lock   (c) constant while it is in the table   (m) swap_mutex   (b) as described
  */
 struct swap_area {
-	u32 id;			     /* (c) place in the table */
-	s32 prio;		     /* (c) */
-	bool leaving;		     /* (l) swapoff: no slot is given out any more */
-	u64 pages;		     /* (c) header's page included */
-	u64 usable, in_use;	     /* (l) slots that can hold pages; that do */
-	u64 ngroups, nempty;	     /* (c), (l) groups; of them empty */
-	u64 cursor;		     /* (l) group where the next search begins */
-	u64 *used, *bad, *empty;     /* (l) bitmaps */
-	struct swap_extent *extents; /* (c) */
-	u32 nextents;		     /* (c) */
-	struct block_dev *dev;	     /* (c) */
-	void *owner;		     /* (c) */
+	u32 id;			 /* (c) place in the table */
+	s32 prio;		 /* (c) */
+	bool leaving;		 /* (l) swapoff: no slot is given out any more */
+	u64 pages;		 /* (c) header's page included */
+	u64 usable, in_use;	 /* (l) slots that can hold pages; that do */
+	u64 ngroups, nempty;	 /* (c), (l) groups; of them empty */
+	u64 cursor;		 /* (l) group where the next search begins */
+	u64 *used, *bad, *empty; /* (l) bitmaps */
+	u64 *stale; /* (l) bitmap: empty groups that the device has not been told of; NULL: it need not be */
+	u64 nstale;  /* (l) */
+	u64 claimed; /* (l) slots of the groups being discarded, from claim_first on; 0: none are */
+	u64 claim_first, claim_at; /* (l) pages: the first; up to where the device has done it */
+	u32 claim_sent; /* (l) pages of the request that the device has; 0: it has none */
+	struct bio
+		discard; /* (b) the worker until submitted, then the device until claim_sent is 0 */
+	struct swap_extent *extents;			     /* (c) */
+	u32 nextents;					     /* (c) */
+	struct block_dev *dev;				     /* (c) */
+	void *owner;					     /* (c) */
 	void (*release)(struct block_dev *dev, void *owner); /* (c) */
 	bool file;					     /* (c) */
 	char name[128];					     /* (c) */
@@ -64,6 +81,9 @@ static struct {
 
 static struct mutex swap_mutex;
 static struct waitq emptied_q; /* the last slot of an area that leaves was given back */
+static struct waitq discarded; /* swapoff, for claims to end */
+static void discard_groups(struct work *w);
+static struct work discard_work = {.fn = discard_groups};
 
 u64 swap_cached;
 
@@ -71,6 +91,7 @@ void swap_init(void)
 {
 	mutex_init(&swap_mutex, LOCK_SWAP_AREAS, "swap areas");
 	waitq_init(&emptied_q);
+	waitq_init(&discarded);
 }
 
 static bool bit_get(const u64 *map, u64 i)
@@ -103,16 +124,17 @@ u32 swap_slot_area(u64 slot)
 
 /* ---- taking slots ---- */
 
-static u64 next_empty(const struct swap_area *a)
+/* The next group with its bit set in the map, from the cursor on; ngroups: there is none. */
+static u64 next_group(const struct swap_area *a, const u64 *map)
 {
 	u64 words = DIV_ROUND_UP(a->ngroups, 64), w = a->cursor / 64;
-	u64 bits = a->empty[w] & ~0UL << (a->cursor % 64);
+	u64 bits = map[w] & ~0UL << (a->cursor % 64);
 
 	for (u64 k = 0; k <= words; k++) {
 		if (bits)
 			return w * 64 + __builtin_ctzl(bits);
 		w = w + 1 < words ? w + 1 : 0;
-		bits = a->empty[w];
+		bits = map[w];
 	}
 	return a->ngroups;
 }
@@ -130,7 +152,7 @@ static u64 next_free(const struct swap_area *a)
 static bool has_room(const struct swap_area *a)
 {
 	/* a card that is out takes nothing: as good as full until it is back */
-	return !a->leaving && a->in_use < a->usable && !block_absent(a->dev);
+	return !a->leaving && a->in_use + a->claimed < a->usable && !block_absent(a->dev);
 }
 
 /* An area of the highest priority that has room; those of one priority in turn. */
@@ -162,7 +184,7 @@ static bool new_run(struct hart_run *r)
 
 	if (!a)
 		return false;
-	g = a->nempty ? next_empty(a) : next_free(a);
+	g = a->nempty ? next_group(a, a->empty) : next_free(a);
 	ASSERT(g < a->ngroups);
 	a->cursor = g + 1 < a->ngroups ? g + 1 : 0;
 	word = a->used[g];
@@ -182,6 +204,23 @@ static bool run_usable(const struct hart_run *r)
 	       !bit_get(r->area->used, r->next);
 }
 
+/* An empty group will hold something. */
+static void group_taken(struct swap_area *a, u64 g)
+{
+	bit_clear(a->empty, g);
+	a->nempty--;
+	if (a->stale && bit_get(a->stale, g)) {
+		bit_clear(a->stale, g);
+		a->nstale--;
+	}
+}
+
+static void group_empty(struct swap_area *a, u64 g)
+{
+	bit_set(a->empty, g);
+	a->nempty++;
+}
+
 u32 swap_alloc(u32 n, u64 *slot)
 {
 	u64 irq = spin_lock_irq(&swap.lock);
@@ -193,10 +232,8 @@ u32 swap_alloc(u32 n, u64 *slot)
 		u64 g = r->next / GROUP;
 
 		*slot = (u64)a->id << AREA_SHIFT | r->next;
-		if (a->used[g] == 0) {
-			bit_clear(a->empty, g);
-			a->nempty--;
-		}
+		if (a->used[g] == 0)
+			group_taken(a, g);
 		for (; got < n && r->next < r->end && !bit_get(a->used, r->next); got++)
 			bit_set(a->used, r->next++);
 		a->in_use += got;
@@ -209,27 +246,46 @@ u32 swap_alloc(u32 n, u64 *slot)
 	return got;
 }
 
+static bool worth_discarding(const struct swap_area *a)
+{
+	return a->nstale && !a->claimed && !a->leaving &&
+	       (a->nstale >= DISCARD_LEAST || !a->in_use);
+}
+
+static void slot_freed(struct swap_area *a, u64 page)
+{
+	u64 g = page / GROUP;
+
+	a->in_use--;
+	if (bit_get(a->bad, page)) {
+		a->usable--;
+		return;
+	}
+	bit_clear(a->used, page);
+	if (a->used[g])
+		return;
+	group_empty(a, g);
+	if (a->stale) {
+		bit_set(a->stale, g);
+		a->nstale++;
+	}
+}
+
 void swap_free(u64 slot)
 {
 	u64 irq = spin_lock_irq(&swap.lock), page = PAGE_OF(slot);
 	struct swap_area *a = area_of(slot);
-	bool last;
+	bool last, discard;
 
 	ASSERTF(bit_get(a->used, page), "slot %lu of %s freed twice", page, a->name);
-	a->in_use--;
-	if (bit_get(a->bad, page)) {
-		a->usable--;
-	} else {
-		bit_clear(a->used, page);
-		if (a->used[page / GROUP] == 0) {
-			bit_set(a->empty, page / GROUP);
-			a->nempty++;
-		}
-	}
+	slot_freed(a, page);
 	last = a->leaving && !a->in_use;
+	discard = worth_discarding(a);
 	spin_unlock_irq(&swap.lock, irq);
 	if (last)
 		waitq_wake_all(&emptied_q);
+	if (discard)
+		work_queue(&discard_work);
 }
 
 void swap_bad(u64 slot)
@@ -295,6 +351,131 @@ u32 swap_place(u64 slot, u32 n, struct block_dev **dev, u64 *sector)
 	*dev = a->dev;
 	*sector = e->sector + ((page - e->slot) << (PAGE_SHIFT - SECTOR_SHIFT));
 	return MIN(n, e->slot + e->n - page);
+}
+
+/* ---- discarding ---- */
+
+/* Stale groups in a row become claimed; at most half of the room, so that a discard does not look like full swap. */
+static bool claim(struct swap_area *a)
+{
+	u64 room = a->usable - a->in_use, g = next_group(a, a->stale);
+	u64 most = MIN(room / 2 / GROUP, (u64)DISCARD_MOST), n = 0;
+
+	for (; n < most && g + n < a->ngroups && bit_get(a->stale, g + n); n++) {
+		group_taken(a, g + n);
+		a->used[g + n] = ~0UL;
+	}
+	a->claimed = n * GROUP;
+	a->claim_first = a->claim_at = g * GROUP;
+	return n;
+}
+
+static void unclaim(struct swap_area *a)
+{
+	for (u64 p = a->claim_first; p < a->claim_first + a->claimed; p += GROUP) {
+		a->used[p / GROUP] = 0;
+		group_empty(a, p / GROUP);
+	}
+	a->claimed = 0;
+}
+
+/* The device has done a part, or will not. */
+static void discard_done(struct bio *b)
+{
+	struct swap_area *a = b->arg;
+	u64 irq = spin_lock_irq(&swap.lock);
+
+	if (b->status) {
+		a->claim_at = a->claim_first + a->claimed;
+		memset(a->stale, 0, DIV_ROUND_UP(a->ngroups, 64) * 8); /* a promise less, no data */
+		a->nstale = 0;
+	} else {
+		vm_count(VMEV_swap_discarded, a->claim_sent);
+		a->claim_at += a->claim_sent;
+	}
+	a->claim_sent = 0;
+	spin_unlock_irq(&swap.lock, irq);
+	work_queue(&discard_work);
+}
+
+/* What is to be sent now for this area, if anything: pages from claim_at on. Locked. */
+static u32 discard_next(struct swap_area *a)
+{
+	u64 end = a->claim_first + a->claimed;
+
+	if (a->claim_sent)
+		return 0;
+	if (a->claimed && a->claim_at == end)
+		unclaim(a);
+	if (!a->claimed && (!a->stale || !worth_discarding(a) || !claim(a)))
+		return 0;
+	a->claim_sent = (u32)(a->claim_first + a->claimed - a->claim_at);
+	return a->claim_sent;
+}
+
+static void discard_area(u32 id)
+{
+	u64 irq = spin_lock_irq(&swap.lock);
+	struct swap_area *a = swap.areas[id];
+	u32 n = a ? discard_next(a) : 0;
+	bool idle = a && !a->claimed;
+	struct bio *b = NULL;
+
+	if (n) { /* the area stays: what is claimed keeps swapoff waiting */
+		b = &a->discard;
+		*b = (struct bio){.op = BIO_DISCARD, .arg = a, .done = discard_done};
+		list_init(&b->link);
+		n = swap_place((u64)id << AREA_SHIFT | a->claim_at, n, &b->dev, &b->sector);
+		a->claim_sent = n;
+		b->nsectors = n * PAGE_SECTORS;
+	}
+	spin_unlock_irq(&swap.lock, irq);
+	if (idle) /* a new claim is not made while somebody waits */
+		waitq_wake_all(&discarded);
+	if (b)
+		bio_submit(b);
+}
+
+static void discard_groups(struct work *w __unused)
+{
+	for (u32 i = 0; i < SWAP_AREAS; i++)
+		discard_area(i);
+}
+
+/* All of the device's part before it is taken into use, but the header's page. */
+static int discard_extent(struct block_dev *dev, u64 sector, u64 left)
+{
+	struct bio *b = bio_alloc(0, true);
+	int err = 0;
+
+	for (u64 n; left && !err; left -= n, sector += n) {
+		n = MIN(left, DISCARD_SECTORS);
+		b->dev = dev;
+		b->op = BIO_DISCARD;
+		b->sector = sector;
+		b->nsectors = (u32)n;
+		err = bio_wait(b);
+	}
+	bio_free(b);
+	return err;
+}
+
+static void discard_all(const struct swap_spec *s, u64 pages)
+{
+	int err = 0;
+
+	for (u32 i = 0; i < s->nextents && !err; i++) {
+		const struct swap_extent *e = &s->extents[i];
+		u64 from = MAX(e->slot, 1UL), end = MIN(e->slot + e->n, pages);
+
+		if (from < end)
+			err = discard_extent(s->dev, e->sector + (from - e->slot) * PAGE_SECTORS,
+					     (end - from) * PAGE_SECTORS);
+		if (from < end && !err)
+			vm_count(VMEV_swap_discarded, end - from);
+	}
+	if (err)
+		kprintf("swap: %s: discard error %d\n", s->name, -err);
 }
 
 /* ---- the header ---- */
@@ -384,6 +565,7 @@ static void area_destroy(struct swap_area *a)
 	kfree(a->used);
 	kfree(a->bad);
 	kfree(a->empty);
+	kfree(a->stale);
 	kfree(a);
 }
 
@@ -400,15 +582,14 @@ static void mark_usable(struct swap_area *a, const struct swap_spec *s, const st
 	for (u64 p = 0; p < a->pages; p++)
 		a->usable += !bit_get(a->used, p);
 	for (u64 g = 0; g < a->ngroups; g++)
-		if (a->used[g] == 0) {
-			bit_set(a->empty, g);
-			a->nempty++;
-		}
+		if (a->used[g] == 0)
+			group_empty(a, g);
 }
 
 static struct swap_area *area_make(const struct swap_spec *s, const struct swap_header *h)
 {
 	struct swap_area *a = kzalloc(sizeof(*a));
+	bool discard = s->discard_pages && block_discards(s->dev);
 
 	if (!a)
 		return NULL;
@@ -417,7 +598,9 @@ static struct swap_area *area_make(const struct swap_spec *s, const struct swap_
 	a->used = kmalloc(a->ngroups * 8, 0);
 	a->bad = kzalloc(a->ngroups * 8);
 	a->empty = kzalloc(DIV_ROUND_UP(a->ngroups, 64) * 8);
-	if (!a->used || !a->bad || !a->empty) {
+	if (discard)
+		a->stale = kzalloc(DIV_ROUND_UP(a->ngroups, 64) * 8);
+	if (!a->used || !a->bad || !a->empty || (discard && !a->stale)) {
 		area_destroy(a);
 		return NULL;
 	}
@@ -472,6 +655,8 @@ int swap_area_add(const struct swap_spec *s)
 		area_destroy(a);
 		return refuse(s, "no page of it can be used", 0, 0);
 	}
+	if (s->discard_all && block_discards(s->dev))
+		discard_all(s, a->pages);
 	mutex_lock(&swap_mutex);
 	err = area_enter(a);
 	mutex_unlock(&swap_mutex);
@@ -509,7 +694,7 @@ static void area_leave(struct swap_area *a)
 	u64 irq = spin_lock_irq(&swap.lock);
 	u32 i = 0;
 
-	ASSERTF(a->in_use == 0, "%s: %lu slots in use", a->name, a->in_use);
+	ASSERTF(a->in_use == 0 && !a->claimed, "%s: %lu slots in use", a->name, a->in_use);
 	while (swap.by_prio[i] != a)
 		i++;
 	swap.n--;
@@ -561,6 +746,7 @@ int swap_area_remove(const void *owner)
 		return -EINVAL;
 	}
 	set_leaving(a, true);
+	wait_event(&discarded, !READ_ONCE(a->claimed)); /* no new claims are made */
 	if (!fits(a))
 		err = -ENOMEM;
 	if (!err)

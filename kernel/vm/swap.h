@@ -20,6 +20,8 @@ struct swap_spec {
 	void (*release)(struct block_dev *dev, void *owner);
 	const char *name;	     /* as /proc/swaps shows it; copied */
 	bool file;		     /* a file's extents, not a device */
+	bool discard_all;	     /* the device is told that nothing of it is needed: now */
+	bool discard_pages;	     /* and of what comes to be free, later, in large pieces */
 	struct swap_extent *extents; /* ascending by slot, kmalloc'ed; passes on success */
 	u32 nextents;
 	u64 pages; /* of the device or file */

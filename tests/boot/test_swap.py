@@ -221,6 +221,41 @@ def test_write_error(machine, tmp_path):
     one.power_off()
 
 
+def test_discard(machine, tmp_path):
+    """swapon -d: the device is told of what is not needed, at once and as it comes free; without it, of nothing."""
+    area = make_area(tmp_path / "area.img", 64 << 20)
+    with open(area, "r+b") as file:
+        file.seek(PAGE)
+        file.write(b"\x5a" * ((64 << 20) - PAGE))
+
+    def blocks():
+        return area.stat().st_blocks * 512 >> 20
+
+    load = "swaptest -m 64 -r 1 private"
+    one = machine(cmdline="root=/dev/vda1 rw init=/sbin/init console=ttyS0", build="debug", smp=2, mem="40M",
+                  qemu_args=(f"-drive if=none,id=hd1,format=raw,discard=unmap,file={area} "
+                             "-device virtio-blk-device,drive=hd1"))
+    name = second_name(one)
+    one.good(f"swapon {name}")
+    assert blocks() >= 63 and value(one, "/proc/vmstat", "swap_discarded") == 0
+    one.good(f"{load}; swapoff {name}; swapon -donce {name}")
+    assert blocks() <= 1 and value(one, "/proc/vmstat", "swap_discarded") == (64 << 20) // PAGE - 1
+    one.good(f"{load}; swapoff {name}; sync")
+    full = blocks()
+    # what swaptest had there goes, with nobody waiting for it; pieces too small for a command may stay
+    one.good(f"swapon -d {name}; {load}")
+    assert full >= 16
+    for _ in range(100):
+        if blocks() < full / 2:
+            break
+        one.good("sleep 1")
+    assert blocks() < full / 2
+    assert value(one, "/proc/vmstat", "swap_discarded") >= 2 * ((64 << 20) // PAGE - 1) + full * 256 / 2
+    one.good(f"swapoff {name}")
+    one.power_off()
+    subprocess.run(["swaplabel", str(area)], check=True, stdout=subprocess.DEVNULL)
+
+
 def test_overcommit(machine, disk):
     """Promises are kept with overcommit_memory 2; the sum of promises returns to what it was."""
     one = machine(disk, smp=2, mem="128M")

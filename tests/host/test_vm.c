@@ -570,6 +570,7 @@ static void test_failed_cleans(void **state __unused)
 
 static void test_random(void **state __unused)
 {
+	u32 discards = vm_shim_discards;
 	u64 frames;
 	long slabs;
 
@@ -589,6 +590,7 @@ static void test_random(void **state __unused)
 	check_file();
 	vm_object_fini(&file_object, true);
 	vm_shim_io(~0u);
+	assert_true(vm_shim_discards > discards); /* and what was in use kept its bytes */
 	assert_int_equal(file_refs, 0);
 	assert_int_equal(vm_shim_swap_used(), 0);
 	assert_int_equal(vm_shim_slabs_out(), slabs);

@@ -400,7 +400,7 @@ struct block_dev {
 static struct block_dev disks[DISKS];
 static unsigned ndisks;
 static struct bio *pending[256];
-u32 vm_shim_bad_reads, vm_shim_bad_writes;
+u32 vm_shim_bad_reads, vm_shim_bad_writes, vm_shim_discards;
 char vm_shim_magic[11] = "SWAPSPACE2";
 static u32 header[8];
 
@@ -413,6 +413,53 @@ bool block_absent(const struct block_dev *d)
 {
 	(void)d;
 	return false;
+}
+
+bool block_discards(const struct block_dev *d)
+{
+	(void)d;
+	return true;
+}
+
+/* The worker comes when nobody holds a lock: with the next transfers. */
+static struct work *queued;
+
+void work_queue(struct work *w)
+{
+	assert_true(!queued || queued == w);
+	queued = w;
+}
+
+static void run_work(void)
+{
+	struct work *w = queued;
+
+	queued = NULL;
+	if (w)
+		w->fn(w);
+}
+
+struct bio *bio_alloc(u32 nvecs __unused, bool can_sleep __unused)
+{
+	return calloc(1, sizeof(struct bio));
+}
+
+void bio_free(struct bio *b)
+{
+	free(b);
+}
+
+static void bio_do(struct bio *b);
+
+static void bio_waited(struct bio *b __unused)
+{
+}
+
+int bio_wait(struct bio *b)
+{
+	b->done = bio_waited;
+	bio_do(b);
+	return b->status;
 }
 
 const char *block_name(const struct block_dev *d)
@@ -436,6 +483,12 @@ static void bio_do(struct bio *b)
 {
 	u32 odds = b->op == BIO_WRITE ? vm_shim_bad_writes : vm_shim_bad_reads;
 
+	if (b->op == BIO_DISCARD) {
+		odds = 4; /* nobody may care */
+		vm_shim_discards++;
+		memset(b->dev->data + b->sector * SECTOR_SIZE, 0xdd,
+		       (u64)b->nsectors * SECTOR_SIZE);
+	}
 	b->status = odds && host_rand_below(odds) == 0 ? -EIO : 0;
 	for (u32 i = 0; i < b->nvecs && !b->status; i++) {
 		u8 *at = b->dev->data + (b->sector + i * 8) * SECTOR_SIZE;
@@ -450,12 +503,14 @@ static void bio_do(struct bio *b)
 
 void vm_shim_io(unsigned n)
 {
-	while (n-- && npending) {
+	run_work();
+	for (; n && npending; n--) {
 		u32 k = host_rand_below(npending);
 		struct bio *b = pending[k];
 
 		pending[k] = pending[--npending];
 		bio_do(b);
+		run_work();
 	}
 }
 
@@ -474,6 +529,8 @@ int vm_shim_swapon(unsigned pages, s32 prio)
 			      .owner = d,
 			      .release = disk_gone,
 			      .name = "disk",
+			      .discard_all = true,
+			      .discard_pages = true,
 			      .extents = e,
 			      .nextents = 2,
 			      .pages = pages,

@@ -24,6 +24,7 @@ int vm_shim_swapon(unsigned pages, s32 prio);
 int vm_shim_swapoff(unsigned k); /* the k-th that was made */
 void vm_shim_io(unsigned n);
 u64 vm_shim_swap_used(void);
+extern u32 vm_shim_discards; /* requests */
 u32 *vm_shim_header(
 	void); /* what the next header says: version, last page, number of bad ones, those */
 extern char vm_shim_magic[11];			  /* its signature */

@@ -67,12 +67,31 @@ int mkswap_main(int argc, char **argv)
 	return 0;
 }
 
-/* pri=N among fstab's options; -1: none. */
-static int option_priority(const char *options)
+static int priority_flags(const char *n)
 {
-	const char *at = options ? strstr(options, "pri=") : NULL;
+	return SWAP_FLAG_PREFER | (atoi(n) & SWAP_FLAG_PRIO_MASK);
+}
 
-	return at ? atoi(at + 4) : -1;
+/* Of "once" or "pages", to whatever end; both without either. */
+static int discard_flags(const char *policy)
+{
+	if (policy && !strncmp(policy, "once", 4))
+		return SWAP_FLAG_DISCARD | SWAP_FLAG_DISCARD_ONCE;
+	if (policy && !strncmp(policy, "pages", 5))
+		return SWAP_FLAG_DISCARD | SWAP_FLAG_DISCARD_PAGES;
+	return SWAP_FLAG_DISCARD;
+}
+
+/* pri=N, discard and discard=POLICY among fstab's options. */
+static int option_flags(const char *options)
+{
+	const char *pri = options ? strstr(options, "pri=") : NULL;
+	const char *discard = options ? strstr(options, "discard") : NULL;
+	int flags = pri ? priority_flags(pri + 4) : 0;
+
+	if (discard)
+		flags |= discard_flags(discard[7] == '=' ? discard + 8 : NULL);
+	return flags;
 }
 
 static bool is_on(const char *path)
@@ -89,10 +108,8 @@ static bool is_on(const char *path)
 	return found;
 }
 
-static int turn_on(const char *path, int priority)
+static int turn_on(const char *path, int flags)
 {
-	int flags = priority >= 0 ? SWAP_FLAG_PREFER | (priority & SWAP_FLAG_PRIO_MASK) : 0;
-
 	if (swapon(path, flags) == 0)
 		return 0;
 	warn_errno("%s", path);
@@ -100,7 +117,7 @@ static int turn_on(const char *path, int priority)
 }
 
 /* All areas of /etc/fstab that are not on yet. */
-static int from_fstab(int (*fn)(const char *path, int priority))
+static int from_fstab(int (*fn)(const char *path, int flags))
 {
 	struct buf b = {0};
 	char *line, *rest;
@@ -121,15 +138,15 @@ static int from_fstab(int (*fn)(const char *path, int priority))
 		if (n < 3 || word[0][0] == '#' || strcmp(word[2], "swap") != 0 ||
 		    (word[3] && strstr(word[3], "noauto")))
 			continue;
-		status |= fn(word[0], option_priority(word[3]));
+		status |= fn(word[0], option_flags(word[3]));
 	}
 	buf_free(&b);
 	return status;
 }
 
-static int on_if_off(const char *path, int priority)
+static int on_if_off(const char *path, int flags)
 {
-	return is_on(path) ? 0 : turn_on(path, priority);
+	return is_on(path) ? 0 : turn_on(path, flags);
 }
 
 static int show(void)
@@ -145,24 +162,27 @@ static int show(void)
 
 int swapon_main(int argc, char **argv)
 {
-	int c, priority = -1, status = 0;
+	int c, flags = 0, status = 0;
 	bool all = false;
 
-	while ((c = getopt(argc, argv, "ap:s")) != -1) {
+	while ((c = getopt(argc, argv, "ad::p:s")) != -1) {
 		if (c == '?')
-			return usage_error("[-a] [-s] [-p PRIORITY] [FILE...]");
+			return usage_error("[-a] [-s] [-d[once|pages]] [-p PRIORITY] [FILE...]");
 		if (c == 's')
 			return show();
 		all |= c == 'a';
-		if (c == 'p')
-			priority = atoi(optarg);
+		if (c == 'p' && atoi(optarg) >= 0)
+			flags = (flags & ~(SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK)) |
+				priority_flags(optarg);
+		if (c == 'd')
+			flags |= discard_flags(optarg);
 	}
 	if (all)
 		status = from_fstab(on_if_off);
 	else if (optind == argc)
 		return show();
 	for (int i = optind; i < argc; i++)
-		status |= turn_on(argv[i], priority);
+		status |= turn_on(argv[i], flags);
 	return status;
 }
 

@@ -145,9 +145,10 @@ __noreturn void boot_main(u64 hartid, paddr_t fdt, paddr_t load)
 	sbi_init();
 	print_console_set(sbi_console_write);
 	find_fdt(fdt);
+	init_params();
 	boot_memory(&boot_fdt, load, fdt);
 	move_fdt(fdt);
-	init_params();
+	init_params(); /* the line, too, is elsewhere now */
 	frames_init();
 	mmu_init_boot();
 	frames_hart_init();

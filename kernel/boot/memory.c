@@ -5,6 +5,7 @@
  * hart, with the early tables; makes the early direct map on the way, as kernel/mem's early allocator writes through it.
  */
 #include "kernel/boot/boot.h"
+#include "kernel/boot/params.h"
 
 #include "kernel/lib/print.h"
 #include "kernel/lib/string.h"
@@ -43,9 +44,16 @@ static void find_lowest(paddr_t base, u64 size)
 	lowest = MIN(lowest, base);
 }
 
+static u64 allowed; /* mem=: what may still be used */
+
 static void add_bank(paddr_t base, u64 size)
 {
 	u64 limit = direct_pa_base + DIRECT_SIZE;
+
+	size = MIN(size, allowed);
+	allowed -= size;
+	if (!size)
+		return;
 
 	if (base >= limit) {
 		kprintf("memory: %#lx..%#lx is out of reach, not used\n", base, base + size);
@@ -121,6 +129,7 @@ void boot_memory(const struct fdt *f, paddr_t load, paddr_t fdt)
 	if (lowest > load)
 		panic("the device tree names no memory where the kernel is (%#lx)", load);
 	direct_pa_base = ALIGN_DOWN(lowest, GiB);
+	allowed = ALIGN_DOWN(params_early_u64("mem", ~0UL), PAGE_SIZE);
 	each_bank(f, add_bank);
 	reserve(load, (u64)(_end - _text));
 	reserve(fdt, f->size);

@@ -141,10 +141,10 @@ bool kernel_flag(const char *name)
 	return false;
 }
 
-u64 kernel_param_u64(const char *name, u64 dflt)
+static u64 number(const char *v, u64 dflt)
 {
-	const char *v = kernel_param(name), *end;
 	u64 n, unit = 1;
+	const char *end;
 
 	if (!v || !*v)
 		return dflt;
@@ -155,9 +155,25 @@ u64 kernel_param_u64(const char *name, u64 dflt)
 		unit = MiB;
 	else if (*end == 'G' || *end == 'g')
 		unit = GiB;
-	else if (*end || end == v)
+	else if ((*end && !blank(*end)) || end == v)
 		return dflt;
 	return n * unit;
+}
+
+u64 kernel_param_u64(const char *name, u64 dflt)
+{
+	return number(kernel_param(name), dflt);
+}
+
+u64 params_early_u64(const char *name, u64 dflt)
+{
+	size_t len = strlen(name);
+	const char *found = NULL;
+
+	for (const char *s = cmdline; *s; s++)
+		if ((s == cmdline || blank(s[-1])) && strncmp(s, name, len) == 0 && s[len] == '=')
+			found = s + len + 1;
+	return number(found, dflt);
 }
 
 const char *kernel_init_arg(unsigned k)

@@ -10,8 +10,10 @@
 #include "kernel/lib/types.h"
 
 void params_init(const char *cmdline); /* before anything else; the string must stay */
-void params_parse(void);	       /* when slab is up; kernel_param works from here on */
-const char *kernel_cmdline(void);      /* the whole line */
+/* A number with K, M or G suffix, of the last word `name=` of the line, not quoted; before params_parse. dflt if there is none. */
+u64 params_early_u64(const char *name, u64 dflt);
+void params_parse(void);	  /* when slab is up; kernel_param works from here on */
+const char *kernel_cmdline(void); /* the whole line */
 /* Value of the last `name=value`; "" for a bare `name`; NULL: not given. */
 const char *kernel_param(const char *name);
 /* The k-th value given for the name (console= may come several times); NULL past the last. */

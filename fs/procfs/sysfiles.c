@@ -47,19 +47,37 @@ static int show_meminfo(struct seq *s, void *arg __unused)
 	return 0;
 }
 
+/* A name with what separates words in octal; how long that is. */
+static int show_name(struct seq *s, const char *name)
+{
+	int n = 0;
+
+	for (; *name; name++) {
+		bool blank = strchr(" \t\n\\", *name);
+
+		seq_printf(s, blank ? "\\%03o" : "%c", *name);
+		n += blank ? 4 : 1;
+	}
+	return n;
+}
+
 static int show_swaps(struct seq *s, void *arg __unused)
 {
+	char *name = kmalloc(PAGE_SIZE, 0); /* a path is at most that long */
 	struct swap_info i;
 
+	if (!name)
+		return -ENOMEM;
 	seq_printf(s, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
-	for (unsigned k = 0; swap_info(k, &i); k++) {
-		int pad = 40 - (int)strlen(i.name) - 1;
+	for (unsigned k = 0; swap_info(k, &i, name, PAGE_SIZE); k++) {
+		int pad = 40 - show_name(s, name) - 1;
 
-		seq_printf(s, "%s%*s%s\t%lu\t%s%lu\t%s%d\n", i.name, pad > 1 ? pad : 1, " ",
+		seq_printf(s, "%*s%s\t%lu\t%s%lu\t%s%d\n", pad > 1 ? pad : 1, " ",
 			   i.file ? "file\t" : "partition", i.pages * PAGES_KIB,
 			   i.pages * PAGES_KIB < 10000000 ? "\t" : "", i.used * PAGES_KIB,
 			   i.used * PAGES_KIB < 10000000 ? "\t" : "", i.prio);
 	}
+	kfree(name);
 	return 0;
 }
 

@@ -189,25 +189,39 @@ static int swapon_file(struct vnode *vn, const char *name, int flags)
 
 /* ---- by name ---- */
 
+/* name: where p is from the root of all, whatever the caller called it. */
+static int swapon_path(const struct path *p, const char *name, int flags)
+{
+	struct block_dev *dev;
+	int err;
+
+	if (is_type(path_vnode(p), S_IFREG))
+		return swapon_file(path_vnode(p), name, flags);
+	if (!is_type(path_vnode(p), S_IFBLK))
+		return -EINVAL;
+	dev = block_by_devno(path_vnode(p)->rdev);
+	if (!dev)
+		return -ENXIO;
+	err = swapon_device(dev, name, flags);
+	if (err)
+		block_drop(dev);
+	return err;
+}
+
 int vfs_swapon(const struct lookup_ctx *c, const char *name, int flags)
 {
-	struct block_dev *dev = NULL;
 	struct path p;
 	int err = path_lookup(c, name, LOOKUP_FOLLOW, &p);
+	char *text;
 
 	if (err)
 		return err;
-	if (is_type(path_vnode(&p), S_IFREG)) {
-		err = swapon_file(path_vnode(&p), name, flags);
-	} else if (is_type(path_vnode(&p), S_IFBLK)) {
-		dev = block_by_devno(path_vnode(&p)->rdev);
-		err = dev ? swapon_device(dev, name, flags) : -ENXIO;
-	} else {
-		err = -EINVAL;
-	}
+	text = kmalloc(PATH_MAX, 0);
+	err = text ? path_string(&p, NULL, text, PATH_MAX) : -ENOMEM;
+	if (err >= 0)
+		err = swapon_path(&p, text, flags);
+	kfree(text);
 	path_put(&p);
-	if (err && dev)
-		block_drop(dev);
 	return err;
 }
 
@@ -229,6 +243,21 @@ int vfs_swapoff(const struct lookup_ctx *c, const char *name)
 	return err;
 }
 
+static int swapon_boot(const char *name)
+{
+	struct block_dev *dev = block_find(name);
+	char path[64];
+	int err;
+
+	if (!dev)
+		return -ENODEV;
+	ksnprintf(path, sizeof(path), "/dev/%s", block_name(dev)); /* where devtmpfs has it */
+	err = swapon_device(dev, path, 0);
+	if (err)
+		block_drop(dev);
+	return err;
+}
+
 /* swap= on the command line: areas by name, separated by commas. */
 void vfs_swapon_boot(void)
 {
@@ -237,18 +266,13 @@ void vfs_swapon_boot(void)
 	while (at && *at) {
 		const char *end = strchr(at, ',');
 		size_t len = end ? (size_t)(end - at) : strlen(at);
-		struct block_dev *dev;
 		char name[128];
-		int err = -ENODEV;
+		int err;
 
 		strlcpy(name, at, MIN(len + 1, sizeof(name)));
 		at = end ? end + 1 : NULL;
-		dev = block_find(name);
-		if (dev)
-			err = swapon_device(dev, name, 0);
+		err = swapon_boot(name);
 		if (err)
 			kprintf("swap: %s of the command line: error %d\n", name, -err);
-		if (err && dev)
-			block_drop(dev);
 	}
 }

@@ -56,7 +56,7 @@ struct swap_area {
 	void *owner;					     /* (c) */
 	void (*release)(struct block_dev *dev, void *owner); /* (c) */
 	bool file;					     /* (c) */
-	char name[128];					     /* (c) */
+	char *name;					     /* (c) */
 };
 
 /* Where a hart takes its slots from. */
@@ -566,6 +566,7 @@ static void area_destroy(struct swap_area *a)
 	kfree(a->bad);
 	kfree(a->empty);
 	kfree(a->stale);
+	kfree(a->name);
 	kfree(a);
 }
 
@@ -600,7 +601,8 @@ static struct swap_area *area_make(const struct swap_spec *s, const struct swap_
 	a->empty = kzalloc(DIV_ROUND_UP(a->ngroups, 64) * 8);
 	if (discard)
 		a->stale = kzalloc(DIV_ROUND_UP(a->ngroups, 64) * 8);
-	if (!a->used || !a->bad || !a->empty || (discard && !a->stale)) {
+	a->name = kstrdup(s->name);
+	if (!a->used || !a->bad || !a->empty || !a->name || (discard && !a->stale)) {
 		area_destroy(a);
 		return NULL;
 	}
@@ -612,7 +614,6 @@ static struct swap_area *area_make(const struct swap_spec *s, const struct swap_
 	a->release = s->release;
 	a->file = s->file;
 	a->prio = s->prio;
-	strlcpy(a->name, s->name, sizeof(a->name));
 	return a;
 }
 
@@ -765,7 +766,7 @@ int swap_area_remove(const void *owner)
 	return 0;
 }
 
-bool swap_info(unsigned k, struct swap_info *out)
+bool swap_info(unsigned k, struct swap_info *out, char *name, size_t size)
 {
 	u64 irq = spin_lock_irq(&swap.lock);
 	bool ok = k < swap.n;
@@ -773,7 +774,7 @@ bool swap_info(unsigned k, struct swap_info *out)
 	if (ok) {
 		const struct swap_area *a = swap.by_prio[k];
 
-		strlcpy(out->name, a->name, sizeof(out->name));
+		strlcpy(name, a->name, size);
 		out->file = a->file;
 		out->pages = a->usable;
 		out->used = a->in_use;

@@ -18,7 +18,7 @@ struct swap_spec {
 	struct block_dev *dev; /* held; the caller's reference passes on success */
 	void *owner;	       /* what is claimed or held for it; given to `release` at swapoff */
 	void (*release)(struct block_dev *dev, void *owner);
-	const char *name;	     /* as /proc/swaps shows it; copied */
+	const char *name;	     /* path, as /proc/swaps shows it; copied */
 	bool file;		     /* a file's extents, not a device */
 	bool discard_all;	     /* the device is told that nothing of it is needed: now */
 	bool discard_pages;	     /* and of what comes to be free, later, in large pieces */
@@ -34,12 +34,12 @@ int swap_area_add(const struct swap_spec *spec);
 int swap_area_remove(const void *owner);
 
 struct swap_info {
-	char name[128];
 	bool file;
 	u64 pages, used; /* pages that can be used; that are */
 	s32 prio;
 };
-bool swap_info(unsigned k, struct swap_info *out); /* the k-th area; false past the end */
+/* The k-th area, and its name, cut to size; false past the end. */
+bool swap_info(unsigned k, struct swap_info *out, char *name, size_t size);
 void swap_totals(u64 *pages, u64 *free);
 /* For how many nanoseconds pages have been meant for swap and no slot was free; 0: one is. */
 u64 swap_full_for(void);

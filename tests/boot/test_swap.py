@@ -134,6 +134,19 @@ HEADERS = {
 }
 
 
+def test_names(machine, disk):
+    """/proc/swaps has paths that swapoff takes, whatever the area was called when it came in; blanks as in Linux."""
+    cmdline = "root=/dev/vda1 rw init=/sbin/init console=ttyS0 mem=64M swap=PARTLABEL=swap"
+    one = machine(disk, build="debug", smp=2, mem="256M", cmdline=cmdline)
+    assert 48 << 10 < value(one, "/proc/meminfo", "MemTotal") < 64 << 10
+    one.good("mkdir /s; ln -s /s /t; dd if=/dev/zero of='/s/a b' bs=1M count=4; cd /t; mkswap 'a b'; swapon './a b'")
+    out = one.good("cat /proc/swaps")
+    assert re.search(r"^/dev/vda2 +partition\t", out, re.M) and re.search(r"^/s/a\\040b +file\t", out, re.M), out
+    one.good("cd /; swapoff -a")
+    assert len(one.good("cat /proc/swaps").split("\n")) == 1
+    one.power_off()
+
+
 def test_damaged_headers(machine, tmp_path):
     """One machine: the header is written by the guest itself, from files made here."""
     area = make_area(tmp_path / "area.img")

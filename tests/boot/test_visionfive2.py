@@ -103,6 +103,19 @@ def test_files(board, tmp_path, faults):
     fsck(board.disk, tmp_path)
 
 
+def test_swap(board, tmp_path):
+    """Memory larger than RAM, swap on the card, which is told of what is not needed any more, at once and meanwhile."""
+    text, status = board("swapoff -a; swapon -d /dev/mmcblk1p4 && cat /proc/swaps; grep swap_discarded /proc/vmstat; "
+                         "swaptest -r 1 -m 64 private memfd; echo all $?; sleep 2; grep swap_discarded /proc/vmstat; "
+                         "grep pswpout /proc/vmstat; leakcheck -m && swapoff -a", append="mem=48M")
+    assert status == 0 and "\nall 0\n" in text, text[-2000:]
+    assert re.search(r"^/dev/mmcblk1p4 +partition", text, re.M)
+    first, after = (int(n) for n in re.findall(r"^swap_discarded (\d+)", text, re.M))
+    assert first == 262140 // 4
+    assert after - first > int(re.search(r"^pswpout (\d+)", text, re.M).group(1)) / 4
+    fsck(board.disk, tmp_path)
+
+
 CARD_CLOCK = 49.5e6  # Hz of the model: 4 bits each
 
 

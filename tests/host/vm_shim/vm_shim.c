@@ -366,6 +366,10 @@ void kfree(void *p)
 {
 	free(p);
 }
+char *kstrdup(const char *s)
+{
+	return strdup(s);
+}
 void sbi_remote_sfence(u64 mask __unused, u64 base __unused, u64 start __unused, u64 size __unused)
 {
 }

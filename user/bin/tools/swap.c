@@ -195,6 +195,21 @@ static int turn_off(const char *path, int priority)
 	return 1;
 }
 
+/* In place: \ooo of /proc is the byte that it stands for. */
+static void unescape(char *s)
+{
+	char *to = s;
+
+	for (; *s; s++)
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] && s[3]) {
+			*to++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
+			s += 3;
+		} else {
+			*to++ = *s;
+		}
+	*to = '\0';
+}
+
 /* Every area that is on. */
 static int all_off(void)
 {
@@ -207,6 +222,7 @@ static int all_off(void)
 	strtok_r(b.data, "\n", &save); /* the heading */
 	for (char *line = strtok_r(NULL, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		line[strcspn(line, " \t")] = '\0';
+		unescape(line);
 		status |= turn_off(line, 0);
 	}
 	buf_free(&b);

@@ -110,13 +110,6 @@ void mutex_unlock(struct mutex *m)
 	m->owner = 0;
 }
 
-void spin_init(struct spinlock *l, enum lock_rank rank, const char *name)
-{
-	l->word = 0;
-	l->rank = (u16)rank;
-	l->name = name;
-}
-
 void spin_lock(struct spinlock *l)
 {
 	ASSERTF(!l->word, "%s", l->name);
@@ -413,12 +406,22 @@ void shim_cut(u64 at)
 			apply(&entries[k], shim_random() % 4 == 0);
 }
 
+static bool fails(void)
+{
+	return shim_disk.fail_writes && shim_random() % 100 < shim_disk.fail_writes;
+}
+
 static void transfer(struct bio *b)
 {
 	u64 at = b->sector * SECTOR_SIZE;
 	u32 k;
 
 	b->status = 0;
+	/* a commit's copies are nobody's pages */
+	if (b->op == BIO_WRITE && !b->vecs[0].frame->object && fails()) {
+		b->status = -EIO;
+		return;
+	}
 	for (k = 0; k < b->nvecs; k++) {
 		struct bio_vec *v = &b->vecs[k];
 		u8 *mem = (u8 *)frame_va(v->frame) + v->offset;
@@ -478,6 +481,8 @@ void block_unplug(void)
 int block_flush(struct block_dev *d)
 {
 	(void)d;
+	if (fails())
+		return -EIO;
 	record(0, NULL, 0);
 	return 0;
 }

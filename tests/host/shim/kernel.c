@@ -124,13 +124,6 @@ void host_locks_reset(void)
 	host_current->preempt_count = 0;
 }
 
-WEAK void spin_init(struct spinlock *l, enum lock_rank rank, const char *name)
-{
-	*l = (struct spinlock)SPINLOCK_INIT(rank, name);
-	(void)rank;
-	(void)name;
-}
-
 WEAK bool spin_trylock(struct spinlock *l)
 {
 	if (l->word)

@@ -26,6 +26,9 @@
  * alone while it puts inodes into their blocks and makes copies of all blocks to be written, in the order above, opens the gate,
  * and writes the copies.  Inside the gate no user memory is touched, no v_lock is taken.  begin is called without node->lock.
  * Whoever waits at the gate may hold pages that are busy: a commit never waits for a page of a file.
+ *
+ * A commit whose writing failed stays under way, unfinished: the next one writes the same copies from the flush that was not reached, in the
+ * same order, before it collects anything. Only where there was no memory for copies is all dirty again, and its order is lost.
  * Locks: commit_lock for one commit at a time; the gate.
  */
 
@@ -107,10 +110,12 @@ struct image {
 	bool copy; /* the frame is ours */
 };
 
-struct commit {
+struct ext2_commit {
 	struct ext2_fs *fs;
 	struct list nodes;  /* dirty ones */
 	struct list images; /* of struct image */
+	struct list *at;    /* the first one since the last flush that succeeded */
+	u32 txn;
 	struct list blocks; /* of struct ext2_dirty, which the images are of */
 	struct list freed;  /* what will be free then */
 	u32 generations;    /* of new directories */
@@ -126,7 +131,7 @@ static bool is_dir(const struct ext2_node *n)
 	return (n->vn.mode & S_IFMT) == S_IFDIR;
 }
 
-static void add_image(struct commit *c, u32 blk, struct frame *f, const void *data, bool copy)
+static void add_image(struct ext2_commit *c, u32 blk, struct frame *f, const void *data, bool copy)
 {
 	struct image *i = ext2_must_alloc(sizeof(*i));
 
@@ -136,7 +141,7 @@ static void add_image(struct commit *c, u32 blk, struct frame *f, const void *da
 	c->unflushed = f;
 }
 
-static void add_block(struct commit *c, const struct ext2_dirty *d)
+static void add_block(struct ext2_commit *c, const struct ext2_dirty *d)
 {
 	struct frame *copy = frame_alloc(0);
 
@@ -149,7 +154,7 @@ static void add_block(struct commit *c, const struct ext2_dirty *d)
 	add_image(c, d->blk, copy, frame_va(copy), true);
 }
 
-static int write_kinds(struct commit *c, u32 kinds)
+static int write_kinds(struct ext2_commit *c, u32 kinds)
 {
 	struct rb_node *r;
 
@@ -164,7 +169,7 @@ static int write_kinds(struct commit *c, u32 kinds)
 	return 0;
 }
 
-static int flush(struct commit *c)
+static int flush(struct ext2_commit *c)
 {
 	if (c->unflushed)
 		add_image(c, 0, NULL, NULL, false);
@@ -200,10 +205,11 @@ static void submit(struct ext2_fs *fs, const struct image *i)
 	bio_submit(b);
 }
 
-/* Up to the next flush, and that: *at is moved behind it. */
-static int write_until_flush(struct commit *c, struct list **at)
+/* Up to the next flush, and that: c->at is moved behind it if all went well. */
+static int write_until_flush(struct ext2_commit *c)
 {
 	struct ext2_fs *fs = c->fs;
+	struct list *at;
 	struct image *i;
 	int err;
 
@@ -211,8 +217,8 @@ static int write_until_flush(struct commit *c, struct list **at)
 	/* one more than the requests, so that it is not zero before all were made */
 	__atomic_store_n(&fs->io_left, 1, __ATOMIC_SEQ_CST);
 	block_plug();
-	for (; *at != &c->images; *at = (*at)->next) {
-		i = list_entry(*at, struct image, link);
+	for (at = c->at; at != &c->images; at = at->next) {
+		i = list_entry(at, struct image, link);
 		if (!i->frame)
 			break;
 		submit(fs, i);
@@ -221,22 +227,23 @@ static int write_until_flush(struct commit *c, struct list **at)
 	if (__atomic_sub_fetch(&fs->io_left, 1, __ATOMIC_SEQ_CST))
 		wait_event(&fs->io_q, __atomic_load_n(&fs->io_left, __ATOMIC_SEQ_CST) == 0);
 	err = fs->io_err;
-	if (*at != &c->images)
-		*at = (*at)->next;
-	return err ? err : block_flush(fs->mount->dev);
-}
-
-static int write_images(struct commit *c)
-{
-	struct list *at = c->images.next;
-	int err = 0;
-
-	while (!err && at != &c->images)
-		err = write_until_flush(c, &at);
+	if (!err)
+		err = block_flush(fs->mount->dev);
+	if (!err)
+		c->at = at == &c->images ? at : at->next;
 	return err;
 }
 
-static void free_images(struct commit *c)
+static int write_images(struct ext2_commit *c)
+{
+	int err = 0;
+
+	while (!err && c->at != &c->images)
+		err = write_until_flush(c);
+	return err;
+}
+
+static void free_images(struct ext2_commit *c)
 {
 	struct list *l;
 
@@ -286,7 +293,7 @@ static bool insert_name(const struct ext2_fs *fs, u8 *block, u32 ino, u8 type)
 }
 
 /* The last block of lost+found, with names for all the displaced ones added in a copy, which alone is written. */
-static int write_names(struct commit *c, struct ext2_node *lf, struct dir_block *b, void *copy)
+static int write_names(struct ext2_commit *c, struct ext2_node *lf, struct dir_block *b, void *copy)
 {
 	struct ext2_fs *fs = c->fs;
 	struct ext2_extent e;
@@ -311,7 +318,7 @@ static int write_names(struct commit *c, struct ext2_node *lf, struct dir_block 
 	return 0;
 }
 
-static int name_in_lost_found(struct commit *c, struct ext2_node *lf)
+static int name_in_lost_found(struct ext2_commit *c, struct ext2_node *lf)
 {
 	struct frame *copy;
 	struct dir_block b;
@@ -346,7 +353,7 @@ static int kill_displaced(struct ext2_fs *fs)
 }
 
 /* Without a lost+found there is a moment in which neither the old nor the new file has the name. */
-static int name_displaced(struct commit *c)
+static int name_displaced(struct ext2_commit *c)
 {
 	struct ext2_fs *fs = c->fs;
 	int err = -ENOENT;
@@ -364,7 +371,7 @@ static int name_displaced(struct commit *c)
 
 /* ---- inodes ---- */
 
-static void take_nodes(struct commit *c)
+static void take_nodes(struct ext2_commit *c)
 {
 	struct ext2_fs *fs = c->fs;
 	struct ext2_node *n;
@@ -395,7 +402,7 @@ static bool belongs(const struct ext2_node *n, u32 depth)
 	return is_dir(n) ? n->depth == depth : depth == NEW_FILES;
 }
 
-static int put_nodes(struct commit *c, u32 depth)
+static int put_nodes(struct ext2_commit *c, u32 depth)
 {
 	struct ext2_node *n;
 	int err = 0;
@@ -410,7 +417,7 @@ static int put_nodes(struct commit *c, u32 depth)
 	return err;
 }
 
-static int write_inodes(struct commit *c)
+static int write_inodes(struct ext2_commit *c)
 {
 	int err = put_nodes(c, 0);
 	u32 depth;
@@ -436,7 +443,7 @@ static int write_inodes(struct commit *c)
 }
 
 /* Directories that were emptied in this commit, after what died in them, each generation after those below. */
-static int kill_directories(struct commit *c)
+static int kill_directories(struct ext2_commit *c)
 {
 	u32 height;
 	int err = 0;
@@ -454,7 +461,7 @@ static int kill_directories(struct commit *c)
 /* ---- a commit ---- */
 
 /* Makes the images, alone behind the gate. It fails if a block cannot be read, before anything was written. */
-static int collect(struct commit *c)
+static int collect(struct ext2_commit *c)
 {
 	int err = ext2_write_counts(c->fs);
 
@@ -474,7 +481,7 @@ static int collect(struct commit *c)
 }
 
 /* Nodes that were touched meanwhile, or all after a failure, are dirty again. */
-static void return_nodes(struct commit *c, bool failed)
+static void return_nodes(struct ext2_commit *c, bool failed)
 {
 	struct ext2_fs *fs = c->fs;
 	struct ext2_node *n;
@@ -492,7 +499,7 @@ static void return_nodes(struct commit *c, bool failed)
 }
 
 /* What changes from now on belongs to the next commit. */
-static void close_collection(struct commit *c, bool failed)
+static void close_collection(struct ext2_commit *c, bool failed)
 {
 	struct ext2_fs *fs = c->fs;
 
@@ -512,13 +519,17 @@ static void close_collection(struct commit *c, bool failed)
 	ext2_forget_dying(fs);
 }
 
-static void begin_commit(struct commit *c)
+static struct ext2_commit *begin_commit(struct ext2_fs *fs)
 {
+	struct ext2_commit *c = ext2_must_alloc(sizeof(*c));
+
+	c->fs = fs;
 	list_init(&c->nodes);
 	list_init(&c->images);
 	list_init(&c->blocks);
 	list_init(&c->freed);
-	gate_shut(c->fs);
+	gate_shut(fs);
+	return c;
 }
 
 static bool anything(const struct ext2_fs *fs)
@@ -527,8 +538,8 @@ static bool anything(const struct ext2_fs *fs)
 	       (fs->write_super && fs->counts_dirty) || ext2_has_freed(fs);
 }
 
-/* After a failure everything is dirty again. What was freed is free inside the gate, as bitmaps change. */
-static void settle(struct commit *c, u32 txn, int err)
+/* The end of a commit; after a failure everything is dirty again. What was freed is free inside the gate, as bitmaps change. */
+static void settle(struct ext2_commit *c, int err)
 {
 	struct ext2_fs *fs = c->fs;
 
@@ -538,34 +549,61 @@ static void settle(struct commit *c, u32 txn, int err)
 	ext2_end(fs);
 	free_images(c);
 	if (!err)
-		__atomic_store_n(&fs->committed, txn, __ATOMIC_RELEASE);
+		__atomic_store_n(&fs->committed, c->txn, __ATOMIC_RELEASE);
+	kfree(c);
+}
+
+/* Writes copies, or what is left to write of them. */
+static int finish(struct ext2_commit *c)
+{
+	int err = write_images(c);
+
+	c->fs->unfinished = err ? c : NULL;
+	if (!err)
+		settle(c, 0);
+	return err;
+}
+
+/* Alone behind the gate. */
+static int collect_all(struct ext2_commit *c)
+{
+	struct ext2_fs *fs = c->fs;
+	int err;
+
+	take_nodes(c); /* may still change bitmaps */
+	c->txn = fs->txn;
+	WRITE_ONCE(fs->txn, c->txn + 1);
+	err = collect(c);
+	c->at = c->images.next;
+	if (!err && c->in_place)
+		err = write_images(c);
+	close_collection(c, err);
+	return err;
 }
 
 static int commit_locked(struct ext2_fs *fs)
 {
-	struct commit c = {.fs = fs};
-	u32 txn = fs->txn;
-	bool some;
-	int err = 0;
+	struct ext2_commit *c = begin_commit(fs);
+	struct vnode *lost_found;
+	bool some = anything(fs);
+	int err = some ? collect_all(c) : 0;
 
-	begin_commit(&c);
-	some = anything(fs);
-	if (some) {
-		take_nodes(&c); /* may still change bitmaps */
-		WRITE_ONCE(fs->txn, txn + 1);
-		err = collect(&c);
-		if (!err && c.in_place)
-			err = write_images(&c);
-		close_collection(&c, err);
-	}
 	gate_open(fs);
-	if (!err && !c.in_place)
-		err = write_images(&c);
-	if (some)
-		settle(&c, txn, err);
-	if (c.lost_found)
-		vnode_drop(c.lost_found);
+	lost_found = c->lost_found;
+	if (!some)
+		kfree(c);
+	else if (err || c->in_place)
+		settle(c, err);
+	else
+		err = finish(c);
+	if (lost_found)
+		vnode_drop(lost_found);
 	return err;
+}
+
+static bool is_done(const struct ext2_fs *fs, u32 txn)
+{
+	return (s32)(fs->committed - txn) >= 0;
 }
 
 int ext2_commit(struct ext2_fs *fs)
@@ -576,10 +614,19 @@ int ext2_commit(struct ext2_fs *fs)
 	if (!READ_ONCE(fs->writable))
 		return -EROFS;
 	mutex_lock(&fs->commit_lock);
-	if ((s32)(fs->committed - want) < 0)
+	if (fs->unfinished)
+		err = finish(fs->unfinished);
+	if (!err && !is_done(fs, want))
 		err = commit_locked(fs);
 	mutex_unlock(&fs->commit_lock);
 	return err;
+}
+
+void ext2_commit_forget(struct ext2_fs *fs)
+{
+	if (fs->unfinished)
+		settle(fs->unfinished, -EIO);
+	fs->unfinished = NULL;
 }
 
 bool ext2_retry(struct ext2_fs *fs, int err)

@@ -84,15 +84,17 @@ struct ext2_fs {
 	struct mutex commit_lock;	/* (c) FS_COMMIT */
 	u32 txn;			/* (g) changes made now belong to this one */
 	u32 committed;			/* (k) the last one on the disk */
-	u32 io_left;			/* (a) */
-	int io_err;			/* (a) */
-	struct waitq io_q;		/* (c) */
-	struct spinlock dirty_lock;	/* (c) LEAF_FS */
-	struct rb_tree dirty_blocks;	/* (d) by number */
-	u32 ndirty;			/* (d) */
-	struct list dirty_nodes;	/* (d) */
-	struct list dying;		/* (d) directories to die, by height: commit.c */
-	u32 dying_height;		/* (d) the greatest */
+	struct ext2_commit
+		*unfinished; /* (k) its writing failed: the next one goes on with it; or NULL */
+	u32 io_left;	     /* (a) */
+	int io_err;	     /* (a) */
+	struct waitq io_q;   /* (c) */
+	struct spinlock dirty_lock;  /* (c) LEAF_FS */
+	struct rb_tree dirty_blocks; /* (d) by number */
+	u32 ndirty;		     /* (d) */
+	struct list dirty_nodes;     /* (d) */
+	struct list dying;	     /* (d) directories to die, by height: commit.c */
+	u32 dying_height;	     /* (d) the greatest */
 	u32 lost_blk;	/* (g) a block of lost+found with names that only the disk has; 0: none */
 	u32 ndisplaced; /* (d) */
 	struct ext2_displaced displaced[EXT2_MAX_DISPLACED]; /* (d) */
@@ -296,6 +298,8 @@ void ext2_end(struct ext2_fs *fs);
 void ext2_begin_change(struct ext2_fs *fs);
 /* Everything that was changed before is on stable storage; not inside the gate. 0, -EIO, -EROFS: nothing can be dirty. */
 int ext2_commit(struct ext2_fs *fs);
+/* At the end: what is left to write of a commit that failed is dirty, as if it had not begun. */
+void ext2_commit_forget(struct ext2_fs *fs);
 /* For an inode that is dead but not yet so on the disk: a directory out of which inodes died that the disk has to know first (height:
  * generations of such directories below, at least 1), or one that is displaced (dies), or is to be named while it changes names. */
 void ext2_die_later(struct ext2_fs *fs, u32 ino, u32 height);

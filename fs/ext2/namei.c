@@ -401,13 +401,16 @@ static int give_name(struct renaming *r)
 static void settle_name(struct renaming *r)
 {
 	struct ext2_fs *fs = ext2_fs(&r->n->vn);
+	int err;
 
 	if (r->n->fresh || is_dir(r->n) ||
 	    (r->odir == r->ndir && ext2_dir_same_chunk(r->at, r->from.pos)))
 		return;
 	ext2_end(fs);
-	ext2_commit(fs); /* if it fails, so will the one that writes the rest */
+	err = ext2_commit(fs);
 	ext2_begin(fs);
+	if (err) /* both will go with the same commit */
+		ext2_displace(fs, r->n, false);
 }
 
 /* The old name's block is held so that there is no way back to take once the new one is there. */

@@ -244,6 +244,7 @@ static void fs_free(struct ext2_fs *fs)
 	if (!fs)
 		return;
 	ASSERT(fs->nwindows == 0);
+	ext2_commit_forget(fs);
 	forget_freed(fs);
 	ext2_forget_dying(fs);
 	lost = ext2_dirty_lose(fs);

@@ -15,7 +15,7 @@ struct shim_disk {
 	u64 size;
 	u64 writes;			  /* requests */
 	u64 fail_read_from, fail_read_to; /* sectors that give -EIO */
-	u32 fail_writes;		  /* percent of a commit's writes and of the flushes that do */
+	u32 fail_writes; /* percent of a commit's writes and of the flushes that do */
 };
 extern struct shim_disk shim_disk;
 extern char shim_log[4096]; /* what kprintf said since the last shim_mount */

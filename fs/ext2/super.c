@@ -385,25 +385,29 @@ static int ext2_unmount(struct mount *m)
 	return err;
 }
 
-static int ext2_remount(struct mount *m, u32 flags, const char *options)
+static int change_mode(struct ext2_fs *fs, u32 flags)
 {
-	struct ext2_fs *fs = m->data;
-	u16 on_error = 0;
-	int err = parse_options(options, &on_error);
-
-	if (err)
-		return err;
-	if (on_error)
-		set_on_error(fs, on_error);
 	if (flags & MS_RDONLY)
 		return stop_writing(fs);
 	if (READ_ONCE(fs->writable))
 		return 0;
-	if (m->readonly_by_error)
+	if (fs->mount->readonly_by_error)
 		return -EROFS;
 	if (!fs->features_rw)
 		ext2_warn(fs, "stays read-only because of its features");
 	return start_writing(fs);
+}
+
+static int ext2_remount(struct mount *m, u32 flags, const char *options)
+{
+	u16 on_error = 0;
+	int err = parse_options(options, &on_error);
+
+	if (!err)
+		err = change_mode(m->data, flags);
+	if (!err && on_error)
+		set_on_error(m->data, on_error);
+	return err;
 }
 
 /* Blocks that never can hold a file. */

@@ -92,9 +92,9 @@ def test_power_off_with_errors(machine, disk, tmp_path):
 
 
 
-@pytest.mark.parametrize("how", ["", "remount-ro", "continue", "panic"])
-def test_errors_option(machine, disk, tmp_path, how):
-    """Damage that is met: what the option says."""
+@pytest.mark.parametrize("how,later", [("", False), ("remount-ro", False), ("continue", False), ("panic", False), ("continue", True)])
+def test_errors_option(machine, disk, tmp_path, how, later):
+    """Damage that is met: what the option says that the mount, or later a remount, gave."""
     image = tmp_path / "damaged.img"
     folder = tmp_path / "files"
     folder.mkdir()
@@ -109,7 +109,12 @@ def test_errors_option(machine, disk, tmp_path, how):
                                                   "-device virtio-blk-device,drive=hd1"))
     name = "vda" if "vda1" not in one.good("cat /proc/partitions") else "vdb"
     assert one.run(f"mount -t ext2 -o errors=sometimes /dev/{name} /mnt")[1] != 0
-    one.good(f"mount -t ext2 {'-o errors=' + how if how else ''} /dev/{name} /mnt")
+    option = f"errors={how}" if how else "nocheck"
+    one.good(f"mount -t ext2 -o {'errors=panic' if later else option} /dev/{name} /mnt")
+    if later:
+        assert one.run("mount -o remount,errors=sometimes /mnt")[1] != 0
+        assert "errors=panic" in one.good("cat /proc/mounts")
+        one.good(f"mount -o remount,{option} /mnt")
     if how == "panic":
         one.send("cat /mnt/bad\n")
         with pytest.raises(AssertionError, match="errors=panic"):

@@ -36,6 +36,7 @@ static struct {
 	u64 room;  /* in the laundry */
 	u64 spare; /* steps that vm.swappiness still has a say in */
 	u32 share; /* what those that it spares have gathered for one that goes */
+	bool swap_full;
 } now;
 
 /* Frames that the sweep will come to next; the sweeper's. */
@@ -202,6 +203,8 @@ static enum clock_seen look_locked(struct vm_object *o, struct frame *f, bool ta
 		return CLOCK_WRITE;
 	if ((flags & (FR_BUSY | FR_WIRED)) || !(flags & FR_VALID) || READ_ONCE(f->holds) != 1)
 		return CLOCK_KEPT;
+	if (now.swap_full && (flags & FR_DIRTY) && object_is_anon(o))
+		return CLOCK_KEPT; /* used or not, it cannot go */
 	if (used(f))
 		return CLOCK_USED;
 	if (!take)
@@ -359,6 +362,7 @@ void clock_sweep(struct clock_sweep *s, u64 want, u64 room)
 	now.sweep = s;
 	now.room = room;
 	now.spare = turn;
+	now.swap_full = !swap_any_free();
 	/* who is new is looked for when frames enough for that have come free since */
 	if (since_discovery >= DISCOVER || !policy.cold.n)
 		discover();

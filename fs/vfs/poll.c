@@ -25,13 +25,13 @@ struct chunk {
  * (c) constant   (o) the owning thread   (a) atomic
  */
 struct thread_table {
-	struct poll_table pt;  /* (c) first: what poll operations see */
-	struct thread *thread; /* (c) */
-	struct waitq self;     /* (c) where the owner sleeps */
-	bool woken;	       /* (a) */
-	bool failed;	       /* (o) an entry could not be made: do not sleep for long */
-	unsigned n;	       /* (o) entries in use */
-	struct chunk *chunks;  /* (o) newest first */
+	struct poll_table pt;		   /* (c) first: what poll operations see */
+	struct thread *thread;		   /* (c) */
+	struct waitq self;		   /* (c) where the owner sleeps */
+	bool woken;			   /* (a) */
+	bool failed;			   /* (o) an entry could not be made: nobody may sleep */
+	unsigned n;			   /* (o) entries in use */
+	struct chunk *chunks;		   /* (o) newest first */
 	struct entry first[FIRST_ENTRIES]; /* (o) */
 };
 
@@ -144,9 +144,8 @@ int poll_table_wait(struct poll_table *table, u64 deadline)
 {
 	struct thread_table *pt = table_of(table);
 
-	if (pt->failed) /* not on every queue: look again soon */
-		deadline = deadline ? MIN(deadline, time_now() + NSEC_PER_SEC / 100)
-				    : time_now() + NSEC_PER_SEC / 100;
+	if (pt->failed) /* not on every queue */
+		return -ENOMEM;
 	return wait_event_until(&pt->self, __atomic_load_n(&pt->woken, __ATOMIC_ACQUIRE), WAIT_INTR,
 				deadline);
 }

@@ -573,7 +573,7 @@ u32 file_poll(struct file *f, struct poll_table *pt);
 struct poll_table *poll_table_create(void);
 void poll_table_free(struct poll_table *pt);
 void poll_table_reset(struct poll_table *pt);		  /* leaves all queues */
-int poll_table_wait(struct poll_table *pt, u64 deadline); /* 0 woken, -ETIMEDOUT, -EINTR */
+int poll_table_wait(struct poll_table *pt, u64 deadline); /* 0 woken, -ETIMEDOUT, -EINTR, -ENOMEM */
 
 /* Character devices: registered by number; devfs shows them. */
 struct char_dev {

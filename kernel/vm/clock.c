@@ -16,7 +16,8 @@
 #include "kernel/vm/vm_internal.h"
 
 #define FREE_BATCH    32
-#define AHEAD	      64  /* frames whose mappings go together */
+#define ROUND_STEPS   64  /* of the sweep that a round stays open */
+#define AHEAD	      256 /* frames whose mappings go together */
 #define DISCOVER      256 /* frames that came free */
 #define WASH_AHEAD    384u
 #define TURNS	      4ul
@@ -32,6 +33,11 @@ static u64 guards[MAX_HARTS];	       /* (a) odd: the hart is in a guard */
 static struct {
 	struct frame *gone[FREE_BATCH];
 	size_t n;
+	/* mapped until now: they can go when the round is closed, and are held until then */
+	struct frame *unmapped[FREE_BATCH];
+	u32 nunmapped;
+	struct tlb_round round;
+	u32 open; /* steps for which it may stay open; 0: there is none */
 	struct clock_sweep *sweep;
 	u64 room;  /* in the laundry */
 	u64 spare; /* steps that vm.swappiness still has a say in */
@@ -45,7 +51,10 @@ static struct {
 		struct frame *f;
 		struct vm_object *o; /* as a guess, to sort by */
 	} frames[AHEAD];
-	u32 left; /* of them, not come to yet */
+	u32 ids[AHEAD];
+	struct frame *going[AHEAD]; /* their mappings go now: held */
+	u32 ngoing;
+	u32 left; /* of frames, not come to yet */
 	u32 head; /* the first of them, when it was last looked at */
 } next;
 
@@ -142,14 +151,32 @@ static bool used(struct frame *f)
 	return ref;
 }
 
+/* A clean page cannot go before other harts have forgotten it. Then it goes like one that was washed, unless it is used until then. Locked. */
+static enum clock_seen unmap_one(struct frame *f)
+{
+	if (!now.open) {
+		tlb_round_open(&now.round);
+		now.open = ROUND_STEPS;
+	}
+	vm_page_hold(f);
+	now.unmapped[now.nunmapped++] = f;
+	return rmap_unmap(f, &now.round) ? CLOCK_WASH : CLOCK_KEPT;
+}
+
+static void close_round(void)
+{
+	if (!now.open)
+		return;
+	tlb_round_close(&now.round);
+	frames_release(now.unmapped, now.nunmapped);
+	now.nunmapped = now.open = 0;
+}
+
 /* A clean page goes. Locked. */
 static enum clock_seen evict(struct vm_object *o, struct frame *f, u32 time)
 {
-	if (READ_ONCE(f->mapcount) && !rmap_unmap(f))
-		return CLOCK_KEPT;
-	/* a store may have come before the mapping went */
-	if (page_has(f, FR_DIRTY))
-		return CLOCK_KEPT;
+	if (READ_ONCE(f->mapcount))
+		return unmap_one(f);
 	if (object_is_anon(o)) {
 		anon_evict(f, time);
 		vm_count(VMEV_pgsteal_anon, 1);
@@ -274,9 +301,9 @@ static bool may_unmap(struct vm_object *o, struct frame *f)
 }
 
 /* Those from i on that are of one object: how many. */
-static NO_TS u32 unmap_some(u32 i, u32 n)
+static NO_TS u32 unmap_some(u32 i, u32 n, struct tlb_round *round)
 {
-	struct frame *f[AHEAD];
+	struct frame **f = next.going + next.ngoing;
 	struct vm_object *o;
 	u32 k, m = 0;
 
@@ -289,23 +316,33 @@ static NO_TS u32 unmap_some(u32 i, u32 n)
 		for (u32 j = i; j < k; j++)
 			if (next.frames[j].f->object == o && may_unmap(o, next.frames[j].f))
 				f[m++] = next.frames[j].f;
-		rmap_unmap_unused(f, m);
+		rmap_unmap_unused(f, m, round);
+		for (u32 j = 0; j < m; j++)
+			vm_page_hold(f[j]);
 		spin_unlock(o->lock);
 	}
 	clock_unguard();
+	next.ngoing += m;
 	return k - i;
 }
 
 static void unmap_next(void)
 {
-	u32 ids[AHEAD], n = clock_policy_next(&policy, ids, AHEAD);
+	u32 n = clock_policy_next(&policy, next.ids, AHEAD);
+	struct tlb_round round;
 
-	for (u32 i = 0; i < n; i++)
-		next.frames[i] =
-			(struct next_frame){frame_of(ids[i]), READ_ONCE(frame_of(ids[i])->object)};
+	for (u32 i = 0; i < n; i++) {
+		struct frame *f = frame_of(next.ids[i]);
+
+		next.frames[i] = (struct next_frame){f, READ_ONCE(f->object)};
+	}
 	sort_next(n);
-	for (u32 i = 0; i < n; i += unmap_some(i, n))
+	next.ngoing = 0;
+	tlb_round_open(&round);
+	for (u32 i = 0; i < n; i += unmap_some(i, n, &round))
 		;
+	tlb_round_close(&round);
+	frames_release(next.going, next.ngoing);
 	next.left = n;
 }
 
@@ -347,6 +384,21 @@ static void account(struct clock_sweep *s, enum clock_seen seen)
 		s->washed++;
 	if (now.n == FREE_BATCH)
 		release_gone();
+	if (now.open && (now.nunmapped == FREE_BATCH || --now.open == 1))
+		close_round();
+}
+
+/* What was washed and is clean by now goes. */
+static void collect(struct clock_sweep *s)
+{
+	for (u32 left = policy.washed.n; left; left--) {
+		enum clock_seen seen = clock_policy_collect(&policy);
+
+		if (seen == CLOCK_WRITE)
+			break;
+		account(s, seen);
+	}
+	close_round();
 }
 
 void clock_sweep(struct clock_sweep *s, u64 want, u64 room)
@@ -366,13 +418,7 @@ void clock_sweep(struct clock_sweep *s, u64 want, u64 room)
 	/* who is new is looked for when frames enough for that have come free since */
 	if (since_discovery >= DISCOVER || !policy.cold.n)
 		discover();
-	for (u32 left = policy.washed.n; left; left--) {
-		enum clock_seen seen = clock_policy_collect(&policy);
-
-		if (seen == CLOCK_WRITE)
-			break;
-		account(s, seen);
-	}
+	collect(s);
 	turn = clock_policy_pages(&policy);
 	for (u64 left = TURNS * turn + 1;
 	     left && s->taken < want && s->taken + policy.washed.n < want + ahead; left--) {
@@ -381,6 +427,10 @@ void clock_sweep(struct clock_sweep *s, u64 want, u64 room)
 		look_ahead();
 		now.spare -= now.spare != 0;
 		account(s, clock_policy_step(&policy));
+	}
+	if (now.open) {
+		close_round();
+		collect(s);
 	}
 	s->pending = policy.washed.n;
 	s->exhausted = s->taken + s->pending < want;

@@ -176,7 +176,7 @@ void vm_object_free_lazily(struct vm_object *o, u64 first, u64 last)
 	ASSERT(spin_held(o->lock) && last - first < CHUNK);
 	drop_slots(o, first, last);
 	find_idle(o, first, last, &c);
-	rmap_write_protect_all(c.f, c.n);
+	rmap_write_protect_all(c.f, c.n, NULL);
 	for (size_t i = 0; i < c.n; i++) {
 		struct frame *f = c.f[i];
 

@@ -204,7 +204,7 @@ static NO_TS void write_alone(struct frame *f)
 		page_set(f, FR_CLEANING);
 		page_clear(f, FR_DIRTY | FR_ERROR);
 		vm_page_hold(f);
-		rmap_write_protect_all(&f, 1);
+		rmap_write_protect_all(&f, 1, NULL);
 		io->slot = WORD_SLOT(f->swap_slot);
 		io->frames[io->n++] = f;
 		run.started++;
@@ -254,14 +254,16 @@ static u32 gather(struct vm_object *o, u64 index, bool mapped, struct frame **ou
  */
 static NO_TS void unmap_ahead(u32 i)
 {
-	struct vm_object *o = frame_object_lock(run.items[i].f);
+	struct vm_object *o;
 	u64 cluster = ~0UL;
+	struct tlb_round round;
 	u32 n = 0;
 
 	run.unmapped = i + 1;
-	if (!o)
-		return;
-	for (; object_is_anon(o) && i < run.n && run.items[i].o == o && n + SWAP_CLUSTER <= AHEAD;
+	tlb_round_open(&round);
+	o = frame_object_lock(run.items[i].f);
+	for (; o && object_is_anon(o) && i < run.n && run.items[i].o == o &&
+	       n + SWAP_CLUSTER <= AHEAD;
 	     run.unmapped = ++i) {
 		u64 index = run.items[i].index;
 
@@ -269,8 +271,13 @@ static NO_TS void unmap_ahead(u32 i)
 			n += gather(o, index, true, run.ahead + n);
 		cluster = index / SWAP_CLUSTER;
 	}
-	rmap_unmap_unused(run.ahead, n);
-	spin_unlock(o->lock);
+	rmap_unmap_unused(run.ahead, n, &round);
+	for (u32 k = 0; k < n; k++)
+		vm_page_hold(run.ahead[k]);
+	if (o)
+		spin_unlock(o->lock);
+	tlb_round_close(&round);
+	frames_release(run.ahead, n);
 }
 
 /* f and those around it that go with it, in order: how many. Locked. */
@@ -278,7 +285,7 @@ static u32 gather_around(struct vm_object *o, const struct frame *f, struct fram
 {
 	u32 got = gather(o, f->index, false, out), n = 0;
 
-	rmap_unmap_unused(out, got);
+	rmap_unmap_unused(out, got, NULL);
 	for (u32 i = 0; i < got; i++)
 		if (page_has(out[i], FR_LAUNDRY) || !READ_ONCE(out[i]->mapcount))
 			out[n++] = out[i];
@@ -311,7 +318,7 @@ static NO_TS void write_around(struct frame *f, u32 most)
 	}
 	for (u32 i = 0; i < n; i++)
 		begin(out[first + i]);
-	rmap_write_protect_all(out + first, n);
+	rmap_write_protect_all(out + first, n, NULL);
 	for (u32 i = 0; i < n; i++)
 		write_one(o, out[first + i]);
 	spin_unlock(o->lock);

@@ -210,8 +210,9 @@ void objects_reap(struct list *dead)
 
 /* ---- removing pages ---- */
 
-/* Removes f (locked on entry and exit; the lock is dropped to wait). False: something was waited for, look again. */
-static bool remove_one(struct vm_object *o, struct frame *f, struct batch *b) REQUIRES(o->lock)
+/* Removes f (locked on entry and exit; the lock is dropped to wait). False: something was waited for, look again. *held: others hold it too. */
+static bool remove_one(struct vm_object *o, struct frame *f, struct batch *b, bool *held)
+	REQUIRES(o->lock)
 {
 	if (page_has(f, FR_BUSY | FR_CLEANING)) {
 		vm_page_hold(f);
@@ -221,7 +222,7 @@ static bool remove_one(struct vm_object *o, struct frame *f, struct batch *b) RE
 		spin_lock(o->lock);
 		return false;
 	}
-	if (READ_ONCE(f->mapcount) && !rmap_unmap(f)) {
+	if (READ_ONCE(f->mapcount) && !rmap_unmap(f, NULL)) {
 		u64 index = f->index;
 
 		/* mapped through private shadows of a file */
@@ -230,6 +231,7 @@ static bool remove_one(struct vm_object *o, struct frame *f, struct batch *b) RE
 		spin_lock(o->lock);
 		return false;
 	}
+	*held |= READ_ONCE(f->holds) != 1;
 	page_remove_locked(f);
 	batch_add(b, f);
 	return true;
@@ -238,6 +240,7 @@ static bool remove_one(struct vm_object *o, struct frame *f, struct batch *b) RE
 void vm_object_remove(struct vm_object *o, u64 first, u64 last)
 {
 	u64 index = first;
+	bool held = false;
 	struct batch b;
 	uintptr_t w;
 
@@ -249,7 +252,7 @@ void vm_object_remove(struct vm_object *o, u64 first, u64 last)
 		if (!word_frame(w)) {
 			radix_remove(&o->pages, index);
 			word_drop(o, w);
-		} else if (!remove_one(o, word_frame(w), &b)) {
+		} else if (!remove_one(o, word_frame(w), &b, &held)) {
 			continue;
 		}
 		if (++index == 0)
@@ -257,6 +260,9 @@ void vm_object_remove(struct vm_object *o, u64 first, u64 last)
 	}
 	spin_unlock(o->lock);
 	frames_release(b.f, b.n);
+	/* whoever unmapped a page in an open round holds it */
+	if (held)
+		tlb_settle();
 }
 
 /* Waits until the page at index is no longer in transfer, then zeroes it from offset on. */

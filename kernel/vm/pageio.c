@@ -385,11 +385,6 @@ static bool settle_locked(struct vm_object *o, struct frame *f)
 	return false;
 }
 
-static void zero_tail_locked(struct vm_object *o, struct frame *f)
-{
-	settle_tail(o, f);
-}
-
 /* f (dirty, quiet) begins to be cleaned. Locked. */
 static void begin_clean(struct vm_object *o, struct frame *f)
 {
@@ -406,25 +401,18 @@ static void begin_clean(struct vm_object *o, struct frame *f)
 	vm_page_hold(f);
 }
 
-/* After this stores make them dirty again: one interruption of other harts for all. Locked. */
-static void protect_run(struct vm_object *o, struct frame **f, size_t n)
-{
-	rmap_write_protect_all(f, n);
-	for (size_t i = 0; i < n; i++)
-		zero_tail_locked(o, f[i]);
-}
-
-/* A run of dirty pages from *index on, at most to last, ready for the pager. Locked. 0: none left. *wait_for: a page in transfer that is dirty again. */
+/*
+ * Dirty pages from *index on, at most to last, in as many runs as they lie in. Locked. 0: none left. *wait_for: a page in transfer that is dirty again.
+ * Stores make them dirty again when the round is closed; those that come before are part of what is written.
+ */
 static size_t gather(struct vm_object *o, u64 *index, u64 last, struct frame **f,
-		     struct frame **wait_for)
+		     struct frame **wait_for, struct tlb_round *round)
 {
 	size_t n = 0;
 
 	*wait_for = NULL;
-	while (n < cluster_of(o)) {
-		struct frame *g =
-			word_frame(n ? radix_get(&o->pages, *index)
-				     : radix_next_tagged(&o->pages, index, last, TAG_DIRTY));
+	while (n < CLUSTER_MAX) {
+		struct frame *g = word_frame(radix_next_tagged(&o->pages, index, last, TAG_DIRTY));
 
 		if (!g || *index > last || !page_has(g, FR_DIRTY))
 			break;
@@ -438,8 +426,34 @@ static size_t gather(struct vm_object *o, u64 *index, u64 last, struct frame **f
 		if (++*index == 0)
 			break;
 	}
-	protect_run(o, f, n);
+	rmap_write_protect_all(f, n, round);
 	return n;
+}
+
+/* No store comes to them unseen any more: what mappings left behind the end of the file goes. */
+static void settle_tails(struct vm_object *o, struct frame **f, size_t n)
+{
+	if (!(READ_ONCE(o->size) & PAGE_MASK))
+		return;
+	spin_lock(o->lock);
+	for (size_t i = 0; i < n; i++)
+		settle_tail(o, f[i]);
+	spin_unlock(o->lock);
+}
+
+/* Each run of pages (CLEANING, so they stay where they are) is a transfer. */
+static void clean_runs(struct vm_object *o, struct frame **f, size_t n, bool wait)
+{
+	size_t most = cluster_of(o);
+
+	for (size_t i = 0, k; i < n; i += k) {
+		for (k = 1; i + k < n && k < most && f[i + k]->index == f[i]->index + k; k++)
+			;
+		o->ops->clean(o, f + i, k, wait);
+		vm_count(VMEV_writeback_clusters, 1);
+		vm_count(VMEV_writeback_pages, k);
+		vm_count(VMEV_pgpgout, k * (PAGE_SIZE / KiB));
+	}
 }
 
 /* Pages of earlier cleans that failed are dirty again. Locked. */
@@ -491,26 +505,28 @@ int vm_object_clean(struct vm_object *o, u64 first, u64 last, bool wait)
 		spin_unlock(o->lock);
 	}
 	for (;;) {
+		struct tlb_round round;
+
+		tlb_round_open(&round);
 		spin_lock(o->lock);
-		n = gather(o, &index, last, f, &pending);
-		if (pending && wait) {
+		n = gather(o, &index, last, f, &pending, &round);
+		if (pending && wait)
 			vm_page_hold(pending);
-			spin_unlock(o->lock);
+		spin_unlock(o->lock);
+		tlb_round_close(&round);
+		if (pending && wait) {
 			page_wait(pending, FR_CLEANING | FR_BUSY);
 			vm_page_put(pending);
 			continue;
 		}
-		spin_unlock(o->lock);
 		if (pending) {
 			index++;
 			continue;
 		}
 		if (!n)
 			break;
-		o->ops->clean(o, f, n, wait);
-		vm_count(VMEV_writeback_clusters, 1);
-		vm_count(VMEV_writeback_pages, n);
-		vm_count(VMEV_pgpgout, n * (PAGE_SIZE / KiB));
+		settle_tails(o, f, n);
+		clean_runs(o, f, n, wait);
 	}
 	if (!wait)
 		return 0;

@@ -175,6 +175,9 @@ static void free_level(pte_t *table, unsigned level)
 
 void pmap_fini(struct pmap *p)
 {
+	/* a round that is open somewhere had to do with this space: it is closed soon, its maker cannot be preempted */
+	while (__atomic_load_n(&p->unflushed, __ATOMIC_ACQUIRE))
+		;
 	ASSERTF(p->mapped == 0, "%lu frames still mapped", p->mapped);
 	ASSERTF(p->active == 0, "active on harts %#lx", p->active);
 	forget_kernel(p->root);

@@ -138,16 +138,19 @@ struct vm_area *rmap_next(struct vm_area *a, u64 first, u64 last)
 
 /* ---- one space after the other ---- */
 
-/* The object's lock keeps the areas, and so their spaces, until all is flushed. */
+/* The object's lock keeps the areas, and so their spaces, until all is flushed; after that an open round's count of `unflushed` does. */
 struct change {
-	struct tlb_batch batch; /* what changed in the space the walk is in */
-	struct tlb_round round; /* the spaces before */
+	struct tlb_batch batch;	 /* what changed in the space the walk is in */
+	struct tlb_round *round; /* the spaces before */
+	struct tlb_round own;	 /* that of this walk alone */
 };
 
-static void change_begin(struct change *c)
+static void change_begin(struct change *c, struct tlb_round *open)
 {
 	c->batch.pmap = NULL;
-	tlb_round_begin(&c->round);
+	c->round = open ?: &c->own;
+	if (!open)
+		tlb_round_begin(&c->own);
 }
 
 static void enter_space(struct change *c, struct pmap *p)
@@ -155,15 +158,16 @@ static void enter_space(struct change *c, struct pmap *p)
 	if (c->batch.pmap == p)
 		return;
 	if (c->batch.pmap)
-		tlb_round_add(&c->round, &c->batch);
+		tlb_round_add(c->round, &c->batch);
 	pmap_change_begin(&c->batch, p);
 }
 
 static void leave_spaces(struct change *c)
 {
 	if (c->batch.pmap)
-		tlb_round_add(&c->round, &c->batch);
-	tlb_round_end(&c->round);
+		tlb_round_add(c->round, &c->batch);
+	if (c->round == &c->own)
+		tlb_round_end(&c->own);
 }
 
 /* ---- walking the mappings of one frame ---- */
@@ -213,7 +217,8 @@ static void walk_object(struct walk *w, struct vm_object *o, u64 index)
 }
 
 static bool walk_frame(struct frame *f,
-		       bool (*fn)(struct pmap *, u64, struct frame *, struct tlb_batch *))
+		       bool (*fn)(struct pmap *, u64, struct frame *, struct tlb_batch *),
+		       struct tlb_round *r)
 {
 	struct walk w;
 
@@ -222,7 +227,7 @@ static bool walk_frame(struct frame *f,
 	w.fn = fn;
 	w.left = READ_ONCE(f->mapcount);
 	w.any = false;
-	change_begin(&w.change);
+	change_begin(&w.change, r);
 	if (w.left)
 		walk_object(&w, f->object, f->index);
 	leave_spaces(&w.change);
@@ -304,37 +309,38 @@ static void walk_some(struct walk_many *w, struct frame **f, size_t n)
 }
 
 static void walk_frames(struct frame **f, size_t n,
-			bool (*fn)(struct pmap *, u64, struct frame *, struct tlb_batch *))
+			bool (*fn)(struct pmap *, u64, struct frame *, struct tlb_batch *),
+			struct tlb_round *r)
 {
 	struct change change;
 	struct walk_many w;
 
 	w.fn = fn;
 	w.change = &change;
-	change_begin(&change);
+	change_begin(&change, r);
 	for (size_t done = 0; done < n; done += RMAP_MANY)
 		walk_some(&w, f + done, MIN(n - done, RMAP_MANY));
 	leave_spaces(&change);
 }
 
-void rmap_write_protect_all(struct frame **f, size_t n)
+void rmap_write_protect_all(struct frame **f, size_t n, struct tlb_round *r)
 {
-	walk_frames(f, n, pmap_write_protect_frame);
+	walk_frames(f, n, pmap_write_protect_frame, r);
 }
 
-void rmap_unmap_unused(struct frame **f, size_t n)
+void rmap_unmap_unused(struct frame **f, size_t n, struct tlb_round *r)
 {
-	walk_frames(f, n, pmap_unmap_unused);
+	walk_frames(f, n, pmap_unmap_unused, r);
 }
 
 void rmap_unmap_all(struct frame **f, size_t n)
 {
-	walk_frames(f, n, pmap_unmap_frame);
+	walk_frames(f, n, pmap_unmap_frame, NULL);
 }
 
-bool rmap_unmap(struct frame *f)
+bool rmap_unmap(struct frame *f, struct tlb_round *r)
 {
-	walk_frame(f, pmap_unmap_frame);
+	walk_frame(f, pmap_unmap_frame, r);
 	return READ_ONCE(f->mapcount) == 0;
 }
 
@@ -345,7 +351,7 @@ static bool test_ref(struct pmap *p, u64 va, struct frame *f, struct tlb_batch *
 
 bool rmap_referenced(struct frame *f)
 {
-	return walk_frame(f, test_ref);
+	return walk_frame(f, test_ref, NULL);
 }
 
 /* An area of o, or of a shadow that sees o's page at index, is locked. */
@@ -476,4 +482,5 @@ void rmap_unmap_shadows(struct vm_object *o, u64 first, u64 last, bool copies)
 		next = next_shadow(o, s);
 		vm_object_drop(s);
 	}
+	tlb_settle();
 }

@@ -6,8 +6,11 @@
  * set in pmap->stale and flush when they come back to it.  When a flush has returned, no hart uses what the table said before.
  *
  * Flushes of several spaces become one round (tlb_round): the local part and the `stale` bits are done for each, the harts to interrupt are added up
- * and interrupted once, without ASID.  A hart that was active when it was asked for gets the round, whatever it runs by then; one that became active later
+ * and interrupted once, without ASID unless all are one space's.  A hart that was active when it was asked for gets the round, whatever it runs by then; one that became active later
  * saw its `stale` bit.  Nothing counts as flushed before the round has ended, and pmap->unflushed stays up until then.
+ *
+ * An open round outlives the lock of the object whose mappings it changed, so that nobody spins on that lock while other harts are waited for.  What it changed
+ * is not flushed until it is closed; who must not leave that behind calls tlb_settle, or sees `unflushed` of its own space.
  *
  * No locks of its own but that of the identifiers; preemption is off from the look at `active` to the end of the flush.
  */
@@ -146,6 +149,11 @@ void tlb_round_add(struct tlb_round *r, struct tlb_batch *b)
 	r->start = MIN(r->start, b->start);
 	r->end = MAX(r->end, b->end);
 	r->pages += b->pages;
+	for (unsigned i = 0; i < r->n; i++)
+		if (r->pmaps[i] == b->pmap) {
+			pmap_change_done(b->pmap); /* once is enough */
+			return;
+		}
 	r->pmaps[r->n++] = b->pmap;
 }
 
@@ -156,6 +164,43 @@ void tlb_round_end(struct tlb_round *r)
 	for (unsigned i = 0; i < r->n; i++)
 		pmap_change_done(r->pmaps[i]);
 	tlb_round_begin(r);
+}
+
+/* ---- rounds beyond an object's lock ---- */
+
+static u32 open_rounds; /* (a) */
+
+void tlb_round_open(struct tlb_round *r)
+{
+	preempt_disable();
+	/* seen by whoever takes the lock of an object after we had it */
+	__atomic_fetch_add(&open_rounds, 1, __ATOMIC_RELAXED);
+	tlb_round_begin(r);
+}
+
+void tlb_round_close(struct tlb_round *r)
+{
+	tlb_round_end(r);
+	__atomic_fetch_sub(&open_rounds, 1, __ATOMIC_RELEASE);
+	preempt_enable();
+}
+
+void tlb_settle(void)
+{
+	struct tlb_round r;
+
+	if (likely(!__atomic_load_n(&open_rounds, __ATOMIC_ACQUIRE)))
+		return;
+	/* not worth finding out whose */
+	tlb_round_begin(&r);
+	r.start = 0;
+	r.end = ~0UL & ~PAGE_MASK;
+	preempt_disable();
+	r.harts = harts_online() & ~(1UL << this_hart()->index);
+	sfence_vma_all();
+	if (r.harts)
+		flush_remote(&r);
+	preempt_enable();
 }
 
 /* ---- address space identifiers ---- */

@@ -110,11 +110,19 @@ static inline void pmap_change_end(struct tlb_batch *b)
 	pmap_change_done(b->pmap);
 }
 
-#define TLB_ROUND 16 /* spaces in one round; more take another */
+#define TLB_ROUND 32 /* spaces in one round; more take another */
 
 /*
+<<<<<<< HEAD
  * The flushes of several spaces, with one interruption of other harts for all. The spaces stay: whoever makes the round holds what keeps them until its
  * end (rmap.c: the object's lock), and preemption stays off. It lives on the walker's stack.
+=======
+ * The flushes of several spaces, with one interruption of other harts for all.
+ *
+ * A round begins and ends under the lock of the one object that it is about, or it is opened and closed with no spin lock held and goes through several objects'
+ * locks in between.  Preemption stays off.  Until an open round is closed other harts may use what the tables no longer say, so the frames are held or
+ * CLEANING: nobody gets them, and nothing of them is written.  A space in the round stays (pmap_fini waits for `unflushed`).
+>>>>>>> 6de667e (tlb: rounds that outlive the object's lock: the clock, the laundry and the cleaning of files interrupt other harts with no lock held)
  */
 struct tlb_round {
 	u64 harts;	/* to interrupt */
@@ -134,6 +142,10 @@ static inline void tlb_round_begin(struct tlb_round *r)
 /* Instead of pmap_change_end, for a batch without tables to free: flushed at the latest by tlb_round_end. */
 void tlb_round_add(struct tlb_round *r, struct tlb_batch *b);
 void tlb_round_end(struct tlb_round *r);
+void tlb_round_open(struct tlb_round *r);  /* preemption is off until tlb_round_close */
+void tlb_round_close(struct tlb_round *r); /* no spin lock held; everything is flushed */
+/* Pages were taken out of an object: no hart uses them any more, even those that an open round unmapped. No spin lock held. */
+void tlb_settle(void);
 
 /* rmap's tools, on the PTE of va if it maps f: */
 bool pmap_unmap_frame(struct pmap *p, u64 va, struct frame *f, struct tlb_batch *b);
@@ -329,12 +341,13 @@ struct vm_area *rmap_first(struct vm_object *o, u64 first,
 			   u64 last); /* an area overlapping [first, last], lowest start first */
 struct vm_area *rmap_next(struct vm_area *a, u64 first, u64 last);
 /* All with the object's lock held: */
-/* Several frames of one object, in index order as far as possible; other harts are interrupted once: */
-void rmap_write_protect_all(struct frame **f, size_t n);
-void rmap_unmap_unused(struct frame **f, size_t n); /* where they were not used */
+/* Several frames of one object, in index order as far as possible; other harts are interrupted once, or when r, an open round, is closed (NULL: none): */
+void rmap_write_protect_all(struct frame **f, size_t n, struct tlb_round *r);
+void rmap_unmap_unused(struct frame **f, size_t n,
+		       struct tlb_round *r); /* where they were not used */
 void rmap_unmap_all(struct frame **f, size_t n);
 /* Unmaps f from every mapping reachable under this lock; true if mapcount reached 0. */
-bool rmap_unmap(struct frame *f);
+bool rmap_unmap(struct frame *f, struct tlb_round *r);
 bool rmap_referenced(struct frame *f);
 bool rmap_locked(struct frame *f); /* an area that sees it is mlocked */
 /* Takes the vnode's pages in [first, last] out of the mappings of private shadows above it; copies: and the shadows' own pages over

@@ -43,6 +43,20 @@ def test_larger_than_memory(machine, disk, build, smp, mem, mib):
     fsck(disk, ROOT_OFFSET)
 
 
+def test_interruptions(machine, disk):
+    """Pages that several spaces map go many at a time: other harts are interrupted for at most 1 of 20."""
+    one = machine(disk, smp=4, mem="64M")
+    for kind in ("shared", "file"):
+        before = [value(one, "/proc/vmstat", key) for key in ("tlb_shootdown", "pgsteal_kswapd")]
+        out, status = one.run(f"swaptest -r 1 -m 72 {kind}", timeout=600)
+        assert status == 0 and "not ok" not in out, out
+        after = [value(one, "/proc/vmstat", key) for key in ("tlb_shootdown", "pgsteal_kswapd")]
+        shootdowns, evicted = after[0] - before[0], after[1] - before[1]
+        assert evicted > 10000 and shootdowns * 20 <= evicted, f"{kind}: {shootdowns} for {evicted} pages"
+    one.power_off()
+    fsck(disk, ROOT_OFFSET)
+
+
 FULL = os.environ.get("GNOMON_SWAP_FULL")
 COPIES = ("(for i in 1 2 3 4 5 6; do dd if=/dev/zero of=copy bs=64k count=512 2>/dev/null; cp copy copy2; "
           "cmp copy copy2 || echo BAD; done) & ")

@@ -113,16 +113,12 @@ static inline void pmap_change_end(struct tlb_batch *b)
 #define TLB_ROUND 32 /* spaces in one round; more take another */
 
 /*
-<<<<<<< HEAD
- * The flushes of several spaces, with one interruption of other harts for all. The spaces stay: whoever makes the round holds what keeps them until its
- * end (rmap.c: the object's lock), and preemption stays off. It lives on the walker's stack.
-=======
  * The flushes of several spaces, with one interruption of other harts for all.
  *
  * A round begins and ends under the lock of the one object that it is about, or it is opened and closed with no spin lock held and goes through several objects'
  * locks in between.  Preemption stays off.  Until an open round is closed other harts may use what the tables no longer say, so the frames are held or
  * CLEANING: nobody gets them, and nothing of them is written.  A space in the round stays (pmap_fini waits for `unflushed`).
->>>>>>> 6de667e (tlb: rounds that outlive the object's lock: the clock, the laundry and the cleaning of files interrupt other harts with no lock held)
+ * It lives on its maker's stack.
  */
 struct tlb_round {
 	u64 harts;	/* to interrupt */

@@ -5,7 +5,8 @@
  * One command at a time, from the host's thread: it writes the command, sleeps until the interrupt has seen everything it waits for (command
  * done, and data over), and looks at what came.  The interrupt only collects status bits and wakes.  Data goes by descriptors to
  * and from page frames; a few words (a card's register) through the FIFO.  Memory that the descriptors' 32 bits do not reach is bounced
- * through frames that were taken below 4 GiB at start-up, if the machine has memory above.
+ * through frames that were taken below 4 GiB at start-up, if the machine has memory above: two lots in turn, so that one transfer fills the
+ * one while what was read is copied out of the other.
  *
  * Every error ends in dw_recover: the controller's state machines, FIFO and DMA are reset, and the clock is set again, because the reset
  * forgets what the card side was told.
@@ -118,17 +119,20 @@ struct desc64 {
  * (c) constant   (l) lock   (t) the host's thread
  */
 struct dw {
-	struct mmc_host host;  /* (c) itself; its fields have their own letters */
-	struct device *device; /* (c) */
-	volatile u8 *regs;     /* (c) */
-	u64 data_at;	       /* (c) offset of the FIFO's port */
-	u32 fifo_words;	       /* (c) */
-	u64 ciu_hz;	       /* (c) clock of the card side before CLKDIV */
-	bool wide_desc;	       /* (c) 64-bit descriptors */
-	u64 idsts, idinten;    /* (c) offsets */
-	struct gpio detect;    /* (c) card detect; controller NULL: none */
-	void *descs;	       /* (t) NDESCS of them, in memory that DMA reaches */
-	struct frame *bounce;  /* (t) 1 MiB below 4 GiB; NULL: no memory lies above */
+	struct mmc_host host;	 /* (c) itself; its fields have their own letters */
+	struct device *device;	 /* (c) */
+	volatile u8 *regs;	 /* (c) */
+	u64 data_at;		 /* (c) offset of the FIFO's port */
+	u32 fifo_words;		 /* (c) */
+	u64 ciu_hz;		 /* (c) clock of the card side before CLKDIV */
+	bool wide_desc;		 /* (c) 64-bit descriptors */
+	u64 idsts, idinten;	 /* (c) offsets */
+	struct gpio detect;	 /* (c) card detect; controller NULL: none */
+	void *descs;		 /* (t) NDESCS of them, in memory that DMA reaches */
+	struct frame *bounce[2]; /* (t) 1 MiB each below 4 GiB; NULL: no memory lies above */
+	u32 turn;		 /* (t) which of them is next */
+	u32 nlate;		 /* (t) segments whose data still lies in the other; 0: none */
+	struct block_segment late[MMC_MAX_SEGMENTS]; /* (t) */
 
 	struct spinlock lock; /* (c) */
 	struct waitq wait;    /* (c) */
@@ -151,7 +155,10 @@ static void put(struct dw *d, u64 reg, u32 v)
 	io_write32(d->regs + reg, v);
 }
 
-/* For the few things that have no interrupt: reset bits, the start bit of a clock command, a busy card. Sleeps between looks when it takes long. */
+/*
+ * For the few things that have no interrupt: reset bits, the start bit of a clock command, a busy card. Sleeps between looks when it takes long,
+ * for a quarter of the time it took so far.
+ */
 static int wait_clear(struct dw *d, u64 reg, u32 bits, u64 limit)
 {
 	u64 start = time_now();
@@ -162,7 +169,7 @@ static int wait_clear(struct dw *d, u64 reg, u32 bits, u64 limit)
 		if (waited > limit)
 			return -ETIMEDOUT;
 		if (waited > 100 * USEC)
-			sleep_ns(MIN(waited, 10 * MSEC));
+			sleep_ns(MIN(waited / 4, 10 * MSEC));
 	}
 	return 0;
 }
@@ -350,16 +357,33 @@ static bool out_of_reach(struct dw *d, const struct mmc_data *data)
 	return false;
 }
 
-static void bounce_copy(struct dw *d, const struct mmc_data *data, bool in)
+static void bounce_in(struct dw *d, const struct mmc_data *data)
 {
-	u8 *at = frame_va(d->bounce);
+	u8 *at = frame_va(d->bounce[d->turn]);
 
-	for (u32 i = 0; i < data->nsegs; i++) {
-		void *mem = pa_to_va(data->segs[i].pa);
+	for (u32 i = 0; i < data->nsegs; at += data->segs[i++].len)
+		memcpy(at, pa_to_va(data->segs[i].pa), data->segs[i].len);
+}
 
-		memcpy(in ? (void *)at : mem, in ? mem : (void *)at, data->segs[i].len);
-		at += data->segs[i].len;
-	}
+/* What was read is copied later, when the next transfer is under way. */
+static void bounce_later(struct dw *d, const struct mmc_data *data)
+{
+	memcpy(d->late, data->segs, data->nsegs * sizeof(d->late[0]));
+	d->nlate = data->nsegs;
+	d->turn ^= 1;
+}
+
+static void dw_deliver(struct mmc_host *h)
+{
+	struct dw *d = h->drv;
+	const u8 *at;
+
+	if (!d->nlate)
+		return;
+	at = frame_va(d->bounce[d->turn ^ 1]);
+	for (u32 i = 0; i < d->nlate; at += d->late[i++].len)
+		memcpy(pa_to_va(d->late[i].pa), at, d->late[i].len);
+	d->nlate = 0;
 }
 
 static int start_dma(struct dw *d, const struct mmc_data *data)
@@ -369,11 +393,11 @@ static int start_dma(struct dw *d, const struct mmc_data *data)
 	u32 nsegs = data->nsegs;
 
 	if (out_of_reach(d, data)) {
-		if (!d->bounce)
+		if (!d->bounce[1])
 			return -EIO;
-		one.pa = frame_pa(d->bounce);
+		one.pa = frame_pa(d->bounce[d->turn]);
 		if (data->write)
-			bounce_copy(d, data, true);
+			bounce_in(d, data);
 		segs = &one;
 		nsegs = 1;
 	}
@@ -433,7 +457,7 @@ static int end_data(struct dw *d, const struct mmc_data *data)
 	put(d, CTRL, CTRL_INT);
 	put(d, BMOD, 0);
 	if (!data->write && out_of_reach(d, data))
-		bounce_copy(d, data, false);
+		bounce_later(d, data);
 	return 0;
 }
 
@@ -518,6 +542,8 @@ static int dw_command(struct mmc_host *h, struct mmc_command *c)
 	put(d, CMDARG, c->arg);
 	put(d, CMD, command_word(c));
 	spin_unlock_irq(&d->lock, irq);
+	if (c->data)
+		mmc_meanwhile(h);
 	/* the hardware's time-outs come by interrupt, but have been lost on some chips */
 	err = wait_event_until(&d->wait, finished(d, c->data != NULL), WAIT_UNINTR,
 			       time_now() + (c->data ? DATA_LIMIT : NSEC_PER_SEC));
@@ -540,6 +566,7 @@ static const struct mmc_host_ops dw_ops = {
 	.command = dw_command,
 	.recover = dw_recover,
 	.wait_ready = dw_wait_ready,
+	.deliver = dw_deliver,
 };
 
 /* ---- start-up ---- */
@@ -580,8 +607,9 @@ static int get_memory(struct dw *d)
 		return -ENOMEM;
 	d->descs = frame_va(f);
 	if (!d->wide_desc && memory_above(DMA_LIMIT)) {
-		d->bounce = low_block(8);
-		if (!d->bounce)
+		d->bounce[0] = low_block(8);
+		d->bounce[1] = low_block(8);
+		if (!d->bounce[0] || !d->bounce[1])
 			return -ENOMEM;
 	}
 	return 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The card in a slot as a disk.  One thread a slot takes requests in order, turns each into commands, and recovers from what goes wrong;
- * it also notices cards that come and go.
+ * it also notices cards that come and go.  What was read is delivered and the pages are given back (which takes as long as the card's answer) when the next
+ * request's data flows, if there is a next one.
  *
  * The disk is made when the first card is identified and stays.  While no card is in, or another one than the disk's, its requests
  * fail with EIO; when the same card (by its CID) comes back, they work again.  A card that is in but stopped answering is
@@ -191,6 +192,7 @@ static int insist(struct mmc_host *h, struct block_request *r)
 		err = attempt(h, r);
 		if (!err)
 			return 0;
+		mmc_meanwhile(h);
 		if (h->ops->card_in(h))
 			complain(h, r, 0, r->nsectors, err);
 		if (recover(h)) {
@@ -204,8 +206,22 @@ static int insist(struct mmc_host *h, struct block_request *r)
 	return err;
 }
 
+void mmc_meanwhile(struct mmc_host *h)
+{
+	struct block_request *r = h->ended;
+
+	if (h->ops->deliver)
+		h->ops->deliver(h);
+	h->ended = NULL;
+	if (r)
+		block_request_done(r, h->ended_err);
+}
+
 static int perform(struct mmc_host *h, struct block_request *r)
 {
+	/* nothing that takes long keeps the one before */
+	if (!h->present || r->op == BIO_FLUSH || r->op == BIO_DISCARD)
+		mmc_meanwhile(h);
 	if (!usable(h))
 		return -EIO;
 	if (h->card.readonly && r->op != BIO_READ && r->op != BIO_FLUSH)
@@ -360,8 +376,15 @@ static void mmc_thread(void *arg)
 		wait_event(&h->wait, something_to_do(h));
 		if (__atomic_exchange_n(&h->changed, 0, __ATOMIC_ACQ_REL))
 			look(h, false);
-		while ((r = next_request(h)))
-			block_request_done(r, perform(h, r));
+		while ((r = next_request(h))) {
+			int err = perform(h, r);
+
+			mmc_meanwhile(h);
+			h->ended = r;
+			h->ended_err = err;
+			if (list_empty(&h->requests))
+				mmc_meanwhile(h);
+		}
 	}
 }
 

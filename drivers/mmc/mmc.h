@@ -48,6 +48,9 @@ struct mmc_host_ops {
 	int (*recover)(struct mmc_host *h);
 	/* Waits until the card lets go of the data line. 0 or -ETIMEDOUT. */
 	int (*wait_ready)(struct mmc_host *h);
+	void (*deliver)(
+		struct mmc_host
+			*h); /* what was read is where it belongs only afterwards; NULL: always */
 };
 
 #define MMC_MAX_SEGMENTS  256u
@@ -89,6 +92,8 @@ struct mmc_host {
 	bool looked; /* (a) the slot has been looked at once, and what was found is a disk */
 	struct work
 		add_disk; /* (c) registering reads the disk: not from the thread that does that */
+	struct block_request *ended;		      /* (t) done, but not reported yet */
+	int ended_err;				      /* (t) of it */
 	struct block_segment segs[MMC_MAX_SEGMENTS];  /* (t) of the request in hand */
 	struct block_segment part[MMC_PART_SEGMENTS]; /* (t) of a piece of it */
 };
@@ -96,6 +101,8 @@ struct mmc_host {
 /* Starts the host's thread and waits until it has seen what is in the slot; ops, drv, name, number and the limits are set. 0 or -ENOMEM. */
 int mmc_host_add(struct mmc_host *h);
 void mmc_card_changed(struct mmc_host *h); /* card detect: any context */
+/* What can be done meanwhile, for drivers to call when data has begun to flow; from the host's thread, no lock held. Does not sleep. */
+void mmc_meanwhile(struct mmc_host *h);
 
 /* card.c: identifies and sets up the card in the slot. 0 or -errno; what is wrong is said. */
 int mmc_identify(struct mmc_host *h, struct mmc_card *card);

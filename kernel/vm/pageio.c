@@ -142,7 +142,15 @@ u32 readahead_window(struct vm_readahead *ra, u64 index)
 	return ra->window;
 }
 
-/* The middle of the window was reached: the next one is started while the reader works on this one. */
+/*
+ * Whether reading page index starts the next window, so that the device works while the reader does: in the middle of this one; a long stream's at
+ * the beginning, before this one is there.
+ */
+static bool starts_next(const struct vm_readahead *ra, u64 index)
+{
+	return index + (ra->window < READAHEAD_DEFAULT ? ra->window / 2 : ra->window) == ra->ahead;
+}
+
 static void readahead_next(struct vm_object *o, struct vm_readahead *ra, u64 index)
 {
 	if (ra->max == UINT32_MAX || ra->ahead <= index)
@@ -265,6 +273,8 @@ static int bring_in(struct vm_object *o, u64 index, struct frame *f, struct vm_r
 	}
 	if (!f)
 		return page_start_fill(o, index, ra && !*alone ? readahead_window(ra, index) : 1);
+	if (ra && starts_next(ra, index))
+		readahead_next(o, ra, index);
 	return page_wait_kill(f, FR_BUSY);
 }
 
@@ -293,7 +303,7 @@ int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readah
 			spin_unlock(o->lock);
 			vm_page_touch(f);
 			if (ra) {
-				if (index + ra->window / 2 == ra->ahead)
+				if (starts_next(ra, index))
 					readahead_next(o, ra, index);
 				ra->next = index + 1;
 			}
@@ -346,7 +356,7 @@ static bool ready_to_read(const struct frame *f, u64 index, const struct vm_read
 	if (!f || f->index != index ||
 	    (__atomic_load_n(&f->flags, __ATOMIC_ACQUIRE) & (FR_VALID | FR_BUSY)) != FR_VALID)
 		return false;
-	return !ra || index + ra->window / 2 != ra->ahead;
+	return !ra || !starts_next(ra, index);
 }
 
 size_t vm_page_get_run(struct vm_object *o, u64 index, size_t n, struct vm_readahead *ra,

@@ -215,15 +215,12 @@ static enum outcome swap_in(struct fault *ft)
 	struct vm_readahead *ra = &ft->area->ra;
 	u64 index = ft->found_index;
 	u32 n = 1, got;
-	bool below;
 	int err;
 
 	if (!(ft->area->flags & AREA_RANDOM) && !ft->alone)
 		n = swap_window(ft);
-	/* the area keeps the top of its chain, but not what lies below */
-	below = o != ft->top;
-	if (below)
-		vm_object_hold(o);
+	/* the area does not keep even the top of its chain, which may be merged with what lies below */
+	vm_object_hold(o);
 	unlock_object(ft);
 	vm_count(VMEV_pgmajfault, 1);
 	err = anon_bring_in(o, index, n, &got);
@@ -231,8 +228,7 @@ static enum outcome swap_in(struct fault *ft)
 		anon_read_ahead(o, index + got, n - got);
 	ra->next = ra->ahead = index + n;
 	unlock_all(ft);
-	if (below)
-		vm_object_drop(o);
+	vm_object_drop(o);
 	return err ? no_memory(ft) : AGAIN;
 }
 
@@ -250,19 +246,15 @@ static COLD enum outcome swap_ahead(struct fault *ft)
 {
 	struct vm_object *o = ft->found;
 	struct vm_readahead *ra = &ft->area->ra;
-	bool below = o != ft->top;
 	u64 from = ra->ahead;
 
 	ra->window = MIN(ra->window * 2, (u32)READAHEAD_DEFAULT);
 	ra->next = ra->ahead = from + ra->window;
-	if (below)
-		vm_object_hold(o);
+	vm_object_hold(o);
 	unlock_object(ft);
 	anon_read_ahead(o, from, ra->window);
-	if (below) {
-		unlock_all(ft);
-		vm_object_drop(o);
-	}
+	unlock_all(ft);
+	vm_object_drop(o);
 	return AGAIN;
 }
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
@@ -302,6 +303,9 @@ int main(void)
 	set_up();
 	if (getpid() != 1)
 		die("must be process 1");
+	/* without process 1 the system ends: it must not need a page of a disk that is gone */
+	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0 && errno != ENOSYS)
+		warn_errno("mlockall");
 	swap_on();
 	command = autorun_command();
 	if (command)

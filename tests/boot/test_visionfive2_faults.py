@@ -64,7 +64,7 @@ def test_pulled_out_of_mmaptest(board, tmp_path):  # noqa: F811 pylint: disable=
     run = 'mkdir /m; cp /bin/mmaptest /tmp/b; ' + ARM + 'mmaptest -d /m >/tmp/out; echo "ended $?"; '
     again = 'mmaptest -d /m >/tmp/again; echo "again $?"; cat /tmp/again; echo "end of it"; '
     text, _ = board(START + run + ALIVE + "cat /tmp/out; " + BACK + "sync; " + again + WORKS,
-                    arguments=option(pull_at_ms=700, back_at_ms=1300))
+                    arguments=option(pull_at_ms=700, back_at_ms=1900))
     # it was out and back while the first one ran
     ended = text.index("\nended ")
     assert text.index("the card was taken out") < [m.start() for m in re.finditer("SD QEMU", text)][1] < ended
@@ -75,6 +75,41 @@ def test_pulled_out_of_mmaptest(board, tmp_path):  # noqa: F811 pylint: disable=
     assert failed and len(failed) < plan / 4
     assert len(re.findall(r"^(?:not )?ok \d+ ", first, re.M)) == plan
     assert "\nagain 0\n" in text and "\nnot ok" not in second
+    assert "\nfsync 0\n" in text and "\nsame 0\n" in text
+    fsck(board.disk, tmp_path)
+
+
+# three seconds in which the shell starts nothing and is never idle, so it needs nothing of the card itself
+STAY = ("read s r </proc/uptime; s=${s%.*}; " + ARM +
+        "while read u r </proc/uptime; [ ${u%.*} -lt $((s + 3)) ]; do :; done; ")
+
+
+def test_pulled_out_of_stress(board, tmp_path):  # noqa: F811 pylint: disable=redefined-outer-name
+    """The card leaves and comes back during `stress` on it: what needed it fails by EIO or SIGBUS, and all passes once it is back."""
+    run = ('mkdir /s; cd /s; cp /bin/stress /tmp/b; stress -t 4 -p 1 -m 8 >/tmp/out & p=$!; sleep 1; ' + STAY + 'wait $p; echo "ended $?"; ' +
+           ALIVE + 'cat /tmp/out; echo "end of it"; stress -t 2 -p 1 -m 8; echo "again $?"; cd /; ')
+    text, _ = board(START + run + WORKS, arguments=option(pull_at_ms=300, back_at_ms=1200))
+    first = text[text.index("\nended "):text.index("\nend of it\n")]
+    assert len(re.findall("SD QEMU", text)) == 2 and text.rindex("SD QEMU") < text.index("\nended ")
+    assert "\nalive\n" in first and re.search(r"(errno 5|signal 7)\b", text[:text.index("\nend of it\n")])
+    for line in re.findall(r"^# .*\(errno .*", first, re.M):
+        assert "(errno 5)" in line, first
+    assert "\nagain 0\n" in text and "\nfsync 0\n" in text and "\nsame 0\n" in text
+    fsck(board.disk, tmp_path)
+
+
+def test_pulled_out_of_swaptest(board, tmp_path):  # noqa: F811 pylint: disable=redefined-outer-name
+    """The card with the swap area leaves and comes back under pressure: who needs a page of it dies by SIGBUS, the others and the area go on."""
+    run = ('swaptest -r 9 -m 90 private & p=$!; while ! grep -q "pswpout [1-9][0-9][0-9][0-9]" /proc/vmstat; do sleep 1; done; ' + STAY +
+           'wait $p; echo "ended $?"; ' + ALIVE)
+    again = 'swaptest -r 1 -m 64 private; echo "again $?"; swapoff -a && leakcheck -m; echo "off $?"; '
+    text, _ = board(START + run + again + WORKS, append="mem=64M", arguments=option(pull_at_ms=200, back_at_ms=800))
+    assert len(re.findall("SD QEMU", text)) == 2 and text.rindex("SD QEMU") < text.index("\nended ")
+    killed = re.findall(r"^(\S+)\[\d+\]: unhandled signal 7 ", text, re.M)
+    assert killed and set(killed) == {"swaptest"}
+    assert re.search(r"^swap: mmcblk1p4: read error 5 at slot", text, re.M)
+    assert re.search(r"^ended [1-9]", text, re.M) and "\nalive\n" in text and "oom" not in text
+    assert "\nagain 0\n" in text and "\noff 0\n" in text
     assert "\nfsync 0\n" in text and "\nsame 0\n" in text
     fsck(board.disk, tmp_path)
 

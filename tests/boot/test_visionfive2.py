@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 
+import pexpect
 import pytest
 
 from conftest import BUILD, LOGS, TREE
@@ -114,6 +115,75 @@ def test_swap(board, tmp_path):
     assert first == 262140 // 4
     assert after - first > int(re.search(r"^pswpout (\d+)", text, re.M).group(1)) / 4
     fsck(board.disk, tmp_path)
+
+
+def test_large_card(board, tmp_path):
+    """A card of 4 GiB is an SDHC card (CSD version 2, addresses in blocks); the one of the other tests is an SDSC card."""
+    os.truncate(board.disk, 4 << 30)
+    text, status = board("dd if=/dev/urandom of=/a bs=64k count=16; dd if=/a of=/dev/mmcblk1 bs=64k seek=65520; "
+                         "sync; echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/mmcblk1 of=/b bs=64k skip=65520; cmp /a /b; echo \"same $?\"; "
+                         "swapoff -a; swapon -d /dev/mmcblk1p4; echo \"swap $?\"; sync")
+    assert status == 0 and "\nsame 0\n" in text and "\nswap 0\n" in text
+    assert re.search(r": SDHC QEMU!, 4096 MiB, 4 bit, high speed", text)
+    fsck(board.disk, tmp_path)
+
+
+PROMPT = "StarFive # "
+# clocks and reset of the watchdog, its lock, what it counts down from, on
+START_WATCHDOG = ["mw.l 0x130201e8 0x80000000", "mw.l 0x130201ec 0x80000000", "setexpr.l v *0x13020304 \\& 0xffff9fff",
+                  "mw.l 0x13020304 ${v}", "mw.l 0x13070c00 0x1acce551", "mw.l 0x13070000 %#x", "mw.l 0x13070008 3"]
+
+
+@pytest.fixture
+def u_boot(board, tmp_path):
+    """u_boot(ticks, commands) -> pexpect at U-Boot's prompt, the watchdog counting down from ticks (24 MHz); our kernel will run the commands."""
+    made = []
+
+    def start(ticks, commands="true"):
+        line = 'root=PARTLABEL=root rw init=/sbin/init console=ttyS0,115200 autorun="sh /boot/autorun"'
+        conf, autorun = tmp_path / "extlinux.conf", tmp_path / "autorun"
+        conf.write_text((TREE / "boards/visionfive2/extlinux.conf").read_text().replace("@CMDLINE@", line))
+        autorun.write_text(commands + "\n")
+        subprocess.run(["debugfs", "-w", "-f", "-", f"{board.disk}?offset={8 << 20}"], text=True, check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                       input=f"rm /boot/extlinux/extlinux.conf\nwrite {conf} /boot/extlinux/extlinux.conf\nwrite {autorun} /boot/autorun\n")
+        env = {**os.environ, "QEMU": str(EMULATOR), "DISK": str(board.disk), "MEM": "2G", "BOOT_HART": "1", "DELAY": "1",
+               "QEMU_ARGS": "", "SERIAL": "mon:stdio"}
+        one = pexpect.spawn(str(TREE / "boards/visionfive2/run"), env=env, timeout=LIMIT, encoding="utf-8", codec_errors="replace")
+        one.logfile_read = open(LOGS / f"u_boot_{ticks}.log", "w", encoding="utf-8")  # pylint: disable=consider-using-with
+        made.append(one)
+        one.expect("Hit any key to stop autoboot")
+        one.send(" ")
+        for command in START_WATCHDOG:
+            one.expect(PROMPT)
+            one.send(command.replace("%#x", f"{ticks:#x}") + "\r")
+        return one
+
+    yield start
+    for one in made:
+        one.close(force=True)
+        one.logfile_read.close()
+
+
+def test_watchdog_bites(u_boot):
+    """A watchdog that nobody feeds resets the board (-no-reboot: the emulator ends) the second time it comes to zero."""
+    one = u_boot(24_000_000 // 10)
+    one.expect(PROMPT)
+    one.send("sleep 100\r")
+    one.expect(pexpect.EOF)
+    assert PROMPT not in one.before
+    one.close()
+    assert one.exitstatus == 0
+
+
+def test_watchdog_fed(u_boot):
+    """One that firmware left running is fed by the kernel: nothing is reset in five of its periods."""
+    one = u_boot(24_000_000 * 3, "sleep 15; echo fed")
+    one.expect(PROMPT)
+    one.send("boot\r")
+    one.expect("watchdog: left running by firmware, 3000 ms")
+    one.expect("autorun: exit status 0")
+    one.expect(pexpect.EOF)
 
 
 CARD_CLOCK = 49.5e6  # Hz of the model: 4 bits each

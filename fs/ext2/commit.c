@@ -28,7 +28,8 @@
  * Whoever waits at the gate may hold pages that are busy: a commit never waits for a page of a file.
  *
  * A commit whose writing failed stays under way, unfinished: the next one writes the same copies from the flush that was not reached, in the
- * same order, before it collects anything. Only where there was no memory for copies is all dirty again, and its order is lost.
+ * same order, before it collects anything; where a block was freed meanwhile it does not matter if it fails again, as a disk may have some that it
+ * cannot write. Only where there was no memory for copies is all dirty again, and its order is lost.
  * Locks: commit_lock for one commit at a time; the gate.
  */
 
@@ -104,10 +105,12 @@ static void gate_open(struct ext2_fs *fs)
 /* A block as it is now, or with frame NULL a flush. */
 struct image {
 	struct list link;
+	struct ext2_fs *fs;
 	u32 blk;
 	struct frame *frame;
 	const void *data;
-	bool copy; /* the frame is ours */
+	bool copy;		     /* the frame is ours */
+	const struct ext2_dirty *of; /* NULL: of lost+found */
 };
 
 struct ext2_commit {
@@ -131,11 +134,13 @@ static bool is_dir(const struct ext2_node *n)
 	return (n->vn.mode & S_IFMT) == S_IFDIR;
 }
 
-static void add_image(struct ext2_commit *c, u32 blk, struct frame *f, const void *data, bool copy)
+static void add_image(struct ext2_commit *c, u32 blk, struct frame *f, const void *data, bool copy,
+		      const struct ext2_dirty *of)
 {
 	struct image *i = ext2_must_alloc(sizeof(*i));
 
-	*i = (struct image){.blk = blk, .frame = f, .data = data, .copy = copy};
+	*i = (struct image){
+		.fs = c->fs, .blk = blk, .frame = f, .data = data, .copy = copy, .of = of};
 	list_init(&i->link);
 	list_add_tail(&c->images, &i->link);
 	c->unflushed = f;
@@ -147,11 +152,11 @@ static void add_block(struct ext2_commit *c, const struct ext2_dirty *d)
 
 	if (!copy) {
 		c->in_place = true;
-		add_image(c, d->blk, d->frame, d->data, false);
+		add_image(c, d->blk, d->frame, d->data, false, d);
 		return;
 	}
 	memcpy(frame_va(copy), d->data, c->fs->bsize);
-	add_image(c, d->blk, copy, frame_va(copy), true);
+	add_image(c, d->blk, copy, frame_va(copy), true, d);
 }
 
 static int write_kinds(struct ext2_commit *c, u32 kinds)
@@ -172,7 +177,7 @@ static int write_kinds(struct ext2_commit *c, u32 kinds)
 static int flush(struct ext2_commit *c)
 {
 	if (c->unflushed)
-		add_image(c, 0, NULL, NULL, false);
+		add_image(c, 0, NULL, NULL, false, NULL);
 	return 0;
 }
 
@@ -180,16 +185,17 @@ static int flush(struct ext2_commit *c)
 
 static void written(struct bio *b)
 {
-	struct ext2_fs *fs = b->arg;
+	const struct image *i = b->arg;
+	struct ext2_fs *fs = i->fs;
 
-	if (b->status)
+	if (b->status && !(i->of && READ_ONCE(i->of->freed)))
 		WRITE_ONCE(fs->io_err, b->status);
 	bio_free(b);
 	if (__atomic_sub_fetch(&fs->io_left, 1, __ATOMIC_SEQ_CST) == 0)
 		waitq_wake_all(&fs->io_q);
 }
 
-static void submit(struct ext2_fs *fs, const struct image *i)
+static void submit(struct ext2_fs *fs, struct image *i)
 {
 	struct bio *b = bio_alloc(1, true);
 
@@ -200,7 +206,7 @@ static void submit(struct ext2_fs *fs, const struct image *i)
 	b->nvecs = 1;
 	b->vecs[0] = (struct bio_vec){i->frame, (u32)((uintptr_t)i->data & PAGE_MASK), fs->bsize};
 	b->done = written;
-	b->arg = fs;
+	b->arg = i;
 	__atomic_fetch_add(&fs->io_left, 1, __ATOMIC_SEQ_CST);
 	bio_submit(b);
 }
@@ -335,7 +341,7 @@ static int name_in_lost_found(struct ext2_commit *c, struct ext2_node *lf)
 		ext2_dir_block_put(&b);
 	}
 	if (!err)
-		add_image(c, c->lost_blk, copy, frame_va(copy), true);
+		add_image(c, c->lost_blk, copy, frame_va(copy), true, NULL);
 	else
 		frame_free(copy);
 	return err;
@@ -559,7 +565,9 @@ static int finish(struct ext2_commit *c)
 	int err = write_images(c);
 
 	c->fs->unfinished = err ? c : NULL;
-	if (!err)
+	if (err)
+		ext2_dirty_keep(c->fs, &c->blocks);
+	else
 		settle(c, 0);
 	return err;
 }

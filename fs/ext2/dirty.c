@@ -46,9 +46,9 @@ static struct ext2_dirty *dirty_new(void)
 }
 
 /* dirty_lock held, or alone behind the gate. */
-static struct ext2_dirty *find(struct ext2_fs *fs, u32 blk)
+static struct ext2_dirty *find_in(const struct rb_tree *t, u32 blk)
 {
-	struct rb_node *r = fs->dirty_blocks.root;
+	struct rb_node *r = t->root;
 
 	while (r) {
 		struct ext2_dirty *d = container_of(r, struct ext2_dirty, node);
@@ -60,16 +60,26 @@ static struct ext2_dirty *find(struct ext2_fs *fs, u32 blk)
 	return NULL;
 }
 
-static void insert(struct ext2_fs *fs, struct ext2_dirty *d)
+static struct ext2_dirty *find(struct ext2_fs *fs, u32 blk)
 {
-	struct rb_node **link = &fs->dirty_blocks.root, *parent = NULL;
+	return find_in(&fs->dirty_blocks, blk);
+}
+
+static void insert_in(struct rb_tree *t, struct ext2_dirty *d)
+{
+	struct rb_node **link = &t->root, *parent = NULL;
 
 	while (*link) {
 		parent = *link;
 		link = d->blk < container_of(parent, struct ext2_dirty, node)->blk ? &parent->left
 										   : &parent->right;
 	}
-	rb_insert(&fs->dirty_blocks, &d->node, parent, link);
+	rb_insert(t, &d->node, parent, link);
+}
+
+static void insert(struct ext2_fs *fs, struct ext2_dirty *d)
+{
+	insert_in(&fs->dirty_blocks, d);
 	fs->ndirty++;
 }
 
@@ -153,9 +163,12 @@ void ext2_dirty_forget(struct ext2_fs *fs, u32 blk)
 {
 	struct ext2_dirty *d;
 
-	if (!READ_ONCE(fs->ndirty))
+	if (!READ_ONCE(fs->ndirty) && !READ_ONCE(fs->unfinished_blocks.root))
 		return;
 	spin_lock(&fs->dirty_lock);
+	d = find_in(&fs->unfinished_blocks, blk);
+	if (d)
+		d->freed = true;
 	d = find(fs, blk);
 	if (d)
 		remove_locked(fs, d);
@@ -181,15 +194,29 @@ void ext2_dirty_take(struct ext2_fs *fs, struct list *to)
 	spin_unlock(&fs->dirty_lock);
 }
 
+void ext2_dirty_keep(struct ext2_fs *fs, const struct list *blocks)
+{
+	struct ext2_dirty *d;
+
+	spin_lock(&fs->dirty_lock);
+	if (!fs->unfinished_blocks.root)
+		list_for_each(d, blocks, link)
+			insert_in(&fs->unfinished_blocks, d);
+	spin_unlock(&fs->dirty_lock);
+}
+
 void ext2_dirty_done(struct ext2_fs *fs, struct list *blocks, bool failed)
 {
 	struct list *l;
 
+	spin_lock(&fs->dirty_lock);
+	fs->unfinished_blocks.root = NULL;
+	spin_unlock(&fs->dirty_lock);
 	while ((l = list_pop(blocks)) != NULL) {
 		struct ext2_dirty *d = list_entry(l, struct ext2_dirty, link);
 
 		d->written = false;
-		if (failed)
+		if (failed && !d->freed)
 			add(fs, d);
 		else
 			destroy(d);

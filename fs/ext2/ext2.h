@@ -78,23 +78,23 @@ struct ext2_fs {
 	u32 open_dead;			/* (a) inodes without names that are open */
 	u32 lost_found;			/* (c) inode of the root's lost+found; 0: none */
 	/* commit.c, dirty.c: */
-	u32 gate;			/* (a) operations inside, and whether it is shut */
-	bool closing;			/* (a) a commit waits for it to be empty */
-	struct waitq gate_q, drained_q; /* (c) */
-	struct mutex commit_lock;	/* (c) FS_COMMIT */
-	u32 txn;			/* (g) changes made now belong to this one */
-	u32 committed;			/* (k) the last one on the disk */
-	struct ext2_commit
-		*unfinished; /* (k) its writing failed: the next one goes on with it; or NULL */
-	u32 io_left;	     /* (a) */
-	int io_err;	     /* (a) */
-	struct waitq io_q;   /* (c) */
-	struct spinlock dirty_lock;  /* (c) LEAF_FS */
-	struct rb_tree dirty_blocks; /* (d) by number */
-	u32 ndirty;		     /* (d) */
-	struct list dirty_nodes;     /* (d) */
-	struct list dying;	     /* (d) directories to die, by height: commit.c */
-	u32 dying_height;	     /* (d) the greatest */
+	u32 gate;			  /* (a) operations inside, and whether it is shut */
+	bool closing;			  /* (a) a commit waits for it to be empty */
+	struct waitq gate_q, drained_q;	  /* (c) */
+	struct mutex commit_lock;	  /* (c) FS_COMMIT */
+	u32 txn;			  /* (g) changes made now belong to this one */
+	u32 committed;			  /* (k) the last one on the disk */
+	struct ext2_commit *unfinished;	  /* (k) its writing failed, the next one goes on */
+	struct rb_tree unfinished_blocks; /* (d) its blocks by number */
+	u32 io_left;			  /* (a) */
+	int io_err;			  /* (a) */
+	struct waitq io_q;		  /* (c) */
+	struct spinlock dirty_lock;	  /* (c) LEAF_FS */
+	struct rb_tree dirty_blocks;	  /* (d) by number */
+	u32 ndirty;			  /* (d) */
+	struct list dirty_nodes;	  /* (d) */
+	struct list dying;		  /* (d) directories to die, by height: commit.c */
+	u32 dying_height;		  /* (d) the greatest */
 	u32 lost_blk;	/* (g) a block of lost+found with names that only the disk has; 0: none */
 	u32 ndisplaced; /* (d) */
 	struct ext2_displaced displaced[EXT2_MAX_DISPLACED]; /* (d) */
@@ -118,6 +118,7 @@ struct ext2_dirty {
 	u32 blk;		 /* (c) */
 	enum ext2_kind kind;	 /* (c) */
 	bool written;		 /* (d) by the commit under way, and not changed since */
+	bool freed;		 /* (d) while in an unfinished commit: need not be written */
 	struct ext2_node *owner; /* (c) whose page it is; NULL: the device's, held by m */
 	struct meta m;		 /* (c) */
 	struct frame *frame;	 /* (c) */
@@ -342,6 +343,8 @@ void *ext2_must_alloc(size_t n);		     /* zeroed; waits for memory */
 bool ext2_is_dirty(struct ext2_fs *fs, u32 blk);
 void ext2_dirty_written(struct ext2_fs *fs, u32 blk, bool yes);
 void ext2_dirty_take(struct ext2_fs *fs, struct list *to); /* those that were written */
+/* They are an unfinished commit's: which of them come to be free is noted (freed). */
+void ext2_dirty_keep(struct ext2_fs *fs, const struct list *blocks);
 void ext2_dirty_done(struct ext2_fs *fs, struct list *blocks,
 		     bool failed); /* those taken: dirty again if failed */
 void ext2_dirty_rewrite(struct ext2_fs *fs);

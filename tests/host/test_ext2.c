@@ -885,13 +885,11 @@ static void test_random_full(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_random_4k),
-					   cmocka_unit_test(test_random_2k),
-					   cmocka_unit_test(test_random_1k),
-					   cmocka_unit_test(test_random_rev0),
-					   cmocka_unit_test(test_random_no_filetype),
-					   cmocka_unit_test(test_random_full),
-					   EXT2_CASES};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_random_4k),	   cmocka_unit_test(test_random_2k),
+		cmocka_unit_test(test_random_1k),	   cmocka_unit_test(test_random_rev0),
+		cmocka_unit_test(test_random_no_filetype), cmocka_unit_test(test_random_full),
+		cmocka_unit_test(test_bad_blocks),	   EXT2_CASES};
 
 	if (getenv("ONLY")) /* a pattern: test_random_* */
 		cmocka_set_test_filter(getenv("ONLY"));

@@ -720,3 +720,34 @@ static void test_fallocate(void **state)
 		cmocka_unit_test(test_read_errors), cmocka_unit_test(test_times),              \
 		cmocka_unit_test(test_damage), cmocka_unit_test(test_damaged_pointer),         \
 		cmocka_unit_test(test_fallocate),
+
+/* Blocks that cannot be written keep everybody's commit from being finished, until the file that has them is removed. */
+static void test_bad_blocks(void **state)
+{
+	static u8 text[3 << 20];
+	struct mount *m;
+	struct vnode *big, *small;
+
+	(void)state;
+	make_image("-b 1024", 4096);
+	m = mount_ok(0);
+	small = create(m->root, "small", S_IFREG | 0600);
+	assert_int_equal(shim_write(small, "one", 3, 0), 3);
+	assert_int_equal(small->ops->fsync(small, false), 0);
+	big = create(m->root, "big", S_IFREG | 0600);
+	assert_int_equal(shim_write(big, text, sizeof(text), 0), sizeof(text));
+	shim_disk.bad_from = 4096;
+	shim_disk.bad_to = 8192;
+	assert_int_equal(big->ops->fsync(big, false), -EIO);
+	assert_int_equal(shim_write(small, "two", 3, 0), 3);
+	assert_int_equal(small->ops->fsync(small, false), -EIO);
+	assert_int_equal(m->root->ops->unlink(m->root, "big", 3, big), 0);
+	vnode_drop(big);
+	assert_int_equal(shim_write(small, "three", 5, 0), 5);
+	assert_int_equal(small->ops->fsync(small, false), 0);
+	shim_disk.bad_from = shim_disk.bad_to = 0;
+	vnode_drop(small);
+	assert_int_equal(shim_unmount(m), 0);
+	fsck();
+	drop_image();
+}

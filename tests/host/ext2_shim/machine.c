@@ -418,7 +418,8 @@ static void transfer(struct bio *b)
 
 	b->status = 0;
 	/* a commit's copies are nobody's pages */
-	if (b->op == BIO_WRITE && !b->vecs[0].frame->object && fails()) {
+	if (b->op == BIO_WRITE && !b->vecs[0].frame->object &&
+	    (fails() || (b->sector >= shim_disk.bad_from && b->sector < shim_disk.bad_to))) {
 		b->status = -EIO;
 		return;
 	}

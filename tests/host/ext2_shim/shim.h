@@ -15,6 +15,7 @@ struct shim_disk {
 	u64 size;
 	u64 writes;			  /* requests */
 	u64 fail_read_from, fail_read_to; /* sectors that give -EIO */
+	u64 bad_from, bad_to;		  /* sectors that a commit cannot write, ever */
 	u32 fail_writes; /* percent of a commit's writes and of the flushes that do */
 };
 extern struct shim_disk shim_disk;

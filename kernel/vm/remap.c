@@ -294,11 +294,20 @@ static int find_target(struct vm_map *m, struct move *mv)
 	return at ? 0 : -ENOMEM;
 }
 
+/* Old size 0: what is to be shown once more would be gone when its new place is free. */
+static bool hides_itself(const struct move *mv)
+{
+	return !mv->old_len && (mv->flags & MREMAP_FIXED) && mv->to <= mv->old &&
+	       mv->old < mv->to + mv->new_len;
+}
+
 static s64 move_locked(struct vm_map *m, struct move *mv)
 {
 	u64 len = MIN(mv->old_len, mv->new_len);
 	int err = check_resize(m, mv);
 
+	if (!err && hides_itself(mv))
+		err = -EFAULT;
 	if (!err)
 		err = find_target(m, mv);
 	if (err)

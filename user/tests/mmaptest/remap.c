@@ -101,6 +101,20 @@ TEST(mremap_old_size_zero)
 	CHECK_EQ(q[0], 77);
 }
 
+/* What is to be seen once more cannot be in the place for that. */
+TEST(mremap_old_size_zero_onto_itself)
+{
+	char *p = map_anon(4, RW, MAP_SHARED), *q = p + 2 * PAGE;
+	int flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+
+	memset(p, 3, 4 * PAGE);
+	CHECK_ERR(mremap(q, 0, 3 * PAGE, flags, p + PAGE), EINVAL);
+	CHECK_EQ(mremap(q, 0, 2 * PAGE, flags, p), p);
+	CHECK(all_bytes(p, 3, 4 * PAGE));
+	CHECK_ERR(mremap(q, 0, 2 * PAGE, flags, q), EFAULT);
+	CHECK(all_bytes(p, 3, 2 * PAGE));
+}
+
 TEST(remap_file_pages_rearranges)
 {
 	int fd = make_file("f", 4 * PAGE);

@@ -51,7 +51,7 @@ struct block_ops {
 	/* Takes a request, to call block_request_done later, not from here.  False: no room now, ask again after something is done
 	 * (there is something under way).  Called with the queue's lock held and interrupts off. */
 	bool (*start)(void *drv, struct block_request *r);
-	/* Requests were started: tell the device.  As above.  NULL: start does it. */
+	/* Requests were started: tell the device.  Interrupts are off, the queue is not locked: others may start and kick meanwhile.  NULL: start does it. */
 	void (*kick)(void *drv);
 	/* The medium is out at the moment, and may come back.  Any context.  NULL: it cannot be. */
 	bool (*absent)(void *drv);

@@ -328,8 +328,8 @@ static bool start(struct block_queue *q, struct block_request *r)
 	return true;
 }
 
-/* Sends what is pending, as much as the driver takes. */
-static void dispatch(struct block_queue *q)
+/* Sends what is pending, as much as the driver takes. True: the device is to be told, by unlock_and_kick. */
+static bool dispatch(struct block_queue *q)
 {
 	struct block_request *r;
 	bool any = false;
@@ -340,16 +340,28 @@ static void dispatch(struct block_queue *q)
 			break;
 		any = true;
 	}
-	if (any && q->ops->kick)
-		q->ops->kick(q->drv);
+	return any && q->ops->kick;
+}
+
+/* To tell a device can take long (an emulated one does the work meanwhile): others get at the queue. */
+static NO_TS void unlock_and_kick(struct block_queue *q, bool kick, u64 irq) RELEASES(q->lock)
+{
+	if (!kick) {
+		spin_unlock_irq(&q->lock, irq);
+		return;
+	}
+	preempt_disable();
+	spin_unlock(&q->lock);
+	q->ops->kick(q->drv);
+	irq_restore(irq);
+	preempt_enable();
 }
 
 void queue_dispatch(struct block_queue *q)
 {
 	u64 irq = spin_lock_irq(&q->lock);
 
-	dispatch(q);
-	spin_unlock_irq(&q->lock, irq);
+	unlock_and_kick(q, dispatch(q), irq);
 }
 
 /* May the dispatch of what this thread submits wait for more? */
@@ -369,7 +381,7 @@ static bool hold_back(struct block_queue *q, const struct bio *b)
 
 void queue_submit(struct block_queue *q, struct bio *b)
 {
-	bool hold = hold_back(q, b);
+	bool hold = hold_back(q, b), kick = false;
 	u64 irq;
 
 	b->status = 0;
@@ -386,8 +398,8 @@ void queue_submit(struct block_queue *q, struct bio *b)
 	if (!list_empty(&q->waiting) || !place(q, b))
 		list_add_tail(&q->waiting, &b->link);
 	if (!hold || !q->in_flight || q->npending >= HOLD_MAX)
-		dispatch(q);
-	spin_unlock_irq(&q->lock, irq);
+		kick = dispatch(q);
+	unlock_and_kick(q, kick, irq);
 }
 
 void block_plug(void)
@@ -521,8 +533,7 @@ void block_request_done(struct block_request *r, int err)
 		collect(q, r, err, &done);
 	}
 	place_waiting(q);
-	dispatch(q);
-	spin_unlock_irq(&q->lock, irq);
+	unlock_and_kick(q, dispatch(q), irq);
 	while ((l = list_pop(&done))) {
 		struct bio *b = list_entry(l, struct bio, link);
 

@@ -7,7 +7,7 @@
  *
  * A device that asks for a reset (2.1.2) or writes nonsense into the ring is given up: what it has and what comes later fails with EIO.
  *
- * Lock: disk.lock (LOCK_DRIVER), interrupts off; taken inside the queue's lock by start and kick, and alone by the interrupt, which
+ * Lock: disk.lock (LOCK_DRIVER), interrupts off; taken inside the queue's lock by start, and alone by kick and the interrupt, which
  * completes requests only after it has let go.
  */
 

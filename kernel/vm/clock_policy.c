@@ -4,13 +4,19 @@
  * of the CLOCK replacement", USENIX 2005).  docs/reclaim.md draws the queues.
  *
  * Time is the number of insertions into cold.  A page's test period begins with its insertion and ends when it is older than the oldest hot
- * page's, or than MEMORY times what memory holds.  Used again within it, in memory or by a refault, the page becomes hot and cold_target grows;
+ * page's, or than MEMORY times what memory holds.  Used again within it, in memory or by a refault, the page becomes hot and cold_target may grow;
  * a test that ends unused makes cold_target shrink.  Tests need not be followed one by one: those that end are the insertions
  * between two positions of `ended`, and who is promoted gives back what its own end will take.
  *
- * How much cold_target grows by a page that is used while it is cold depends on how many are (`hits`): few under loops and scans, where hot pages must
- * not be given up for single hits; many where what is new is what is used.  The hot set is stale when such hits come while most hot pages
- * prove to be unused (`idle`): another phase has begun, and pages go from hot directly until a used one is met again.
+ * A page that is used while it is cold is no reason for more cold pages unless a frame is worth as much there as in hot: the shares of pages found
+ * used (`hits`; hot: those not `idle`), by the time they had, say how often a page of either is used, and who is used more should have more
+ * frames (cache by marginal gain, as Suh, Rudolph, Devadas: "Dynamic partitioning of shared cache memory", J. Supercomputing 2004).  Under
+ * loops and scans hot pages are worth more, so single hits do not cost them their place; where recent pages are the ones used next
+ * cold ones are.  The bounds of cold_target keep enough cold pages for a use to be seen at all, and enough hot ones for a comparison.
+ *
+ * The hot set is stale when new pages are used while most hot pages prove to be unused: another phase has begun, and pages go
+ * from hot directly until a used one is met again, or none is left.  Uses of pages that came from hot do not count: under a loop
+ * they come in runs, which look like a phase.
  *
  * Where most cold pages prove to be used, their A bits are of long ago: nothing was missed for a while.  They all go behind those that have just come in,
  * which had no time to be used again; so these, the first time, go round once more too.
@@ -24,6 +30,7 @@
 #define NONE   UINT32_MAX
 #define MEMORY 8u /* tests last for this many times the pages of memory */
 #define STEP   1u /* what a refault within its test adds to cold_target */
+#define LEAP   8u /* times what a hit adds, if frames are worth more in cold */
 
 /* Shares are moving averages of the last 32 looks or so. */
 #define SHARE_ALL  1024u
@@ -42,7 +49,7 @@ static void share_update(u32 *share, bool yes)
 
 static bool hot_is_stale(const struct clock_policy *p)
 {
-	return p->idle > STALE_IDLE && p->hits > STALE_HITS;
+	return p->idle > STALE_IDLE && p->test_hits > STALE_HITS;
 }
 
 static void push(struct clock_policy *p, struct clock_queue *q, u32 id)
@@ -88,16 +95,23 @@ u32 clock_policy_memory(const struct clock_policy *p)
 
 static u32 cold_min(const struct clock_policy *p)
 {
-	u32 n = clock_policy_pages(p) / 64;
+	u32 n = clock_policy_pages(p) / 11;
 
 	return n > 1 ? n : 1;
 }
 
-static void target_up(struct clock_policy *p, u32 n)
+static u32 cold_max(const struct clock_policy *p)
 {
 	u32 all = clock_policy_pages(p);
 
-	p->cold_target = p->cold_target + n < all ? p->cold_target + n : all;
+	return all - all / 5;
+}
+
+static void target_up(struct clock_policy *p, u32 n)
+{
+	u32 most = cold_max(p);
+
+	p->cold_target = p->cold_target + n < most ? p->cold_target + n : most;
 }
 
 static void target_down(struct clock_policy *p, u32 n)
@@ -213,7 +227,11 @@ static enum clock_seen hot_step(struct clock_policy *p)
 	u32 id = pop(p, &p->hot), time = p->ops->page(id)->time;
 	enum clock_seen seen = p->ops->look(id, hot_is_stale(p) || p->pressed, &time);
 
-	share_update(&p->idle, seen == CLOCK_IDLE || seen == CLOCK_TAKEN || seen == CLOCK_WASH);
+	if (p->hot.n)
+		share_update(&p->idle,
+			     seen == CLOCK_IDLE || seen == CLOCK_TAKEN || seen == CLOCK_WASH);
+	else
+		p->idle = 0; /* of those to come nothing is known */
 	if (common(p, id, seen, time))
 		return seen;
 	if (seen == CLOCK_IDLE) {
@@ -225,6 +243,22 @@ static enum clock_seen hot_step(struct clock_policy *p)
 	}
 	end_tests(p);
 	return seen;
+}
+
+/*
+ * What a cold page that was found used, after `time`, adds to cold_target.  Used by unused pages, by time: as the logarithm of the unused ones'
+ * share, it keeps growing where nearly all are used.
+ */
+static u32 hit_step(const struct clock_policy *p, u32 time)
+{
+	u64 hot_time = p->hot.n ? age(p, p->ops->page(p->hot.head)->time) : clock_policy_pages(p);
+	u64 cold = (u64)p->hits * (p->idle + 1) * (hot_time + 1);
+	u64 hot = (u64)(SHARE_ALL - p->idle) * (SHARE_ALL + 1 - p->hits) * (time + 1ul);
+	u32 step = 1 + p->hits / HITS_STEP;
+
+	if (cold > hot)
+		return step * LEAP;
+	return cold > hot - hot / 8 ? step : 0;
 }
 
 static enum clock_seen cold_step(struct clock_policy *p)
@@ -240,10 +274,12 @@ static enum clock_seen cold_step(struct clock_policy *p)
 		return seen;
 	}
 	share_update(&p->hits, seen == CLOCK_USED);
+	if (c.test)
+		share_update(&p->test_hits, seen == CLOCK_USED);
 	if (common(p, id, seen, time))
 		return seen;
 	if (seen == CLOCK_USED && c.test && age(p, c.time) <= test_limit(p)) {
-		promote(p, id, 1 + p->hits / HITS_STEP);
+		promote(p, id, hit_step(p, age(p, c.time)));
 	} else if (seen == CLOCK_USED) {
 		p->second_chances++;
 		to_cold(p, id, true);

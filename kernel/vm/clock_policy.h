@@ -56,6 +56,7 @@ struct clock_policy {
 	u32 ended;		   /* tests begun up to this time have ended */
 	u32 cold_target;	   /* pages that cold should have */
 	u32 hits, idle;		   /* shares: cold pages that were used, hot pages that were not */
+	u32 test_hits;		   /* share: cold pages that had a test and were used */
 	u32 pressed;		   /* steps that hot pages still get */
 	u64 scanned, second_chances, promotions, demotions, refaults, refaults_active;
 };

@@ -157,7 +157,7 @@ def suite_boot(count):
     results.unlink(missing_ok=True)
     build_board()
     targets = os.environ.get("GNOMON_TESTS", "tests/boot").split()
-    status = subprocess.run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+    status = subprocess.run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=8",
                              "-n", str(os.cpu_count()), *targets],
                             stdin=subprocess.DEVNULL, check=False,
                             env={**os.environ, "GNOMON_RESULTS": str(results)}).returncode

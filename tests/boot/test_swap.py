@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Memory larger than RAM: contents, swapoff under load, what is left behind, headers that lie."""
+import hashlib
 import os
 import re
 import struct
@@ -82,6 +83,26 @@ def test_full_size(machine, tmp_path, build, smp, mem):
     one.good("leakcheck -m; cd /; umount /data; swapoff -a; leakcheck -m")
     one.power_off()
     fsck(data)
+
+
+@pytest.mark.parametrize("mib", [24, pytest.param(512, marks=pytest.mark.skipif(not FULL, reason="GNOMON_SWAP_FULL is not set"))])
+def test_msync_reaches_the_disk(machine, disk, tmp_path, mib):
+    """A file that 4 processes map and dirty at random is what msync left, on the disk of a machine that stops then."""
+    data = tmp_path / "data.img"
+    (tmp_path / "empty").mkdir()
+    make_ext2(data, tmp_path / "empty", size="1G")
+    one = machine(disk, smp=4, mem="64M", qemu_args=f"-drive if=none,id=hd1,format=raw,file={data} -device virtio-blk-device,drive=hd1")
+    one.good("mkdir /data; mount -t ext2 /dev/vda /data || mount -t ext2 /dev/vdb /data; cd /data; grep /data /proc/mounts")
+    out, status = one.run(f"swaptest -k -s {FULL or 1} -r 1 -p 4 -m {mib} file", timeout=3600)
+    assert status == 0, out
+    want = one.good("md5sum swaptest.tmp", timeout=600).split()[0]
+    one.pull_plug()
+    assert subprocess.run(["e2fsck", "-p", data], check=False, stdout=subprocess.DEVNULL).returncode in (0, 1)
+    got = read_back(data, "/swaptest.tmp", tmp_path / "swaptest.tmp")
+    assert got.stat().st_size == mib << 20
+    with open(got, "rb") as file:
+        assert hashlib.file_digest(file, "md5").hexdigest() == want
+    got.unlink()
 
 
 def test_swapoff_under_load(machine, disk):

@@ -50,6 +50,7 @@ def board(card, tmp_path, request):
         text = done.stdout.decode("utf-8", "replace").replace("\r", "")
         with open(log, "a", encoding="utf-8") as file:
             file.write(text)
+        print(text)  # pytest shows it when the test fails
         assert "PANIC:" not in text
         assert errors.read_text() == ""
         return text, done.returncode

@@ -2,10 +2,11 @@
 /*
  * swaptest - memory larger than RAM, every byte checked.
  *
- * usage: swaptest [-s SEED] [-m MIB] [-p PROCS] [-r ROUNDS] [KIND]...
+ * usage: swaptest [-k] [-s SEED] [-m MIB] [-p PROCS] [-r ROUNDS] [KIND]...
  *
  * KIND is private, fork, shared, memfd or file; all by default, one after the other; `all` at once. MIB (96) in all, among PROCS (4) processes, changed
- * and checked in ROUNDS (2) rounds by sequential, random and Zipf-like access. The seed repeats the choices. Exit status 1 if anything was wrong.
+ * and checked in ROUNDS (2) rounds by sequential, random and Zipf-like access. The seed repeats the choices. -k: the file stays, as swaptest.tmp, as
+ * msync left it. Exit status 1 if anything was wrong.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +25,8 @@ static struct {
 	uint64_t seed;
 	size_t mib;
 	unsigned int procs, rounds;
-} opt = {1, 96, 4, 2};
+	int keep;
+} opt = {1, 96, 4, 2, 0};
 
 static uint64_t state;
 
@@ -200,6 +202,10 @@ static int in_common(int flags, int fd)
 	if (fd >= 0) {
 		static uint64_t buf[WORDS];
 
+		if (msync(mem, n * PAGE, MS_SYNC)) {
+			printf("# msync: %s\n", strerror(errno));
+			wrong++;
+		}
 		munmap(mem, n * PAGE);
 		for (size_t page = 0; page < n && wrong < 5; page++)
 			wrong += pread(fd, buf, PAGE, (off_t)(page * PAGE)) != (ssize_t)PAGE ||
@@ -235,7 +241,8 @@ static int file_memory(void)
 {
 	int fd = open("swaptest.tmp", O_RDWR | O_CREAT | O_TRUNC, 0600);
 
-	unlink("swaptest.tmp");
+	if (!opt.keep)
+		unlink("swaptest.tmp");
 	return with_fd(fd);
 }
 
@@ -283,10 +290,12 @@ int main(int argc, char **argv)
 {
 	int c, bad = 0;
 
-	while ((c = getopt(argc, argv, "s:m:p:r:")) != -1) {
+	while ((c = getopt(argc, argv, "ks:m:p:r:")) != -1) {
 		unsigned long v = strtoul(optarg ? optarg : "0", NULL, 0);
 
-		if (c == 's')
+		if (c == 'k')
+			opt.keep = 1;
+		else if (c == 's')
 			opt.seed = v;
 		else if (c == 'm')
 			opt.mib = v;

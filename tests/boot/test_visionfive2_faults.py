@@ -114,6 +114,20 @@ def test_pulled_out_of_swaptest(board, tmp_path):  # noqa: F811 pylint: disable=
     fsck(board.disk, tmp_path)
 
 
+def test_pulled_out_of_discard(board, tmp_path):  # noqa: F811 pylint: disable=redefined-outer-name
+    """The card leaves while swapon discards an area and comes back: what was not discarded is told, and the area works."""
+    out = ('swapoff -a; ' + ARM + 'swapon -d /dev/mmcblk1p4; echo "out: swapon $?"; grep swap_discarded /proc/vmstat; ')
+    back = ('swapoff -a; swapon -d /dev/mmcblk1p4; echo "back: swapon $?"; grep swap_discarded /proc/vmstat; '
+            'swaptest -r 1 -m 64 private; echo "all $?"; swapoff -a && leakcheck -m; echo "off $?"; ')
+    text, _ = board(START + "cp /bin/swapon /tmp/b; " + out + ALIVE + BACK + back + WORKS, append="mem=64M",
+                    arguments=option(pull_at_ms=100, back_at_ms=1500))
+    assert re.search(r"^swap: /dev/mmcblk1p4: discard error 5$", text, re.M)
+    assert "\nout: swapon 0\nswap_discarded 0\nalive\n" in text
+    assert "\nback: swapon 0\nswap_discarded 65535\n" in text
+    assert "\nall 0\n" in text and "\noff 0\n" in text and "\nfsync 0\n" in text and "\nsame 0\n" in text
+    fsck(board.disk, tmp_path)
+
+
 def test_stuck(board, tmp_path):  # noqa: F811 pylint: disable=redefined-outer-name
     """A card that holds the data line down for 15 s: EIO after the limit, and the disk is back once it lets go."""
     write = 'dd if=/dev/urandom of=/w bs=64k count=64; sync /w; echo "stuck: fsync $?"; '

@@ -6,7 +6,7 @@ import pytest
 
 from conftest import ROOT_OFFSET, fsck
 
-SECONDS = int(os.environ.get("GNOMON_FS_SECONDS", "120"))
+SECONDS = int(os.environ.get("GNOMON_FS_SECONDS", "80"))
 
 
 @pytest.mark.parametrize("build,smp,mem", [("release", 4, "256M"), ("debug", 4, "64M")])

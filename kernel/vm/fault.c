@@ -174,7 +174,7 @@ static COLD enum outcome read_in(struct fault *ft)
 	size_t n = 1;
 	int err;
 
-	if (!(ft->area->flags & AREA_RANDOM)) {
+	if (!(ft->area->flags & AREA_RANDOM) && !ft->alone) {
 		if (index == ra->next || (ft->area->flags & AREA_SEQUENTIAL)) {
 			n = readahead_window(ra, index);
 		} else {
@@ -524,8 +524,8 @@ static enum outcome resolve(struct fault *ft)
 			return wait_busy(ft);
 		page_fill_failed(f);
 		vm_page_put(f);
-		/* it may be another page of the cluster that cannot be read: this one is tried once more alone */
-		if (object_is_anon(ft->found) && !ft->alone) {
+		/* it may be another page of the cluster that cannot be read, or long ago: this one is tried once more alone */
+		if (!ft->alone) {
 			ft->alone = true;
 			unlock_object(ft);
 			return AGAIN;

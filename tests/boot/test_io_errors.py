@@ -6,11 +6,12 @@ GNOMON_SEED (1) is the load's.
 """
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
 
-from conftest import fsck
+from conftest import TREE, fsck, make_ext2
 
 SEED = int(os.environ.get("GNOMON_SEED", "1"))
 SIZE = 24 << 20
@@ -128,3 +129,21 @@ def test_errors_option(machine, disk, tmp_path, how, later):
     one.power_off()
     assert "with errors" in subprocess.run(["dumpe2fs", "-h", str(image)], check=True, text=True,
                                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+
+
+@pytest.mark.parametrize("page", [1, 2, 3])
+def test_program_is_read_again(machine, disk, tmp_path, page):
+    """A page of a program that could not be read once is read again when it is needed: an old error kills nobody."""
+    folder, image = tmp_path / "folder", tmp_path / "bad.img"
+    folder.mkdir()
+    shutil.copy(TREE / "build/root/bin/faulty", folder / "program")
+    make_ext2(image, folder, size="8M")
+    found = subprocess.run(["debugfs", "-R", f"bmap /program {page}", str(image)], check=True, text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    (tmp_path / "rules").write_text(f'[inject-error]\nevent = "read_aio"\niotype = "read"\nerrno = "5"\nonce = "on"\nsector = "{int(found) * 8}"\n')
+    one = machine(disk, qemu_args=(f"-drive if=none,id=hd1,format=raw,file=blkdebug:{tmp_path / 'rules'}:{image} "
+                                   "-device virtio-blk-device,drive=hd1"))
+    out, status = one.run("mount -t ext2 /dev/vda /mnt || mount -t ext2 /dev/vdb /mnt; /mnt/program exit 7")
+    assert status == 7 and "unhandled" not in out, out
+    assert "read error 5" in one.good("dmesg")
+    one.power_off()

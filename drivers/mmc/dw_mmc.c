@@ -128,7 +128,7 @@ struct dw {
 	bool wide_desc;		 /* (c) 64-bit descriptors */
 	u64 idsts, idinten;	 /* (c) offsets */
 	struct gpio detect;	 /* (c) card detect; controller NULL: none */
-	void *descs;		 /* (t) NDESCS of them, in memory that DMA reaches */
+	void *descs[2];		 /* (t) NDESCS of them for each turn, in memory that DMA reaches */
 	struct frame *bounce[2]; /* (t) 1 MiB each below 4 GiB; NULL: no memory lies above */
 	u32 turn;		 /* (t) which of them is next */
 	u32 nlate;		 /* (t) segments whose data still lies in the other; 0: none */
@@ -304,12 +304,12 @@ static bool dw_card_in(struct mmc_host *h)
 
 /* ---- data ---- */
 
-static void set_desc(struct dw *d, u32 i, u32 ctrl, paddr_t buf, u32 len)
+static void set_desc(struct dw *d, void *descs, u32 i, u32 ctrl, paddr_t buf, u32 len)
 {
-	paddr_t base = va_to_pa(d->descs);
+	paddr_t base = va_to_pa(descs);
 
 	if (d->wide_desc) {
-		struct desc64 *e = (struct desc64 *)d->descs + i;
+		struct desc64 *e = (struct desc64 *)descs + i;
 		u64 next = base + (i + 1) * sizeof(*e);
 
 		*e = (struct desc64){ctrl,
@@ -319,14 +319,14 @@ static void set_desc(struct dw *d, u32 i, u32 ctrl, paddr_t buf, u32 len)
 				     {(u32)buf, (u32)(buf >> 32)},
 				     {(u32)next, (u32)(next >> 32)}};
 	} else {
-		struct desc32 *e = (struct desc32 *)d->descs + i;
+		struct desc32 *e = (struct desc32 *)descs + i;
 
 		*e = (struct desc32){ctrl, len, (u32)buf, (u32)(base + (i + 1) * sizeof(*e))};
 	}
 }
 
 /* Fills descriptors; false: there are not enough of them. */
-static bool build_descs(struct dw *d, const struct block_segment *segs, u32 nsegs)
+static bool build_descs(struct dw *d, void *descs, const struct block_segment *segs, u32 nsegs)
 {
 	u32 n = 0;
 
@@ -337,7 +337,7 @@ static bool build_descs(struct dw *d, const struct block_segment *segs, u32 nseg
 
 			if (n == NDESCS)
 				return false;
-			set_desc(d, n,
+			set_desc(d, descs, n,
 				 DES_OWN | DES_CHAIN | DES_NO_IRQ | (n ? 0 : DES_FIRST) |
 					 (last ? DES_LAST : 0),
 				 segs[i].pa + at, len);
@@ -386,11 +386,20 @@ static void dw_deliver(struct mmc_host *h)
 	d->nlate = 0;
 }
 
+static bool dw_prepare(struct mmc_host *h, const struct mmc_data *data)
+{
+	struct dw *d = h->drv;
+
+	return !out_of_reach(d, data) &&
+	       build_descs(d, d->descs[data->turn], data->segs, data->nsegs);
+}
+
 static int start_dma(struct dw *d, const struct mmc_data *data)
 {
 	struct block_segment one = {0, data->block_size * data->blocks};
 	const struct block_segment *segs = data->segs;
 	u32 nsegs = data->nsegs;
+	void *descs = d->descs[data->turn];
 
 	if (out_of_reach(d, data)) {
 		if (!d->bounce[1])
@@ -401,12 +410,12 @@ static int start_dma(struct dw *d, const struct mmc_data *data)
 		segs = &one;
 		nsegs = 1;
 	}
-	if (!build_descs(d, segs, nsegs))
+	if (!data->prepared && !build_descs(d, descs, segs, nsegs))
 		return -EIO;
 	put(d, BMOD, BMOD_ON | BMOD_FIXED);
-	put(d, DBADDR, (u32)va_to_pa(d->descs));
+	put(d, DBADDR, (u32)va_to_pa(descs));
 	if (d->wide_desc)
-		put(d, DBADDR + 4, (u32)((u64)va_to_pa(d->descs) >> 32));
+		put(d, DBADDR + 4, (u32)((u64)va_to_pa(descs) >> 32));
 	put(d, CTRL, CTRL_INT | CTRL_IDMAC | CTRL_DMA_ON);
 	return 0;
 }
@@ -531,11 +540,17 @@ static int dw_command(struct mmc_host *h, struct mmc_command *c)
 
 	if (!dw_card_in(h))
 		return -ENOMEDIUM;
-	err = c->stop ? 0 : wait_clear(d, STATUS, STATUS_BUSY, BUSY_LIMIT);
-	if (!err && c->data)
-		err = start_data(d, c->data);
+	/* a card that is busy for a moment after the last command is not waited for idly */
+	err = c->data ? start_data(d, c->data) : 0;
 	if (err)
 		return err;
+	if (!c->stop)
+		err = wait_clear(d, STATUS, STATUS_BUSY, BUSY_LIMIT);
+	if (err) {
+		if (c->data)
+			(void)end_data(d, c->data);
+		return err;
+	}
 	irq = spin_lock_irq(&d->lock);
 	d->seen = d->dma_seen = 0;
 	put(d, RINTSTS, INT_ALL);
@@ -543,7 +558,7 @@ static int dw_command(struct mmc_host *h, struct mmc_command *c)
 	put(d, CMD, command_word(c));
 	spin_unlock_irq(&d->lock, irq);
 	if (c->data)
-		mmc_meanwhile(h);
+		mmc_data_flows(h);
 	/* the hardware's time-outs come by interrupt, but have been lost on some chips */
 	err = wait_event_until(&d->wait, finished(d, c->data != NULL), WAIT_UNINTR,
 			       time_now() + (c->data ? DATA_LIMIT : NSEC_PER_SEC));
@@ -564,6 +579,7 @@ static const struct mmc_host_ops dw_ops = {
 	.set_clock = dw_set_clock,
 	.set_width = dw_set_width,
 	.command = dw_command,
+	.prepare = dw_prepare,
 	.recover = dw_recover,
 	.wait_ready = dw_wait_ready,
 	.deliver = dw_deliver,
@@ -602,10 +618,11 @@ static int get_memory(struct dw *d)
 	struct frame *f;
 
 	BUILD_ASSERT(NDESCS * sizeof(struct desc32) <= PAGE_SIZE);
-	f = low_block(d->wide_desc);
+	f = low_block(d->wide_desc + 1u);
 	if (!f)
 		return -ENOMEM;
-	d->descs = frame_va(f);
+	d->descs[0] = frame_va(f);
+	d->descs[1] = (u8 *)d->descs[0] + (PAGE_SIZE << d->wide_desc);
 	if (!d->wide_desc && memory_above(DMA_LIMIT)) {
 		d->bounce[0] = low_block(8);
 		d->bounce[1] = low_block(8);

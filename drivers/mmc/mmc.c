@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The card in a slot as a disk.  One thread a slot takes requests in order, turns each into commands, and recovers from what goes wrong;
- * it also notices cards that come and go.  What was read is delivered and the pages are given back (which takes as long as the card's answer) when the next
- * request's data flows, if there is a next one.
+ * it also notices cards that come and go.  While a request's data flows, what the one before read is delivered and its pages are given back (which takes as
+ * long as the card's answer), and the next one is prepared.
  *
  * The disk is made when the first card is identified and stays.  While no card is in, or another one than the disk's, its requests
  * fail with EIO; when the same card (by its CID) comes back, they work again.  A card that is in but stopped answering is
@@ -35,20 +35,21 @@ static u32 card_address(const struct mmc_card *card, u64 sector)
 	return (u32)(card->high_capacity ? sector : sector * SECTOR_SIZE);
 }
 
-/* Sectors [from, from+n) of the memory in h->segs, as pieces of their own: how many. */
+/* Sectors [from, from+n) of the request in hand, as pieces of their own: how many. */
 static u32 cut(struct mmc_host *h, u32 from, u32 n)
 {
+	const struct block_segment *segs = h->segs[h->turn];
 	u64 skip = (u64)from * SECTOR_SIZE, left = (u64)n * SECTOR_SIZE;
 	u32 k = 0;
 
 	for (u32 i = 0; left && k < MMC_PART_SEGMENTS; i++) {
-		u32 len = h->segs[i].len;
+		u32 len = segs[i].len;
 
 		if (skip >= len) {
 			skip -= len;
 			continue;
 		}
-		h->part[k].pa = h->segs[i].pa + skip;
+		h->part[k].pa = segs[i].pa + skip;
 		h->part[k].len = (u32)MIN(len - skip, left);
 		left -= h->part[k++].len;
 		skip = 0;
@@ -56,18 +57,47 @@ static u32 cut(struct mmc_host *h, u32 from, u32 n)
 	return k;
 }
 
+static void find_pieces(struct mmc_host *h, const struct block_request *r, u32 turn)
+{
+	h->nsegs[turn] = block_request_segments(r, h->segs[turn], MMC_MAX_SEGMENTS);
+}
+
+/* All of a request, whose pieces of memory have been found. */
+static struct mmc_data whole_data(const struct mmc_host *h, const struct block_request *r, u32 turn)
+{
+	return (struct mmc_data){
+		.write = r->op == BIO_WRITE,
+		.block_size = SECTOR_SIZE,
+		.blocks = r->nsectors,
+		.segs = h->segs[turn],
+		.nsegs = h->nsegs[turn],
+		.turn = turn,
+	};
+}
+
+/* Sectors [from, from+n) of the request in hand. What was prepared is all of it, once. */
+static struct mmc_data data_of(struct mmc_host *h, const struct block_request *r, u32 from, u32 n)
+{
+	struct mmc_data data;
+
+	if (!h->prepared)
+		find_pieces(h, r, h->turn);
+	data = whole_data(h, r, h->turn);
+	data.prepared = h->prepared;
+	h->prepared = false;
+	if (n < r->nsectors) {
+		data.blocks = n;
+		data.nsegs = cut(h, from, n);
+		data.segs = h->part;
+	}
+	return data;
+}
+
 /* Reads or writes sectors [from, from+n) of the request once (SD 4.3.3, 4.3.4). */
 static int transfer(struct mmc_host *h, struct block_request *r, u32 from, u32 n)
 {
-	bool write = r->op == BIO_WRITE, many = n > 1, whole = n == r->nsectors;
-	u32 all = block_request_segments(r, h->segs, MMC_MAX_SEGMENTS);
-	struct mmc_data data = {
-		.write = write,
-		.block_size = SECTOR_SIZE,
-		.blocks = n,
-		.segs = whole ? h->segs : h->part,
-		.nsegs = whole ? all : cut(h, from, n),
-	};
+	bool write = r->op == BIO_WRITE, many = n > 1;
+	struct mmc_data data = data_of(h, r, from, n);
 	struct mmc_command c = {
 		.index = (write ? 24 : 17) + many,
 		.arg = card_address(&h->card, r->sector + from),
@@ -83,7 +113,8 @@ static int transfer(struct mmc_host *h, struct block_request *r, u32 from, u32 n
 		err = -EIO;
 	if (!err && many && !counted)
 		err = mmc_simple(h, 12, 0, MMC_R1B, NULL);
-	if (!err && (write || (many && !counted)))
+	/* after a read nothing is stored: the next command waits, once it is prepared */
+	if (!err && write)
 		err = h->ops->wait_ready(h);
 	return err;
 }
@@ -183,6 +214,18 @@ static int in_pieces(struct mmc_host *h, struct block_request *r)
 	return err;
 }
 
+/* The request before has been dealt with, but for this. */
+static void finish(struct mmc_host *h)
+{
+	struct block_request *r = h->ended;
+
+	if (h->ops->deliver)
+		h->ops->deliver(h);
+	h->ended = NULL;
+	if (r)
+		block_request_done(r, h->ended_err);
+}
+
 /* Tries until it works, or there is no hope: 0 or -errno. */
 static int insist(struct mmc_host *h, struct block_request *r)
 {
@@ -192,7 +235,7 @@ static int insist(struct mmc_host *h, struct block_request *r)
 		err = attempt(h, r);
 		if (!err)
 			return 0;
-		mmc_meanwhile(h);
+		finish(h);
 		if (h->ops->card_in(h))
 			complain(h, r, 0, r->nsectors, err);
 		if (recover(h)) {
@@ -206,22 +249,53 @@ static int insist(struct mmc_host *h, struct block_request *r)
 	return err;
 }
 
-void mmc_meanwhile(struct mmc_host *h)
+static struct block_request *take(struct mmc_host *h)
 {
-	struct block_request *r = h->ended;
+	u64 irq = spin_lock_irq(&h->lock);
+	struct list *l = list_pop(&h->requests);
 
-	if (h->ops->deliver)
-		h->ops->deliver(h);
-	h->ended = NULL;
-	if (r)
-		block_request_done(r, h->ended_err);
+	spin_unlock_irq(&h->lock, irq);
+	return l ? list_entry(l, struct block_request, link) : NULL;
+}
+
+/* The next request into hand; NULL: there is none. */
+static struct block_request *next_request(struct mmc_host *h)
+{
+	struct block_request *r = h->ahead;
+
+	h->prepared = r && h->ahead_prepared;
+	if (h->prepared)
+		h->turn ^= 1;
+	h->ahead = NULL;
+	return r ? r : take(h);
+}
+
+static void look_ahead(struct mmc_host *h)
+{
+	struct block_request *r = take(h);
+	struct mmc_data data;
+
+	h->ahead = r;
+	h->ahead_prepared = false;
+	if (!r || !h->ops->prepare || (r->op != BIO_READ && r->op != BIO_WRITE))
+		return;
+	find_pieces(h, r, h->turn ^ 1);
+	data = whole_data(h, r, h->turn ^ 1);
+	h->ahead_prepared = h->ops->prepare(h, &data);
+}
+
+void mmc_data_flows(struct mmc_host *h)
+{
+	finish(h);
+	if (!h->ahead)
+		look_ahead(h);
 }
 
 static int perform(struct mmc_host *h, struct block_request *r)
 {
 	/* nothing that takes long keeps the one before */
 	if (!h->present || r->op == BIO_FLUSH || r->op == BIO_DISCARD)
-		mmc_meanwhile(h);
+		finish(h);
 	if (!usable(h))
 		return -EIO;
 	if (h->card.readonly && r->op != BIO_READ && r->op != BIO_FLUSH)
@@ -259,15 +333,6 @@ static bool mmc_absent(void *drv)
 
 static const struct block_ops mmc_block_ops = {
 	.start = mmc_start, .kick = mmc_kick, .absent = mmc_absent};
-
-static struct block_request *next_request(struct mmc_host *h)
-{
-	u64 irq = spin_lock_irq(&h->lock);
-	struct list *l = list_pop(&h->requests);
-
-	spin_unlock_irq(&h->lock, irq);
-	return l ? list_entry(l, struct block_request, link) : NULL;
-}
 
 /* ---- cards come and go ---- */
 
@@ -379,11 +444,11 @@ static void mmc_thread(void *arg)
 		while ((r = next_request(h))) {
 			int err = perform(h, r);
 
-			mmc_meanwhile(h);
+			finish(h);
 			h->ended = r;
 			h->ended_err = err;
-			if (list_empty(&h->requests))
-				mmc_meanwhile(h);
+			if (!h->ahead && list_empty(&h->requests))
+				finish(h);
 		}
 	}
 }

@@ -20,7 +20,9 @@ struct mmc_data {
 	u32 block_size, blocks;
 	const struct block_segment *segs;
 	u32 nsegs;
-	u32 *buf; /* when nsegs is 0: block_size * blocks bytes, word aligned */
+	u32 *buf;      /* when nsegs is 0: block_size * blocks bytes, word aligned */
+	u32 turn;      /* with pieces: 0 or 1, that of the next request being the other */
+	bool prepared; /* ops->prepare was called for it */
 };
 
 struct mmc_command {
@@ -44,6 +46,8 @@ struct mmc_host_ops {
 	void (*set_width)(struct mmc_host *h, u32 bits);
 	/* One command with its data. 0; -ETIMEDOUT: no answer or no data in time; -EILSEQ: a checksum was wrong; -ENOMEDIUM; -EIO. */
 	int (*command)(struct mmc_host *h, struct mmc_command *c);
+	/* Before a command with pieces of memory, while another's data flows: false: it could not be. */
+	bool (*prepare)(struct mmc_host *h, const struct mmc_data *data);
 	/* After a command with data failed: brings the controller back. 0 or -ETIMEDOUT. */
 	int (*recover)(struct mmc_host *h);
 	/* Waits until the card lets go of the data line. 0 or -ETIMEDOUT. */
@@ -92,17 +96,22 @@ struct mmc_host {
 	bool looked; /* (a) the slot has been looked at once, and what was found is a disk */
 	struct work
 		add_disk; /* (c) registering reads the disk: not from the thread that does that */
-	struct block_request *ended;		      /* (t) done, but not reported yet */
-	int ended_err;				      /* (t) of it */
-	struct block_segment segs[MMC_MAX_SEGMENTS];  /* (t) of the request in hand */
-	struct block_segment part[MMC_PART_SEGMENTS]; /* (t) of a piece of it */
+	struct block_request *ended;			/* (t) done, but not reported yet */
+	int ended_err;					/* (t) of it */
+	struct block_request *ahead;			/* (t) comes next, already off the list */
+	bool ahead_prepared;				/* (t) in the other turn */
+	bool prepared;					/* (t) the request in hand is, still */
+	u32 turn;					/* (t) of the request in hand: 0 or 1 */
+	u32 nsegs[2];					/* (t) by turn */
+	struct block_segment segs[2][MMC_MAX_SEGMENTS]; /* (t) the same */
+	struct block_segment part[MMC_PART_SEGMENTS];	/* (t) of a piece of it */
 };
 
 /* Starts the host's thread and waits until it has seen what is in the slot; ops, drv, name, number and the limits are set. 0 or -ENOMEM. */
 int mmc_host_add(struct mmc_host *h);
 void mmc_card_changed(struct mmc_host *h); /* card detect: any context */
-/* What can be done meanwhile, for drivers to call when data has begun to flow; from the host's thread, no lock held. Does not sleep. */
-void mmc_meanwhile(struct mmc_host *h);
+/* For drivers to call when data has begun to flow; from the host's thread, no lock held. Does what can be done meanwhile, does not sleep. */
+void mmc_data_flows(struct mmc_host *h);
 
 /* card.c: identifies and sets up the card in the slot. 0 or -errno; what is wrong is said. */
 int mmc_identify(struct mmc_host *h, struct mmc_card *card);

@@ -374,7 +374,7 @@ static ssize_t bdev_read(struct file *f, struct uio *u, u64 *pos)
 
 	if ((f->flags & O_DIRECT) && !u->kernel)
 		return direct_read(device_of(f), u, pos);
-	f->ra.until = (at + u->left + PAGE_MASK) >> PAGE_SHIFT;
+	vm_readahead_call(&f->ra, at, u->left);
 	while (u->left && at < o->size) {
 		size_t n = MIN(MIN(PAGE_SIZE - (at & PAGE_MASK), u->left), o->size - at), got;
 		struct frame *fr;

@@ -79,7 +79,7 @@ static ssize_t pagecache_read(struct file *f, struct uio *u, u64 *pos)
 		touch_once(f);
 	if (unlikely(is_direct(f, u)))
 		return direct_read(f->vnode, u, pos);
-	f->ra.until = (at + u->left + PAGE_MASK) >> PAGE_SHIFT;
+	vm_readahead_call(&f->ra, at, u->left);
 	while (u->left) {
 		u64 size = READ_ONCE(o->size), end, got;
 

@@ -162,7 +162,15 @@ struct vm_readahead {
 	u32 max;    /* 0: default (128 KiB); set by advice; UINT32_MAX: none (random) */
 	u64 ahead;  /* first index not yet asked for */
 	u64 until; /* first index that the call in hand does not want: what lies before it may be read at once, whatever max says */
+	u32 call;  /* pages that the call in hand wants; in a sequence the next one will too */
 };
+
+/* A call that reads n bytes at `at` begins. */
+static inline void vm_readahead_call(struct vm_readahead *ra, u64 at, u64 n)
+{
+	ra->until = (at + n + PAGE_MASK) >> PAGE_SHIFT;
+	ra->call = (u32)MIN(ra->until - (at >> PAGE_SHIFT), (u64)UINT32_MAX);
+}
 
 #define VMP_WRITE 1u /* the caller will dirty it: reserve backing store first (-ENOSPC...) */
 #define VMP_NOFILL \

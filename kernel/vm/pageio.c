@@ -155,7 +155,7 @@ static void readahead_next(struct vm_object *o, struct vm_readahead *ra, u64 ind
 {
 	if (ra->max == UINT32_MAX || ra->ahead <= index)
 		return;
-	ra->window = MAX(wider(ra), wanted(ra, ra->ahead));
+	ra->window = MAX(MAX(wider(ra), MIN(ra->call, (u32)CLUSTER_MAX)), wanted(ra, ra->ahead));
 	vm_object_readahead(o, ra->ahead, ra->window);
 	ra->ahead += ra->window;
 }

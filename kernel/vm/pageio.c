@@ -184,10 +184,15 @@ static void settle_tail(struct vm_object *o, struct frame *f)
 		page_clear(f, FR_STORED);
 }
 
-/* Makes the absent page for a caller that will overwrite it, or zero-filled anonymous memory. Unlocked. */
-static int make_page(struct vm_object *o, u64 index, bool zero)
+static bool beyond_size(const struct vm_object *o, u64 index, unsigned flags)
 {
-	struct frame *f = frame_alloc(FA_USER | (zero ? FA_ZERO : 0));
+	return index >= DIV_ROUND_UP(o->size, PAGE_SIZE) && !(flags & VMP_BEYOND);
+}
+
+/* An absent page of anonymous memory, made and held. -EEXIST: it is no longer absent, or no longer wanted. */
+static int make_zero(struct vm_object *o, u64 index, unsigned flags, struct frame **out)
+{
+	struct frame *f = frame_alloc(FA_USER | FA_ZERO);
 	struct radix_reserve r = {0};
 	int err;
 
@@ -198,9 +203,9 @@ static int make_page(struct vm_object *o, u64 index, bool zero)
 		frame_free(f);
 		return err;
 	}
-	page_set(f, zero ? FR_VALID | FR_REF : FR_BUSY | FR_REF);
+	page_set(f, FR_VALID | FR_REF);
 	spin_lock(o->lock);
-	if (page_lookup(o, index) || (page_word(o, index) && object_is_anon(o))) {
+	if (page_word(o, index) || beyond_size(o, index, flags)) {
 		spin_unlock(o->lock);
 		f->flags &= FR_USER;
 		frame_free(f);
@@ -209,10 +214,10 @@ static int make_page(struct vm_object *o, u64 index, bool zero)
 	}
 	err = page_add_from(o, f, index, &r);
 	ASSERT(!err);
-	if (zero)
-		f->holds++; /* the caller's; a BUSY one's is counted by finding it, see get_new */
+	vm_page_hold(f); /* under the lock: without it the page may go at once */
 	spin_unlock(o->lock);
 	radix_reserve_free(&r);
+	*out = f;
 	return 0;
 }
 
@@ -290,7 +295,7 @@ int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readah
 		bool away; /* in swap, or known to be zero */
 
 		spin_lock(o->lock);
-		if (unlikely(index >= DIV_ROUND_UP(o->size, PAGE_SIZE) && !(flags & VMP_BEYOND))) {
+		if (unlikely(beyond_size(o, index, flags))) {
 			spin_unlock(o->lock);
 			return -ENXIO;
 		}
@@ -324,14 +329,9 @@ int vm_page_get(struct vm_object *o, u64 index, unsigned flags, struct vm_readah
 			if (!err && f && page_has(f, FR_VALID))
 				page_set(f, FR_RESERVED);
 		} else if (!f && !away && object_is_anon(o)) {
-			err = make_page(o, index, true);
-			if (!err) {
-				spin_lock(o->lock);
-				f = page_lookup(o, index);
-				spin_unlock(o->lock);
-				*out = f;
+			err = make_zero(o, index, flags, out);
+			if (!err)
 				return 0;
-			}
 		} else if (!f && !away &&
 			   ((flags & VMP_NOFILL) ||
 			    index >= DIV_ROUND_UP(READ_ONCE(o->size), PAGE_SIZE))) {

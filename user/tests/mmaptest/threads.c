@@ -12,6 +12,7 @@ static struct arena {
 	char *base;
 	volatile int go, stop;
 	int number; /* handed out to the threads */
+	int fd;
 } arena;
 
 static void start_line(void)
@@ -145,6 +146,36 @@ static void *map_and_unmap(void *arg)
 TEST(threads_map_and_unmap)
 {
 	run_threads(map_and_unmap, THREADS);
+}
+
+/* Absent pages of a memory file are made for readers while others take them away. */
+#define HOLES 2000
+
+static void *read_or_cut(void *arg)
+{
+	int id = __atomic_fetch_add(&arena.number, 1, __ATOMIC_RELAXED);
+	char byte;
+
+	start_line();
+	for (int i = 0; i < HOLES; i++) {
+		if (id % 2) {
+			ssize_t n = pread(arena.fd, &byte, 1, (i & 7) * PAGE);
+
+			if (n < 0 || (n == 1 && byte))
+				return (void *)1;
+		} else if (ftruncate(arena.fd, 0) || ftruncate(arena.fd, 8 * PAGE)) {
+			return (void *)2;
+		}
+	}
+	return arg;
+}
+
+TEST(threads_read_and_truncate)
+{
+	arena.fd = memfd_create("holes", MFD_CLOEXEC);
+	CHECK(arena.fd >= 0);
+	run_threads(read_or_cut, THREADS);
+	close(arena.fd);
 }
 
 /* A page goes read-only: after mprotect returned no other hart's old entry lets a write by. */

@@ -31,8 +31,8 @@ struct virtio_dev {
 	u32 id;		       /* (c) */
 	u64 features;	       /* (c) agreed upon */
 	void *drv;	       /* (c) the driver's */
-	/* Interrupts: buffers came back; the configuration changed, or the device needs a reset. */
-	void (*used)(struct virtio_dev *v);   /* (c) */
+	/* Interrupts: buffers came back (true: some did); the configuration changed, or the device needs a reset. */
+	bool (*used)(struct virtio_dev *v);   /* (c) */
 	void (*config)(struct virtio_dev *v); /* (c) */
 };
 

@@ -240,12 +240,12 @@ static void complete_all(struct list *done)
 	}
 }
 
-static void blk_used(struct virtio_dev *v)
+static bool blk_used(struct virtio_dev *v)
 {
 	struct disk *d = v->drv;
 	struct list done = LIST_INIT(done);
 	struct slot *s;
-	bool bad = false;
+	bool bad = false, any;
 	u64 irq = spin_lock_irq(&d->lock);
 
 	while (!d->dead && (s = virtq_take(d->q, &bad)))
@@ -253,7 +253,9 @@ static void blk_used(struct virtio_dev *v)
 	if (bad)
 		give_up(d, "nonsense in the used ring");
 	spin_unlock_irq(&d->lock, irq);
+	any = !list_empty(&done);
 	complete_all(&done);
+	return any;
 }
 
 static void blk_config(struct virtio_dev *v)
@@ -373,7 +375,8 @@ static int start_disk(struct disk *d)
 		return err;
 	err = block_register(&disk, &d->dev);
 	if (err) { /* the interrupt is ours for good now: the device stays bound, but stopped */
-		v->used = v->config = NULL;
+		v->used = NULL;
+		v->config = NULL;
 		virtio_fail(v);
 		kprintf("<3>%s: cannot be a disk: error %d\n", v->device->name, -err);
 	}
@@ -412,7 +415,8 @@ static int blk_probe(struct virtio_dev *v)
 free_queue:
 	virtio_queue_free(v, d->q);
 free_disk:
-	v->used = v->config = NULL;
+	v->used = NULL;
+	v->config = NULL;
 	kfree(d);
 	return err;
 }

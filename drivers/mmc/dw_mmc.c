@@ -451,7 +451,8 @@ static int start_data(struct dw *d, const struct mmc_data *data)
 	return 0;
 }
 
-static int end_data(struct dw *d, const struct mmc_data *data)
+/* The engine and the FIFO are done with it, well or not. -EIO: words are left. */
+static int stop_data(struct dw *d, const struct mmc_data *data)
 {
 	u64 irq = spin_lock_irq(&d->lock);
 	u32 left = d->pio_words;
@@ -465,9 +466,17 @@ static int end_data(struct dw *d, const struct mmc_data *data)
 	}
 	put(d, CTRL, CTRL_INT);
 	put(d, BMOD, 0);
-	if (!data->write && out_of_reach(d, data))
-		bounce_later(d, data);
 	return 0;
+}
+
+/* After mmc_data_flows: what the transfer before it left to be copied has been. */
+static int end_data(struct dw *d, const struct mmc_data *data)
+{
+	int err = stop_data(d, data);
+
+	if (data->nsegs && !data->write && out_of_reach(d, data))
+		bounce_later(d, data);
+	return err;
 }
 
 /* ---- commands ---- */
@@ -548,7 +557,7 @@ static int dw_command(struct mmc_host *h, struct mmc_command *c)
 		err = wait_clear(d, STATUS, STATUS_BUSY, BUSY_LIMIT);
 	if (err) {
 		if (c->data)
-			(void)end_data(d, c->data);
+			(void)stop_data(d, c->data);
 		return err;
 	}
 	irq = spin_lock_irq(&d->lock);

@@ -46,7 +46,7 @@ struct mmc_host_ops {
 	void (*set_width)(struct mmc_host *h, u32 bits);
 	/* One command with its data. 0; -ETIMEDOUT: no answer or no data in time; -EILSEQ: a checksum was wrong; -ENOMEDIUM; -EIO. */
 	int (*command)(struct mmc_host *h, struct mmc_command *c);
-	/* Before a command with pieces of memory, while another's data flows: false: it could not be. */
+	/* Gets ready for a command with these pieces of memory while another's data flows. False: it could not; `command` does it. */
 	bool (*prepare)(struct mmc_host *h, const struct mmc_data *data);
 	/* After a command with data failed: brings the controller back. 0 or -ETIMEDOUT. */
 	int (*recover)(struct mmc_host *h);

@@ -165,7 +165,7 @@ struct vm_readahead {
 	u32 call;  /* pages that the call in hand wants; in a sequence the next one will too */
 };
 
-/* A call that reads n bytes at `at` begins. */
+/* A call that reads n bytes at `at` begins. No lock: readers of one file at once spoil a guess, no more. */
 static inline void vm_readahead_call(struct vm_readahead *ra, u64 at, u64 n)
 {
 	ra->until = (at + n + PAGE_MASK) >> PAGE_SHIFT;

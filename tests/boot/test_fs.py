@@ -50,6 +50,22 @@ def test_many_names(machine, disk):
     fsck(disk, ROOT_OFFSET)
 
 
+def test_reads_ahead_by_calls(machine, disk):
+    """Who reads 2 MiB of a file in calls of 1 MiB finds most of the next MiB read ahead, by large requests; with calls of 4 KiB, 128 KiB."""
+    one = machine(disk, smp=1, mem="128M")
+    one.good("dd if=/dev/urandom of=/root/f bs=64k count=128; sync")
+    taken = {}
+    for size, count in (("1024k", 2), ("4k", 512)):
+        one.good("echo 3 >/proc/sys/vm/drop_caches; ls /root/f; dd if=/dev/null of=/dev/null; cat /proc/diskstats")
+        before, after = ([int(n) for n in one.good(f"{command}; sleep 1; cat /proc/diskstats").split(" vda ")[1].splitlines()[0].split()]
+                         for command in (":", f"dd if=/root/f of=/dev/null bs={size} count={count}"))
+        taken[size] = after[0] - before[0], (after[2] - before[2]) // 2  # requests, KiB
+    few, much = taken["1024k"]
+    many, little = taken["4k"]
+    assert few <= 18 and 2800 <= much <= 3300 and many >= 17 and 2048 <= little <= 2400, taken
+    one.power_off()
+
+
 def test_unlinked_but_open(machine, disk):
     """A deleted file that is open can be read, and its blocks come back afterwards."""
     one = machine(disk)

@@ -139,14 +139,19 @@ def suite_user(count):
         tail(text, 30)
 
 
-def build_board():
-    """The emulated VisionFive 2, from the cache or built; where that cannot be, says why, and its tests are skipped."""
+def start_board():
+    """Begins to build the emulated VisionFive 2, unless it is in the cache: the suites before boot leave a processor idle."""
     if os.environ.get("GNOMON_BOARD") == "no" or os.environ.get("QEMU_VISIONFIVE2"):
-        return
-    done = subprocess.run(["boards/visionfive2/qemu/build.sh"], stdin=subprocess.DEVNULL, check=False,
-                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["build.sh failed"])[-1]
+        return None
+    return subprocess.Popen(["nice", "boards/visionfive2/qemu/build.sh"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                            stderr=subprocess.PIPE, text=True)
+
+
+def board_built(building):
+    """Where it could not be built, says why, and its tests are skipped."""
+    said = building.communicate()[1] if building else ""
+    if building and building.returncode:
+        reason = (said.strip().splitlines() or ["build.sh failed"])[-1]
         print(f"boot: the VisionFive 2 is not tested: {reason}", flush=True)
         os.environ["GNOMON_BOARD_REASON"] = reason
 
@@ -155,7 +160,6 @@ def suite_boot(count):
     """pytest; what it counts, TAP lines of guests included, comes back in a file."""
     results = LOGS / "boot.json"
     results.unlink(missing_ok=True)
-    build_board()
     targets = os.environ.get("GNOMON_TESTS", "tests/boot").split()
     status = subprocess.run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=8",
                              "-n", str(os.cpu_count()), *targets],
@@ -183,10 +187,14 @@ def main():
     if unknown:
         sys.exit(f"test: no suite {unknown[0]}; there are {' '.join(SUITES)}")
     LOGS.mkdir(parents=True, exist_ok=True)
-    counts = []
+    counts, building = [], None
     for name in wanted:
         print(f"== {name}", flush=True)
         count, start = Count(), time.monotonic()
+        if "boot" in wanted and not building and name != "build":
+            building = start_board()
+        if name == "boot":
+            board_built(building)
         SUITES[name](count)
         if not (count.passed or count.failed or count.skipped) and name != "user":
             count.one(f"{name}: no test ran", False)

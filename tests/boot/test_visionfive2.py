@@ -108,7 +108,7 @@ def test_files(board, tmp_path, faults):
 def test_swap(board, tmp_path):
     """Memory larger than RAM, swap on the card, which is told of what is not needed any more, at once and meanwhile."""
     text, status = board("swapoff -a; swapon -d /dev/mmcblk1p4 && cat /proc/swaps; grep swap_discarded /proc/vmstat; "
-                         "swaptest -r 1 -m 64 private memfd; echo all $?; sleep 2; grep swap_discarded /proc/vmstat; "
+                         "swaptest -r 1 -m 54 private memfd; echo all $?; sleep 2; grep swap_discarded /proc/vmstat; "
                          "grep pswpout /proc/vmstat; leakcheck -m && swapoff -a", append="mem=48M")
     assert status == 0 and "\nall 0\n" in text, text[-2000:]
     assert re.search(r"^/dev/mmcblk1p4 +partition", text, re.M)

@@ -95,7 +95,7 @@ u32 clock_policy_memory(const struct clock_policy *p)
 
 static u32 cold_min(const struct clock_policy *p)
 {
-	u32 n = clock_policy_pages(p) / 11;
+	u32 n = clock_policy_pages(p) / 16;
 
 	return n > 1 ? n : 1;
 }
@@ -121,17 +121,30 @@ static void target_down(struct clock_policy *p, u32 n)
 	p->cold_target = p->cold_target > least + n ? p->cold_target - n : least;
 }
 
+static u32 limit_by_hot(const struct clock_policy *p, u32 sixteenths)
+{
+	u32 limit = clock_policy_memory(p);
+
+	if (p->hot.n) {
+		u64 oldest = age(p, p->ops->page(p->hot.head)->time);
+
+		oldest = oldest * sixteenths / 16;
+		if (oldest < limit)
+			limit = (u32)oldest;
+	}
+	return limit;
+}
+
 /* The oldest age at which a test still runs. */
 static u32 test_limit(const struct clock_policy *p)
 {
-	u32 limit = clock_policy_memory(p), oldest;
+	return limit_by_hot(p, 16);
+}
 
-	if (p->hot.n) {
-		oldest = age(p, p->ops->page(p->hot.head)->time);
-		if (oldest < limit)
-			limit = oldest;
-	}
-	return limit;
+/* The oldest age at which a page that comes back is hot. */
+static u32 refault_limit(const struct clock_policy *p)
+{
+	return limit_by_hot(p, 11);
 }
 
 /* Tests that ended since the last time take their share. */
@@ -181,7 +194,7 @@ static void insert(struct clock_policy *p, u32 id, u32 time)
 {
 	if (time != CLOCK_NO_TIME)
 		p->refaults++;
-	if (time != CLOCK_NO_TIME && age(p, time) <= test_limit(p)) {
+	if (time != CLOCK_NO_TIME && age(p, time) <= refault_limit(p)) {
 		p->refaults_active++;
 		promote(p, id, STEP);
 		return;

@@ -738,13 +738,21 @@ void sched_tick(void)
 
 /* ---- idling ---- */
 
-/* Interrupts on; returns when there may be something to run. */
+static bool all_idle(void)
+{
+	return __atomic_load_n(&idle_harts, __ATOMIC_RELAXED) == harts_online();
+}
+
+/*
+ * Interrupts on; returns when there may be something to run.  Frames are zeroed ahead only while nobody works: who does has them sooner
+ * in his own cache than from another hart's, and the free lists to himself.
+ */
 static void idle_once(struct hart *h)
 {
 	struct thread *t = current();
 
 	thread_reap_idle();
-	while (!(READ_ONCE(t->flags) & TIF_RESCHED) && frames_zero_one())
+	while (!(READ_ONCE(t->flags) & TIF_RESCHED) && all_idle() && frames_zero_one())
 		;
 	irq_disable();
 	if (!(READ_ONCE(t->flags) & TIF_RESCHED) && !READ_ONCE(h->runq->ready)) {

@@ -14,7 +14,7 @@ static struct kmem_cache *node_cache;
 int ext2_node_init_cache(void)
 {
 	if (!node_cache)
-		node_cache = kmem_cache_create("ext2_node", sizeof(struct ext2_node), 0);
+		node_cache = kmem_cache_create("ext2_node", sizeof(struct ext2_node), KM_LINE);
 	return node_cache ? 0 : -ENOMEM;
 }
 

@@ -30,7 +30,7 @@ static struct kmem_cache *cache;
 
 void fdtable_init(void)
 {
-	cache = kmem_cache_create("fdtable", sizeof(struct fdtable), 0);
+	cache = kmem_cache_create("fdtable", sizeof(struct fdtable), KM_LINE);
 	ASSERT(cache);
 }
 

@@ -457,7 +457,7 @@ void file_init(void)
 		.punch = area_punch,
 	};
 
-	cache = kmem_cache_create("file", sizeof(struct file), 0);
+	cache = kmem_cache_create("file", sizeof(struct file), KM_LINE);
 	ASSERT(cache);
 	vm_set_file_hooks(&hooks);
 }

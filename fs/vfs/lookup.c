@@ -381,7 +381,7 @@ static struct kmem_cache *context_cache;
 
 void context_init(void)
 {
-	context_cache = kmem_cache_create("fs_context", sizeof(struct fs_context), 0);
+	context_cache = kmem_cache_create("fs_context", sizeof(struct fs_context), KM_LINE);
 	ASSERT(context_cache);
 }
 

@@ -52,8 +52,8 @@ static const struct file_ops pipe_file_ops;
 
 void pipe_init(void)
 {
-	pipe_cache = kmem_cache_create("pipe", sizeof(struct pipe), 0);
-	vnode_cache = kmem_cache_create("pipe_vnode", sizeof(struct pipe_vnode), 0);
+	pipe_cache = kmem_cache_create("pipe", sizeof(struct pipe), KM_LINE);
+	vnode_cache = kmem_cache_create("pipe_vnode", sizeof(struct pipe_vnode), KM_LINE);
 	ASSERT(pipe_cache && vnode_cache);
 	pipe_devno = anon_mount->devno;
 }

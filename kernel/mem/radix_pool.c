@@ -23,7 +23,7 @@ static struct radix_node
 void radix_lib_init(void)
 {
 	BUILD_ASSERT(RADIX_INSERT_MAX <= 255);
-	nodes = kmem_cache_create("radix_node", sizeof(struct radix_node), 0);
+	nodes = kmem_cache_create("radix_node", sizeof(struct radix_node), KM_LINE);
 	if (!nodes)
 		panic("no memory for the radix node cache");
 }

@@ -14,7 +14,10 @@ struct kmem_cache;
 #define KM_NOWAIT 1u /* never sleeps; NULL when there is nothing at once */
 #define KM_ZERO	  2u
 
-/* align 0: 8. Lives until kmem_cache_destroy; name must outlive it. NULL: no memory. */
+/* So that two harts that write to neighbours do not take the line from each other. */
+#define KM_LINE 64u
+
+/* align 0: 8; KM_LINE for what one process or file has of its own and writes to often. Lives until kmem_cache_destroy; name must outlive it. NULL: no memory. */
 struct kmem_cache *kmem_cache_create(const char *name, size_t size, size_t align);
 void kmem_cache_destroy(struct kmem_cache *c); /* panics if objects are left */
 void *kmem_cache_alloc(struct kmem_cache *c, unsigned flags);

@@ -30,8 +30,8 @@ void proc_tables_init(void)
 	radix_init(&pid_table);
 	radix_init(&user_table);
 	entry_cache = kmem_cache_create("pid", sizeof(struct pid_entry), 0);
-	process_cache = kmem_cache_create("process", sizeof(struct process), 0);
-	task_cache = kmem_cache_create("task", sizeof(struct task), 0);
+	process_cache = kmem_cache_create("process", sizeof(struct process), KM_LINE);
+	task_cache = kmem_cache_create("task", sizeof(struct task), KM_LINE);
 	if (!entry_cache || !process_cache || !task_cache)
 		panic("no memory for process tables");
 }

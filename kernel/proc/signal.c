@@ -26,7 +26,7 @@ static struct kmem_cache *node_cache, *sighand_cache;
 void signal_init(void)
 {
 	node_cache = kmem_cache_create("siginfo", sizeof(struct siginfo_node), 0);
-	sighand_cache = kmem_cache_create("sighand", sizeof(struct sighand), 0);
+	sighand_cache = kmem_cache_create("sighand", sizeof(struct sighand), KM_LINE);
 	if (!node_cache || !sighand_cache)
 		panic("no memory for signals");
 }

@@ -248,7 +248,7 @@ static void reaper(void *arg)
 
 void thread_init(void)
 {
-	thread_cache = kmem_cache_create("thread", sizeof(struct thread), 64);
+	thread_cache = kmem_cache_create("thread", sizeof(struct thread), KM_LINE);
 	ASSERTF(thread_cache, "no memory for threads");
 }
 

@@ -212,7 +212,7 @@ void vm_set_limits(struct vm_map *m, u64 as, u64 data, u64 stack)
 
 void vm_init(void)
 {
-	map_cache = kmem_cache_create("vm_map", sizeof(struct vm_map), 0);
+	map_cache = kmem_cache_create("vm_map", sizeof(struct vm_map), KM_LINE);
 	ASSERT(map_cache);
 	area_init();
 	object_init();

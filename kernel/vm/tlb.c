@@ -19,7 +19,7 @@
 #include "sbi/sbi.h"
 
 #define ASID_BITS_MASK 0xffffUL
-#define TLB_FLUSH_MAX  16 /* more pages than this: flush the whole space */
+#define TLB_FLUSH_MAX  8 /* more pages than this: flush the whole space */
 
 static void flush_local(u64 start, u64 end, u64 asid, bool tables)
 {

@@ -14,7 +14,7 @@
 	E(zero_page_reads) E(cow_copies) E(shadow_created) E(shadow_collapses) E(shadow_bypasses) E(shadow_reused) \
 	E(objects_created) E(objects_freed) E(areas_merged) E(areas_split) \
 	E(tlb_flush_local) E(tlb_shootdown) E(tlb_shootdown_pages) E(frames_zeroed_idle) \
-	E(pagetables_alloc) E(pagetables_free) E(readahead_pages) E(writeback_clusters) \
+	E(pagetables_alloc) E(pagetables_free) E(pagetables_trimmed) E(readahead_pages) E(writeback_clusters) \
 	E(writeback_pages) E(oom_kill) E(pgscan_kswapd) E(pgsteal_kswapd) \
 	E(pgsteal_anon) E(pgsteal_file) E(allocstall_normal) E(workingset_refault) \
 	E(workingset_activate) E(clock_second_chances) E(clock_promotions) E(clock_sweeps) E(clock_discover_steps) \

@@ -83,6 +83,7 @@ static u64 round_once(u64 want, struct clock_sweep *s) REQUIRES(sweep_mutex)
 {
 	clock_sweep(s, want, swap_any_free() ? laundry_room() : 0);
 	judge(s);
+	tables_kick();
 	if (s->taken)
 		pageout_progress(s->taken);
 	if (s->dirty_files && kick_writeback)

@@ -132,6 +132,7 @@ int pmap_init(struct pmap *p)
 	share_kernel(p->root);
 	p->asid = p->active = p->stale = 0;
 	p->mapped = p->mapped_anon = p->tables = p->unflushed = 0;
+	list_init(&p->hollow);
 	return 0;
 }
 
@@ -178,6 +179,7 @@ void pmap_fini(struct pmap *p)
 	/* a round that is open somewhere had to do with this space: it is closed soon, its maker cannot be preempted */
 	while (__atomic_load_n(&p->unflushed, __ATOMIC_ACQUIRE))
 		;
+	tables_forget(p);
 	ASSERTF(p->mapped == 0, "%lu frames still mapped", p->mapped);
 	ASSERTF(p->active == 0, "active on harts %#lx", p->active);
 	forget_kernel(p->root);
@@ -580,6 +582,39 @@ void pmap_remove(struct pmap *p, u64 start, u64 end, u64 floor, u64 ceil, struct
 	spin_unlock(&p->lock);
 }
 
+/* The tables of one entry of the root. p->lock held. */
+static void trim_mid(struct pmap *p, pte_t *mid, struct tlb_batch *b)
+{
+	struct frame *mf = va_frame(mid);
+
+	for (unsigned i = 0; (i = next_used(mf, mid, i, PT_ENTRIES)) < PT_ENTRIES; i++)
+		if (!va_frame(table_at(mid[i]))->private)
+			unlink_table(p, mid, i, b);
+}
+
+u64 pmap_trim(struct pmap *p)
+{
+	struct frame *rf = va_frame(p->root);
+	struct tlb_batch b;
+	u64 before;
+
+	tlb_begin(&b, p);
+	spin_lock(&p->lock);
+	before = p->tables;
+	for (unsigned i = 0; (i = next_used(rf, p->root, i, PT_ENTRIES / 2)) < PT_ENTRIES / 2;
+	     i++) {
+		pte_t *mid = table_at(p->root[i]);
+
+		trim_mid(p, mid, &b);
+		if (!va_frame(mid)->private)
+			unlink_table(p, p->root, i, &b);
+	}
+	before -= p->tables;
+	spin_unlock(&p->lock);
+	tlb_finish(&b);
+	return before;
+}
+
 static void protect_leaf(pte_t *table, u64 start, u64 end, pte_t keep, struct tlb_batch *b)
 {
 	unsigned from = PT_INDEX(start, 0), to = from + ((end - start) >> PAGE_SHIFT);
@@ -654,6 +689,13 @@ static pte_t *pte_of(struct pmap *p, u64 va, struct frame *f)
 	return pte;
 }
 
+static void unmap_one(struct pmap *p, pte_t *pte, u64 va, struct tlb_batch *b)
+{
+	clear_pte(p, pte, va, b);
+	if (unlikely(!table_of(pte)->private))
+		tables_note(p);
+}
+
 bool pmap_unmap_frame(struct pmap *p, u64 va, struct frame *f, struct tlb_batch *b)
 {
 	pte_t *pte;
@@ -661,7 +703,7 @@ bool pmap_unmap_frame(struct pmap *p, u64 va, struct frame *f, struct tlb_batch 
 	spin_lock(&p->lock);
 	pte = pte_of(p, va, f);
 	if (pte)
-		clear_pte(p, pte, va, b);
+		unmap_one(p, pte, va, b);
 	spin_unlock(&p->lock);
 	return pte;
 }
@@ -673,7 +715,7 @@ bool pmap_unmap_unused(struct pmap *p, u64 va, struct frame *f, struct tlb_batch
 	spin_lock(&p->lock);
 	pte = pte_of(p, va, f);
 	if (pte && !(*pte & PTE_A))
-		clear_pte(p, pte, va, b);
+		unmap_one(p, pte, va, b);
 	spin_unlock(&p->lock);
 	return pte;
 }

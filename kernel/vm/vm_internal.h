@@ -20,7 +20,7 @@
 /* ---- pmap.c, tlb.c: page tables, and what harts remember of them ---- */
 
 /* Field markings and the corresponding locks:
- * (l) lock   (a) atomic   (c) constant
+ * (l) lock   (a) atomic   (c) constant   (h) hollow.lock of tables.c
  */
 struct pmap {
 	struct spinlock lock; /* (c) LOCK_PTE: every PTE of this space */
@@ -31,6 +31,7 @@ struct pmap {
 	u64 mapped;	      /* (l) PTEs that map frames */
 	u64 mapped_anon;      /* (l) of them, frames of anon and shadow objects */
 	u64 tables;	      /* (l) table pages below the root */
+	struct list hollow;   /* (h) on the list of tables.c: leaf tables may be empty */
 	u32 unflushed; /* (a) walks of rmap.c that may have changed entries and not flushed them yet */
 };
 
@@ -152,6 +153,13 @@ bool pmap_test_clear_ref(struct pmap *p, u64 va,
 			 struct frame *f); /* true: A was set (cleared, not flushed: a hint) */
 /* Moves the PTEs of [old, old+len) to new; tables at the new place may be missing: such PTEs are dropped. */
 void pmap_move(struct pmap *p, u64 old, u64 new, u64 len, struct tlb_batch *b);
+/* Frees the tables that map nothing; how many. The map is write-locked. */
+u64 pmap_trim(struct pmap *p);
+/* tables.c: the last entry of one of p's leaf tables has gone, without the map's lock; p->lock held. */
+void tables_note(struct pmap *p);
+void tables_forget(struct pmap *p); /* p ends */
+/* Memory is short: if there are many empty tables they go soon. Any context. */
+void tables_kick(void);
 /* The leaf PTE of va, or NULL where a table is missing; p->lock held. */
 pte_t *pmap_leaf(struct pmap *p, u64 va);
 /* The PTE of va (0: none). A snapshot. */

@@ -44,6 +44,19 @@ def test_larger_than_memory(machine, disk, build, smp, mem, mib):
     fsck(disk, ROOT_OFFSET)
 
 
+@pytest.mark.parametrize("build,smp", [("release", 4), ("release", 1), ("debug", 2)])
+def test_page_tables_go_too(machine, disk, build, smp):
+    """Pages that have a page table each: with those of pages in swap memory would not be enough."""
+    one = machine(disk, build=build, smp=smp, mem="64M")
+    out, status = one.run("swaptest -r 1 -m 120 sparse", timeout=600)
+    assert status == 0 and "not ok" not in out, out
+    assert value(one, "/proc/vmstat", "oom_kill") == 0
+    assert value(one, "/proc/vmstat", "pagetables_trimmed") > 1000
+    one.good("leakcheck -m")
+    one.power_off()
+    fsck(disk, ROOT_OFFSET)
+
+
 def test_interruptions(machine, disk):
     """Pages that several spaces map go many at a time: other harts are interrupted for at most 1 of 20."""
     one = machine(disk, smp=4, mem="64M")

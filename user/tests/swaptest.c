@@ -4,7 +4,8 @@
  *
  * usage: swaptest [-k] [-s SEED] [-m MIB] [-p PROCS] [-r ROUNDS] [KIND]...
  *
- * KIND is private, fork, shared, memfd or file; all by default, one after the other; `all` at once. MIB (96) in all, among PROCS (4) processes, changed
+ * KIND is private, fork, shared, memfd or file; all by default, one after the other; `all` at once; sparse only by name: pages so far apart that
+ * each has a page table of its own. MIB (96) in all, among PROCS (4) processes, changed
  * and checked in ROUNDS (2) rounds by sequential, random and Zipf-like access. The seed repeats the choices. -k: the file stays, as swaptest.tmp, as
  * msync left it. Exit status 1 if anything was wrong.
  */
@@ -20,6 +21,7 @@
 
 #define PAGE  4096UL
 #define WORDS (PAGE / 8)
+#define SPAN  (2UL << 20) /* what one page table maps */
 
 static struct {
 	uint64_t seed;
@@ -80,6 +82,8 @@ static size_t choose(unsigned int how, size_t i, size_t n)
 	return k * (below(n) + 1) / n * (below(n) + 1) / n;
 }
 
+static size_t stride = WORDS; /* from a page to the next */
+
 /* Pages first, first + step, ... of n are ours: changed and checked against stamps. */
 static int work(uint64_t *mem, uint64_t *stamps, size_t n, size_t first, size_t step)
 {
@@ -90,7 +94,7 @@ static int work(uint64_t *mem, uint64_t *stamps, size_t n, size_t first, size_t 
 		for (unsigned int how = 0; how < 3; how++)
 			for (size_t i = 0; i < mine && wrong < 5; i++) {
 				size_t page = first + choose(how, i, mine) * step;
-				uint64_t *p = mem + page * WORDS;
+				uint64_t *p = mem + page * stride;
 
 				wrong += check(p, page, stamps[page]);
 				if (how == 0 || below(3) == 0) {
@@ -99,7 +103,7 @@ static int work(uint64_t *mem, uint64_t *stamps, size_t n, size_t first, size_t 
 				}
 			}
 	for (size_t page = first; page < n && wrong < 5; page += step)
-		wrong += check(mem + page * WORDS, page, stamps[page]);
+		wrong += check(mem + page * stride, page, stamps[page]);
 	return wrong;
 }
 
@@ -142,6 +146,26 @@ static int private_memory(void)
 			     0);
 		}
 	return reap();
+}
+
+/* With their tables these pages are as much memory as those of the others. */
+static int sparse_memory(void)
+{
+	size_t n = pages_each() / 2;
+	int bad;
+
+	stride = SPAN / 8;
+	for (unsigned int k = 0; k < opt.procs; k++)
+		if (fork() == 0) {
+			uint64_t *mem = map(n * (SPAN / PAGE),
+					    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+
+			state = opt.seed * 1000 + k + 1;
+			exit(work(mem, calloc(n, 8), n, 0, 1) != 0);
+		}
+	bad = reap();
+	stride = WORDS;
+	return bad;
 }
 
 /* Each of a tree of processes changes its own copies. */
@@ -249,12 +273,9 @@ static int file_memory(void)
 static const struct {
 	const char *name;
 	int (*run)(void);
-} kinds[] = {{"private", private_memory},
-	     {"fork", fork_tree},
-	     {"shared", shared_memory},
-	     {"memfd", memfd_memory},
-	     {"file", file_memory}};
-#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+} kinds[] = {{"private", private_memory}, {"fork", fork_tree},	 {"shared", shared_memory},
+	     {"memfd", memfd_memory},	  {"file", file_memory}, {"sparse", sparse_memory}};
+#define KINDS 5 /* the last only by name */
 
 static int run_all_at_once(void)
 {
@@ -269,8 +290,8 @@ static int run(const char *name)
 {
 	int ran = 0, bad = 0;
 
-	for (size_t i = 0; i < KINDS; i++)
-		if (!name || !strcmp(name, kinds[i].name)) {
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (name ? !strcmp(name, kinds[i].name) : i < KINDS) {
 			int wrong = kinds[i].run();
 
 			printf("%s - swaptest %s\n", wrong ? "not ok" : "ok", kinds[i].name);

@@ -9,6 +9,7 @@ failed: nothing is left out in silence.
 GNOMON_FUZZ_RUNS: inputs for each fuzzer of the host suite (5000).
 GNOMON_TESTS: arguments for the boot suite's pytest instead of tests/boot.
 """
+import concurrent.futures
 import glob
 import json
 import os
@@ -101,30 +102,45 @@ def suite_check(count):
             count.one(f"check {check}", status == 0)
 
 
-def fuzz(count):
-    """A short run of each fuzzer."""
-    for path in sorted(glob.glob("tests/fuzz/fuzz_*.c")):
-        name = path[len("tests/fuzz/fuzz_"):-2]
-        status, text = make(f"host/fuzz-{name}", "fuzz", f"TARGET={name}", f"RUNS={FUZZ_RUNS}")
-        done = re.search(r"number_of_executed_units: (\d+)", text)
-        count.one(f"fuzz {name}", status == 0 and done and int(done.group(1)) >= FUZZ_RUNS)
+def stem(path, prefix):
+    return os.path.basename(path)[len(prefix):-2]
+
+
+def fuzz_one(path):
+    """A short run of one fuzzer."""
+    name = stem(path, "fuzz_")
+    return make(f"host/fuzz-{name}", "fuzz", f"TARGET={name}", f"RUNS={FUZZ_RUNS}")
+
+
+def host_one(path):
+    name = "test_" + stem(path, "test_")
+    if not os.access(f"build/host/{name}", os.X_OK):
+        return None
+    return run(f"host/{name}", [f"build/host/{name}"], CMOCKA_MESSAGE_OUTPUT="TAP",
+               UBSAN_OPTIONS="print_stacktrace=1")
 
 
 def suite_host(count):
     status, text = make("host-build", "-k", "host-build")
     count.one("host tests build", status == 0)
-    names = [path[len("tests/host/"):-2] for path in sorted(glob.glob("tests/host/test_*.c"))]
-    for name in names:
-        if not os.access(f"build/host/{name}", os.X_OK):
+    tests, fuzzers = (sorted(glob.glob(pattern))
+                      for pattern in ("tests/host/test_*.c", "tests/fuzz/fuzz_*.c"))
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        fuzzed = pool.map(fuzz_one, fuzzers)
+        tested = pool.map(host_one, tests)
+    for path, result in zip(tests, tested):
+        name = "test_" + stem(path, "test_")
+        if not result:
             count.one(f"host {name}: not built", False)
             continue
-        status, text = run(f"host/{name}", [f"build/host/{name}"], CMOCKA_MESSAGE_OUTPUT="TAP",
-                           UBSAN_OPTIONS="print_stacktrace=1")
         before = count.failed
-        count.tap(f"host {name}", text, status)
+        count.tap(f"host {name}", result[1], result[0])
         if count.failed > before:
-            tail(text, 30)
-    fuzz(count)
+            tail(result[1], 30)
+    for path, (status, text) in zip(fuzzers, fuzzed):
+        done = re.search(r"number_of_executed_units: (\d+)", text)
+        count.one(f"fuzz {stem(path, 'fuzz_')}",
+                  status == 0 and done and int(done.group(1)) >= FUZZ_RUNS)
 
 
 def suite_user(count):

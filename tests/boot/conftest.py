@@ -69,6 +69,11 @@ def pytest_sessionfinish(session):
         pathlib.Path(path).write_text(json.dumps(vars(RESULTS)), "utf-8")
 
 
+def pytest_collection_modifyitems(items):
+    """The files with the longest tests first, so that none of them runs last and alone."""
+    items.sort(key=lambda item: not item.path.name.startswith(("test_visionfive2", "test_soak")))
+
+
 class Tap:
     """What a guest's TAP output says."""
 

@@ -294,6 +294,14 @@ void rw_lock_write(struct rwlock *l)
 	l->state = RW_WRITER;
 }
 
+bool rw_trylock_write(struct rwlock *l)
+{
+	if (l->state)
+		return false;
+	l->state = RW_WRITER;
+	return true;
+}
+
 void rw_unlock_write(struct rwlock *l)
 {
 	if (l->state != RW_WRITER)
@@ -430,17 +438,22 @@ static struct work *queued;
 
 void work_queue(struct work *w)
 {
-	assert_true(!queued || queued == w);
+	for (struct work *q = queued; q; q = q->next)
+		if (q == w)
+			return;
+	w->next = queued;
 	queued = w;
 }
 
 static void run_work(void)
 {
-	struct work *w = queued;
+	struct work *w = queued, *next;
 
 	queued = NULL;
-	if (w)
+	for (; w; w = next) {
+		next = w->next;
 		w->fn(w);
+	}
 }
 
 struct bio *bio_alloc(u32 nvecs __unused, bool can_sleep __unused)

@@ -2,14 +2,15 @@
 /*
  * scale.c - what two processes get done beside one: page faults, read, pipes.
  *
- * Each worker is bound to a hart of its own and counts what it does in each slot of a few milliseconds.  One and two workers take
+ * Each worker is bound to a hart of its own and counts what it does in each slot of a few milliseconds (4).  One and two workers take
  * turns for some rounds.  The best slots of each are compared, for two workers those in which both together did most: whatever else
  * runs on the machine only takes away, and a slot is short enough to be spared now and then.
  *
- *	scale [-r rounds] [kind...]
+ *	scale [-r rounds] [-t milliseconds] [kind...]
  *
  * fault: first writes to anonymous pages, and their munmap; read: 4 KiB from a cached file of its own;
- * same: the same, both from one file; pipe: 512 bytes into a pipe of its own and out again.
+ * same: the same, both from one file; pipe: 512 bytes into a pipe of its own and out again; user: no kernel at all, which is what the
+ * machine itself gives to two beside one.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -22,13 +23,12 @@
 #include <unistd.h>
 
 #define PAGE	   4096
-#define FAULT_SPAN (16 * PAGE)
+#define FAULT_SPAN (256 * PAGE)
 #define FILE_SIZE  (256 * 1024)
 #define WORKERS	   2
 
 #define SLOTS 64
-#define SLOT  0.004 /* seconds */
-#define BEST  3	    /* slots that count */
+#define BEST  3 /* slots that count */
 
 struct worker {
 	volatile int ready;
@@ -42,6 +42,7 @@ struct shared {
 };
 
 static struct shared *shared;
+static double slot_time = 0.004; /* seconds */
 static char buf[PAGE];
 
 static void die(const char *what)
@@ -62,24 +63,45 @@ static double now(void)
 
 static int file, ends[2];
 
+static unsigned long do_user(void)
+{
+	static volatile unsigned long sum;
+	unsigned long x = sum;
+
+	for (int i = 0; i < 500; i++) {
+		x = x * 6364136223846793005UL + 1;
+		if (x >> 63)
+			buf[x >> 32 & (PAGE - 1)]++;
+	}
+	sum = x;
+	return 1;
+}
+
 static unsigned long do_fault(void)
 {
-	char *p =
-		mmap(NULL, FAULT_SPAN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	static char *p;
+	static size_t at = FAULT_SPAN;
 
-	if (p == MAP_FAILED)
-		die("mmap");
-	for (unsigned long i = 0; i < FAULT_SPAN; i += PAGE)
-		*(volatile char *)(p + i) = 1;
-	munmap(p, FAULT_SPAN);
-	return FAULT_SPAN / PAGE;
+	if (at == FAULT_SPAN) {
+		if (p)
+			munmap(p, FAULT_SPAN);
+		p = mmap(NULL, FAULT_SPAN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			 0);
+		if (p == MAP_FAILED)
+			die("mmap");
+		at = 0;
+	}
+	for (size_t end = at + 16 * PAGE; at < end; at += PAGE)
+		*(volatile char *)(p + at) = 1;
+	return 16;
 }
 
 static unsigned long do_read(void)
 {
+	static off_t at;
 	unsigned long n = 0;
 
-	for (off_t at = 0; at < FILE_SIZE; at += PAGE, n++)
+	for (; n < 8; n++, at = (at + PAGE) % FILE_SIZE)
 		if (pread(file, buf, PAGE, at) != PAGE)
 			die("pread");
 	return n;
@@ -87,10 +109,10 @@ static unsigned long do_read(void)
 
 static unsigned long do_pipe(void)
 {
-	for (int i = 0; i < 16; i++)
+	for (int i = 0; i < 4; i++)
 		if (write(ends[1], buf, 512) != 512 || read(ends[0], buf, 512) != 512)
 			die("pipe");
-	return 16;
+	return 4;
 }
 
 static void open_file(int k)
@@ -122,9 +144,8 @@ static const struct kind {
 	void (*prepare)(int k);
 	unsigned long (*run)(void);
 } kinds[] = {
-	{"fault", prepare_same, do_fault},
-	{"read", prepare_own, do_read},
-	{"same", prepare_same, do_read},
+	{"user", prepare_same, do_user}, {"fault", prepare_same, do_fault},
+	{"read", prepare_own, do_read},	 {"same", prepare_same, do_read},
 	{"pipe", prepare_own, do_pipe},
 };
 
@@ -164,7 +185,7 @@ static void work(const struct kind *kind, int k)
 	while (slot < SLOTS) {
 		unsigned long n = kind->run();
 
-		slot = (int)((now() - start) / SLOT);
+		slot = (int)((now() - start) / slot_time);
 		w->ops[slot < SLOTS ? slot : SLOTS] += n;
 	}
 	exit(0);
@@ -229,7 +250,7 @@ static void run(const struct kind *kind, int rounds)
 			measure(kind, n, best[n]);
 	for (int n = 1; n <= WORKERS; n++)
 		for (int b = 0; b < BEST; b++)
-			rate[n] += best[n][b] / SLOT / BEST;
+			rate[n] += best[n][b] / slot_time / BEST;
 	printf("%-6s one %9.0f/s two %9.0f/s ratio %.2f\n", kind->name, rate[1], rate[2],
 	       rate[2] / rate[1]);
 	fflush(stdout);
@@ -239,9 +260,11 @@ int main(int argc, char **argv)
 {
 	int rounds = 10, c;
 
-	while ((c = getopt(argc, argv, "r:")) != -1) {
+	while ((c = getopt(argc, argv, "r:t:")) != -1) {
 		if (c == 'r')
 			rounds = atoi(optarg);
+		else if (c == 't' && atoi(optarg) > 0)
+			slot_time = atoi(optarg) / 1000.0;
 		else
 			return 2;
 	}

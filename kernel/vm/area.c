@@ -61,7 +61,7 @@ const struct rb_tree area_tree_init = RB_TREE_INIT(update_max_gap);
 
 void area_init(void)
 {
-	area_cache = kmem_cache_create("vm_area", sizeof(struct vm_area), KM_LINE);
+	area_cache = kmem_cache_create("vm_area", sizeof(struct vm_area), 0);
 	ASSERT(area_cache);
 }
 

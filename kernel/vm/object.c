@@ -16,8 +16,8 @@ static struct kmem_cache *object_cache, *family_cache;
 
 void object_init(void)
 {
-	object_cache = kmem_cache_create("vm_object", sizeof(struct vm_object), KM_LINE);
-	family_cache = kmem_cache_create("vm_family", sizeof(struct vm_family), KM_LINE);
+	object_cache = kmem_cache_create("vm_object", sizeof(struct vm_object), 0);
+	family_cache = kmem_cache_create("vm_family", sizeof(struct vm_family), 0);
 	ASSERT(object_cache && family_cache);
 }
 

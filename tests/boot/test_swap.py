@@ -294,6 +294,7 @@ def test_discard(machine, tmp_path):
         file.write(b"\x5a" * ((64 << 20) - PAGE))
 
     def blocks():
+        os.sync()  # the host may not have given them places yet
         return area.stat().st_blocks * 512 >> 20
 
     load = "swaptest -m 64 -r 1 private"

@@ -4,7 +4,7 @@
  * of the CLOCK replacement", USENIX 2005).  docs/reclaim.md draws the queues.
  *
  * Time is the number of insertions into cold.  A page's test period begins with its insertion and ends when it is older than the oldest hot
- * page's, or than MEMORY times what memory holds.  Used again within it, in memory or by a refault, the page becomes hot and cold_target may grow;
+ * page's, or than MEMORY times what memory holds.  Used again within it, in memory or (within REFAULT sixteenths of it) by a refault, the page becomes hot and cold_target may grow;
  * a test that ends unused makes cold_target shrink.  Tests need not be followed one by one: those that end are the insertions
  * between two positions of `ended`, and who is promoted gives back what its own end will take.
  *
@@ -27,10 +27,11 @@
  */
 #include "kernel/vm/clock_policy.h"
 
-#define NONE   UINT32_MAX
-#define MEMORY 8u /* tests last for this many times the pages of memory */
-#define STEP   1u /* what a refault within its test adds to cold_target */
-#define LEAP   8u /* times what a hit adds, if frames are worth more in cold */
+#define NONE	UINT32_MAX
+#define REFAULT 11u /* a page that comes back later was used less often than hot ones are */
+#define MEMORY	8u  /* tests last for this many times the pages of memory */
+#define STEP	1u  /* what a refault within its test adds to cold_target */
+#define LEAP	8u  /* times what a hit adds, if frames are worth more in cold */
 
 /* Shares are moving averages of the last 32 looks or so. */
 #define SHARE_ALL  1024u
@@ -144,7 +145,7 @@ static u32 test_limit(const struct clock_policy *p)
 /* The oldest age at which a page that comes back is hot. */
 static u32 refault_limit(const struct clock_policy *p)
 {
-	return limit_by_hot(p, 11);
+	return limit_by_hot(p, REFAULT);
 }
 
 /* Tests that ended since the last time take their share. */

@@ -82,11 +82,13 @@ static struct vm_map *take_first(void)
 	return m;
 }
 
+/* A space whose map is in use: the next sweep brings the worker again. */
 static void note_again(struct pmap *p)
 {
 	spin_lock(&p->lock);
 	tables_note(p);
 	spin_unlock(&p->lock);
+	__atomic_fetch_add(&hollow.empty, ENOUGH, __ATOMIC_RELAXED);
 }
 
 static void trim(struct work *w)

@@ -45,9 +45,8 @@ static void print_pc(const char *what, u64 pc)
 }
 
 /* Where frames may lie: the thread's stack, or the image (boot and overflow stacks). */
-static bool good_frame(u64 fp)
+static bool good_frame(const struct thread *t, u64 fp)
 {
-	const struct thread *t = current();
 	u64 low = (u64)t->kstack;
 
 	if (fp % 8)
@@ -57,41 +56,61 @@ static bool good_frame(u64 fp)
 }
 
 /*
+ * One frame up: the caller's pc, and its frame pointer (0: the last).  False: there is none.
+ *
  * A frame pointer points behind the saved pair (fp, ra).  trap.S makes no such pair: where a return address is
- * trap.S's, the frame pointer of trap_kernel is the trapframe, and the interrupted function goes on from there.
- * pc 0: begins with the callers of the frame.
+ * trap.S's, the frame pointer of trap_kernel is the trapframe (*tf), and the interrupted function goes on from there.
  */
+static bool frame_up(const struct thread *t, u64 *fp, u64 *pc, const struct trapframe **tf)
+{
+	const u64 *pair = (const u64 *)*fp - 2;
+
+	if (!good_frame(t, *fp))
+		return false;
+	*tf = NULL;
+	*pc = pair[1];
+	if (*pc == (u64)trap_kernel_ret) {
+		*tf = (const struct trapframe *)*fp;
+		*pc = (*tf)->x[REG_PC];
+		*fp = (*tf)->x[REG_S0];
+		return true;
+	}
+	if (*pc < (u64)_text || *pc >= (u64)_etext)
+		return false;
+	*pc -= 1;
+	*fp = pair[0] > *fp ? pair[0] : 0;
+	return true;
+}
+
+unsigned backtrace(const struct thread *t, u64 fp, u64 *pcs, unsigned max)
+{
+	const struct trapframe *tf;
+	unsigned n = 0;
+
+	while (n < max && frame_up(t, &fp, &pcs[n], &tf))
+		n++;
+	return n;
+}
+
+/* pc 0: begins with the callers of the frame. */
 void print_backtrace(u64 pc, u64 ra, u64 fp)
 {
+	const struct thread *t = current();
+	const struct trapframe *tf;
+
 	if (pc)
 		print_pc("  ", pc);
-	if (pc && good_frame(fp) &&
-	    good_frame(((const u64 *)fp)[-1])) { /* a leaf saves fp alone, where others save ra */
+	if (pc && good_frame(t, fp) &&
+	    good_frame(t,
+		       ((const u64 *)fp)[-1])) { /* a leaf saves fp alone, where others save ra */
 		print_pc("  ", ra - 1);
 		fp = ((const u64 *)fp)[-1];
 	}
-	for (unsigned depth = 0; depth < MAX_DEPTH && good_frame(fp); depth++) {
-		const u64 *pair = (const u64 *)fp - 2;
-		u64 next = pair[0];
-
-		pc = pair[1];
-		if (pc == (u64)trap_kernel_ret) {
-			const struct trapframe *tf = (const struct trapframe *)fp;
-
+	for (unsigned depth = 0; depth < MAX_DEPTH && frame_up(t, &fp, &pc, &tf); depth++) {
+		if (tf)
 			kprintf("  -- %s in the kernel --\n",
 				(s64)tf->cause < 0 ? "interrupt" : trap_cause_name(tf->cause));
-			pc = tf->x[REG_PC];
-			next = tf->x[REG_S0];
-			print_pc("  ", pc);
-			fp = next;
-			continue;
-		}
-		if (pc < (u64)_text || pc >= (u64)_etext)
-			return;
-		print_pc("  ", pc - 1);
-		if (next <= fp)
-			return;
-		fp = next;
+		print_pc("  ", pc);
 	}
 }
 

@@ -4,6 +4,8 @@
 
 #include "kernel/lib/types.h"
 
+struct thread;
+
 /* A panic elsewhere stops this hart: reports when it is its turn, then waits for the end. From the IPI. */
 __noreturn void panic_stop_hart(void);
 /* Any hart has panicked: waiting for others is pointless. */
@@ -12,5 +14,7 @@ bool panic_under_way(void);
 bool ksym_lookup(u64 pc, const char **name, u64 *offset);
 /* Prints the functions that are active: the one at pc with return address ra (pc 0: none), then those of the frames. */
 void print_backtrace(u64 pc, u64 ra, u64 fp);
+/* The pcs of a thread's active functions, beginning with the caller of the frame; how many.  The thread must not run meanwhile. */
+unsigned backtrace(const struct thread *t, u64 fp, u64 *pcs, unsigned max);
 
 #endif

@@ -8,6 +8,7 @@
 #include "kernel/proc/procfs_pid.h"
 
 #include "fs/tty/tty.h"
+#include "kernel/boot/panic.h"
 #include "kernel/lib/ref.h"
 #include "kernel/mem/frame.h"
 
@@ -100,6 +101,7 @@ struct facts {
 	u64 tty;
 	u32 nthreads, cpu;
 	s64 nice;
+	u32 rt_prio, policy;
 	struct proc_times times, children;
 	struct vm_map_stat vm;
 	bool has_vm;
@@ -117,6 +119,8 @@ static void signal_facts(const struct subject *s, struct facts *f)
 		f->pending = s->t->pending.set;
 		f->blocked = s->t->blocked;
 		f->nice = s->t->thread->nice;
+		f->rt_prio = s->t->thread->rt_prio;
+		f->policy = (u32)s->t->thread->policy;
 		f->cpu = s->t->thread->hart ? s->t->thread->hart->index : 0;
 	}
 	for (int i = 1; i <= NSIG; i++) {
@@ -188,13 +192,14 @@ static void stat_line(struct seq *out, const struct subject *s, const struct fac
 		   f->times.majflt, f->children.majflt, f->times.utime / TICK,
 		   f->times.stime / TICK, (long)(f->children.utime / TICK),
 		   (long)(f->children.stime / TICK));
-	seq_printf(out, "%ld %ld %u 0 %lu ", 20 + (long)f->nice, (long)f->nice,
+	seq_printf(out, "%ld %ld %u 0 %lu ",
+		   f->rt_prio ? -1 - (long)f->rt_prio : 20 + (long)f->nice, (long)f->nice,
 		   group ? f->nthreads : 1, p->start_time / TICK);
 	seq_printf(out, "%lu %lu %lu 0 0 %lu 0 0 ", f->vm.size * PAGE_SIZE, f->vm.rss,
 		   p->rlim[RLIMIT_RSS].cur, p->start_stack);
-	seq_printf(out, "%lu %lu %lu %lu 0 0 0 %d %u 0 0 0 0 0 ", f->pending & 0x7fffffff,
+	seq_printf(out, "%lu %lu %lu %lu 0 0 0 %d %u %u %u 0 0 0 ", f->pending & 0x7fffffff,
 		   f->blocked & 0x7fffffff, f->ignored & 0x7fffffff, f->caught & 0x7fffffff,
-		   SIGCHLD, f->cpu);
+		   SIGCHLD, f->cpu, f->rt_prio, f->policy);
 	seq_printf(out, "0 0 0 %lu %lu %lu %lu %d\n", p->arg_start, p->arg_end, p->env_start,
 		   p->env_end, state == 'Z' ? p->exit_status : 0);
 }
@@ -520,6 +525,28 @@ static int show_oom_score(struct seq *out, s32 id)
 	return 0;
 }
 
+/* Functions a sleeping or waiting thread is in, innermost first; nothing while it runs. */
+static int show_stack(struct seq *out, s32 id)
+{
+	u64 pcs[32], flags, offset;
+	struct subject s;
+	const char *name;
+	unsigned n = 0;
+	int err = capable(CAP_SYS_ADMIN) ? subject_get(&s, id) : -EACCES;
+
+	if (err)
+		return err;
+	flags = spin_lock_irq(&s.p->sig_lock); /* keeps its thread */
+	if (s.t && !s.t->exiting)
+		n = sched_backtrace(s.t->thread, pcs, ARRAY_LEN(pcs));
+	spin_unlock_irq(&s.p->sig_lock, flags);
+	for (unsigned i = 0; i < n; i++)
+		if (ksym_lookup(pcs[i], &name, &offset))
+			seq_printf(out, "[<0>] %s+%#lx\n", name, offset);
+	subject_put(&s);
+	return 0;
+}
+
 static int show_wchan(struct seq *out, s32 id)
 {
 	struct subject s;
@@ -699,6 +726,7 @@ static const struct procfs_pid_file files[] = {
 	{.name = "root", .mode = 0777, .readlink = link_root},
 	{.name = "smaps", .mode = 0444, .show = show_smaps},
 	{.name = "smaps_rollup", .mode = 0444, .show = show_smaps_rollup},
+	{.name = "stack", .mode = 0400, .show = show_stack},
 	{.name = "stat", .mode = 0444, .show = show_stat},
 	{.name = "statm", .mode = 0444, .show = show_statm},
 	{.name = "status", .mode = 0444, .show = show_status},

@@ -13,6 +13,7 @@
  *
  * At most one runq lock is held at a time, but for stealing, which tries the second.  Nothing is taken below it.
  */
+#include "kernel/boot/panic.h"
 #include "kernel/lib/errno.h"
 #include "kernel/lib/string.h"
 #include "kernel/mem/frame.h"
@@ -500,6 +501,21 @@ bool sched_wake_signal(struct thread *t, bool fatal)
 	if (unlikely(flags && READ_ONCE(current()->flags) & TIF_RESCHED))
 		preempt_resched();
 	return asleep;
+}
+
+unsigned sched_backtrace(struct thread *t, u64 *pcs, unsigned max)
+{
+	u64 flags = irq_save();
+	struct runq *rq = rq_lock_thread(t);
+	unsigned n = 0;
+
+	if (t != current() && !t->on_cpu) {
+		pcs[0] = t->ctx.ra - 1;
+		n = 1 + backtrace(t, t->ctx.s[0], pcs + 1, max - 1);
+	}
+	rq_unlock(rq);
+	irq_restore(flags);
+	return n;
 }
 
 bool sched_signal_pending(enum wait_how how)

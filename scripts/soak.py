@@ -23,6 +23,8 @@ OUT = pathlib.Path("build/soak")
 ROOT = 1 << 20
 # a part and its counting that take this much longer than they should hang
 PATIENCE = 300
+# lines of a log that are shown, from the first bad one on
+MORE = 120
 BAD = re.compile(r"PANIC:|UBSan|LEAK|does not die|^not ok|\bFAIL\b|killing (init|sh)\[", re.M)
 
 SHELL_JOB = r"""
@@ -91,8 +93,8 @@ def boot(disk, log, build, append, autorun, limit, smp, mem):
     text = log.read_text("utf-8", errors="replace")
     bad = BAD.search(text)
     if bad:
-        line = text[text.rfind("\n", 0, bad.start()) + 1:].split("\n", 1)[0]
-        return f"{log}: {line.strip()}"
+        lines = text[text.rfind("\n", 0, bad.start()) + 1:].splitlines()
+        return f"{log}: " + "\n".join(line.strip() for line in lines[:MORE])
     if code == 124:
         return f"{log}: hangs: nothing ended within {limit} s"
     if autorun and code:

@@ -122,6 +122,46 @@ static bool reap(bool restart)
 	return pid == 0;
 }
 
+static void copy_out(const char *format, const char *a, const char *b)
+{
+	char path[300], text[4096];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), format, a, b);
+	fd = open(path, O_RDONLY);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	close(fd);
+	printf("%s:\n%.*s", path, n > 0 ? (int)n : 0, text);
+}
+
+/* What every thread of every process that came after us does: who is stuck may wait for another. */
+static void say_threads(void)
+{
+	DIR *d = opendir("/proc"), *tasks;
+	struct dirent *e, *t;
+	char path[300];
+
+	while (d && (e = readdir(d))) {
+		if (atoi(e->d_name) <= getpid())
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/task", e->d_name);
+		tasks = opendir(path);
+		while (tasks && (t = readdir(tasks))) {
+			if (atoi(t->d_name) <= 0)
+				continue;
+			copy_out("/proc/%s/task/%s/stat", e->d_name, t->d_name);
+			copy_out("/proc/%s/task/%s/stack", e->d_name, t->d_name);
+		}
+		if (tasks)
+			closedir(tasks);
+	}
+	if (d)
+		closedir(d);
+	copy_out("/proc/%s%s", "stat", "");
+}
+
+/* Counts it, too. */
 static void say_stuck(unsigned int k)
 {
 	const struct slot *s = &shared->slot[k];
@@ -130,6 +170,8 @@ static void say_stuck(unsigned int k)
 	printf("sysfuzz: worker %u (pid %d, seed %lx) does not die; last call %s(%lx, %lx, %lx, %lx, %lx, %lx)\n",
 	       k, (int)s->pid, (long)s->seed, c ? c->name : "?", (long)s->args[0], (long)s->args[1],
 	       (long)s->args[2], (long)s->args[3], (long)s->args[4], (long)s->args[5]);
+	if (!stuck++)
+		say_threads();
 }
 
 /* Kills who makes no progress; counts who survives that. */
@@ -144,7 +186,6 @@ static void watch(void)
 		if (st->killed) {
 			if (now() - st->since > DEATH_SECONDS) {
 				say_stuck(k);
-				stuck++;
 				s->pid = 0; /* given up */
 			}
 		} else if (s->calls != st->seen) {
@@ -246,10 +287,8 @@ static void run(void)
 		pause_ms(20);
 	}
 	for (unsigned int k = 0; k < shared->workers; k++)
-		if (shared->slot[k].pid > 0) {
+		if (shared->slot[k].pid > 0)
 			say_stuck(k);
-			stuck++;
-		}
 }
 
 /* ---- the directory ---- */

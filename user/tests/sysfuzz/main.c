@@ -174,31 +174,6 @@ static void say_stuck(unsigned int k)
 		say_threads();
 }
 
-/* Kills who makes no progress; counts who survives that. */
-static void watch(void)
-{
-	for (unsigned int k = 0; k < shared->workers; k++) {
-		struct slot *s = &shared->slot[k];
-		struct state *st = &states[k];
-
-		if (s->pid <= 0)
-			continue;
-		if (st->killed) {
-			if (now() - st->since > DEATH_SECONDS) {
-				say_stuck(k);
-				s->pid = 0; /* given up */
-			}
-		} else if (s->calls != st->seen) {
-			st->seen = s->calls;
-			st->since = now();
-		} else if (now() - st->since > STALL_SECONDS) {
-			kill(s->pid, SIGKILL);
-			st->killed = true;
-			st->since = now();
-		}
-	}
-}
-
 static bool is_worker(int pid)
 {
 	for (unsigned int k = 0; k < shared->workers; k++)
@@ -226,24 +201,107 @@ static int parent_of(const char *pid)
 	return ppid;
 }
 
-/* Children whose worker is gone became ours: they are killed. Returns how many there were. */
-static unsigned int kill_orphans(void)
+/* Children whose worker is gone became ours: they are killed. */
+static void kill_orphans(void)
 {
 	DIR *d = opendir("/proc");
 	struct dirent *e;
-	unsigned int n = 0;
 
 	while (d && (e = readdir(d))) {
 		int pid = atoi(e->d_name);
 
-		if (pid <= 0 || is_worker(pid) || parent_of(e->d_name) != getpid())
-			continue;
-		kill(pid, SIGKILL);
-		n++;
+		if (pid > 0 && !is_worker(pid) && parent_of(e->d_name) == getpid())
+			kill(pid, SIGKILL);
 	}
 	if (d)
 		closedir(d);
+}
+
+struct family {
+	int pid, parent;
+};
+
+static int by_pid(const void *a, const void *b)
+{
+	const struct family *x = a, *y = b;
+
+	return x->pid < y->pid ? -1 : x->pid > y->pid;
+}
+
+/* All processes, by number; how many. */
+static size_t read_families(struct family **out)
+{
+	DIR *d = opendir("/proc");
+	struct family *all = NULL;
+	struct dirent *e;
+	size_t n = 0, room = 0;
+
+	while (d && (e = readdir(d))) {
+		if (atoi(e->d_name) <= 0)
+			continue;
+		if (n == room) {
+			room = room ? 2 * room : 64;
+			all = realloc(all, room * sizeof(*all));
+			if (!all)
+				die("realloc");
+		}
+		all[n++] = (struct family){atoi(e->d_name), parent_of(e->d_name)};
+	}
+	if (d)
+		closedir(d);
+	if (n)
+		qsort(all, n, sizeof(*all), by_pid);
+	*out = all;
 	return n;
+}
+
+/*
+ * Kills what descends from pid.  It is not enough to kill a worker and then who became an orphan by that: it may wait for the
+ * hart that its own child, of the same real-time priority, does not leave.
+ */
+static void kill_below(int pid)
+{
+	struct family *all;
+	size_t n = read_families(&all);
+
+	for (size_t k = 0; k < n; k++) {
+		struct family *at = &all[k];
+
+		for (size_t depth = 0; at && at->parent != pid && depth < n; depth++) {
+			struct family up = {at->parent, 0};
+
+			at = bsearch(&up, all, n, sizeof(*all), by_pid);
+		}
+		if (at && at->parent == pid)
+			kill(all[k].pid, SIGKILL);
+	}
+	free(all);
+}
+
+/* Kills who makes no progress; counts who survives that. */
+static void watch(void)
+{
+	for (unsigned int k = 0; k < shared->workers; k++) {
+		struct slot *s = &shared->slot[k];
+		struct state *st = &states[k];
+
+		if (s->pid <= 0)
+			continue;
+		if (st->killed) {
+			kill_below(s->pid);
+			if (now() - st->since > DEATH_SECONDS) {
+				say_stuck(k);
+				s->pid = 0; /* given up */
+			}
+		} else if (s->calls != st->seen) {
+			st->seen = s->calls;
+			st->since = now();
+		} else if (now() - st->since > STALL_SECONDS) {
+			kill(s->pid, SIGKILL);
+			st->killed = true;
+			st->since = now();
+		}
+	}
 }
 
 static uint64_t total(void)
@@ -277,13 +335,9 @@ static void run(void)
 			sweep = now();
 		}
 	}
-	/* first the workers: their children become ours, and go in the next round */
-	for (unsigned int k = 0; k < shared->workers; k++)
-		if (shared->slot[k].pid > 0)
-			kill(shared->slot[k].pid, SIGKILL);
 	end = now() + DEATH_SECONDS;
 	while (reap(false) && now() < end) {
-		kill_orphans();
+		kill_below(getpid());
 		pause_ms(20);
 	}
 	for (unsigned int k = 0; k < shared->workers; k++)

@@ -370,11 +370,6 @@ void sched_yield(void)
 	schedule();
 }
 
-bool sched_should_yield(void)
-{
-	return READ_ONCE(current()->flags) & TIF_RESCHED;
-}
-
 /* ---- waking ---- */
 
 /* Where a real-time thread displaces the least: where it was unless another hart runs something less urgent. */

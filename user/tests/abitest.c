@@ -406,6 +406,63 @@ static void odd_arguments(void)
 	CHECK(CALL(NR_futex, word, 0, 1, 0, 0, 0) == -EAGAIN);
 }
 
+/* /proc/PID/FILE; -errno, or how much was read. */
+static ssize_t read_proc(pid_t pid, const char *file, char *text, size_t size)
+{
+	char name[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(name, sizeof(name), "/proc/%d/%s", (int)pid, file);
+	fd = open(name, O_RDONLY);
+	if (fd < 0)
+		return -errno;
+	n = read(fd, text, size - 1);
+	n = n < 0 ? -errno : n;
+	text[n > 0 ? n : 0] = 0;
+	close(fd);
+	return n;
+}
+
+/* What a sleeping process waits in, and how it is scheduled. */
+static void told_by_proc(void)
+{
+	int fds[2], prio = 7;
+	long value[42] = {0};
+	char text[2048], *at;
+	pid_t pid;
+
+	CHECK(pipe(fds) == 0);
+	pid = fork();
+	if (!pid) {
+		CHECK(close(fds[1]) == 0);
+		CHECK(CALL(NR_sched_setscheduler, 0, 2, &prio, 0, 0, 0) == 0);
+		_exit((int)read(fds[0], text, 1));
+	}
+	for (int tries = 0; tries < 500; tries++) {
+		CHECK(read_proc(pid, "stack", text, sizeof(text)) >= 0);
+		if (strstr(text, "pipe_read"))
+			break;
+		usleep(10000);
+	}
+	CHECK(strncmp(text, "[<0>] ", 6) == 0 && strstr(text, "pipe_read") &&
+	      strstr(text, "sys_read"));
+	CHECK(read_proc(pid, "stat", text, sizeof(text)) > 0);
+	at = strrchr(text, ')');
+	CHECK(at != NULL);
+	at++;
+	for (int field = 3; field <= 41; field++) {
+		CHECK(at != NULL);
+		value[field] = strtol(at + 1, NULL, 10);
+		at = strchr(at + 1, ' ');
+	}
+	CHECK(value[18] == -1 - prio && value[19] == 0 && value[40] == prio && value[41] == 2);
+	CHECK(setuid(1) == 0);
+	CHECK(read_proc(getpid(), "stack", text, sizeof(text)) == -EACCES);
+	close(fds[1]);
+	CHECK(join(pid) == 0);
+}
+
 static void set_limit(const char *name, const char *value)
 {
 	int fd = open(name, O_WRONLY);
@@ -481,6 +538,7 @@ static const struct {
 	{"bounding set", bounding},
 	{"limits of pipes", pipe_limits},
 	{"odd arguments", odd_arguments},
+	{"what /proc tells of a process", told_by_proc},
 };
 
 int main(void)

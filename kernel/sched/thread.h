@@ -175,7 +175,7 @@ enum { SCHED_OTHER, SCHED_FIFO, SCHED_RR, SCHED_BATCH, SCHED_IDLE = 5 };
 void sched_set_policy(struct thread *t, int policy, int rt_prio);
 u64 sched_timeslice(const struct thread *t);	    /* ns; 0: runs until it sleeps */
 int sched_set_affinity(struct thread *t, u64 mask); /* moves it; -EINVAL: no hart in it */
-u64 sched_loadavg(unsigned which); /* 0..2, fixed point << 11, as /proc/loadavg */
+u64 sched_loadavg(unsigned which);		    /* 0..2, fixed point << 11, as /proc/loadavg */
 void sched_hart_times(unsigned hart, u64 *user, u64 *sys, u64 *idle); /* ns */
 u64 sched_switches(void);
 

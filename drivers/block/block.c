@@ -161,6 +161,16 @@ const char *block_name(const struct block_dev *d)
 	return d->name;
 }
 
+const char *block_label(const struct block_dev *d)
+{
+	return d->label;
+}
+
+const char *block_uuid(const struct block_dev *d)
+{
+	return d->uuid;
+}
+
 u64 block_sectors(const struct block_dev *d)
 {
 	return d->sectors;

@@ -58,6 +58,9 @@ struct block_dev *block_by_devno(u64 rdev); /* holds; NULL */
 void block_hold(struct block_dev *d);
 void block_drop(struct block_dev *d);
 const char *block_name(const struct block_dev *d);
+/* A partition's name and UUID in its table, UTF-8; empty: none.  They stay as long as d. */
+const char *block_label(const struct block_dev *d);
+const char *block_uuid(const struct block_dev *d);
 u64 block_sectors(const struct block_dev *d);
 u32 block_sector_size(const struct block_dev *d); /* logical block size in bytes */
 bool block_readonly(const struct block_dev *d);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * devtmpfs: a tmpfs that starts with a node for every device.  "devfs" is the same by another name.
+ * devtmpfs: a tmpfs that starts with a node for every device, and with links to partitions as udev makes them (/dev/disk).  "devfs" is the
+ * same by another name.
  */
 #include "fs/devfs/devfs.h"
 
@@ -8,6 +9,49 @@
 #include "fs/tmpfs/tmpfs.h"
 #include "kernel/boot/init.h"
 #include "kernel/lib/errno.h"
+#include "kernel/lib/print.h"
+#include "kernel/lib/string.h"
+
+/* As udev writes names into its links: what may mean something else is \xHH. */
+static void encode(const char *text, char *to, const char *end)
+{
+	for (; *text && end - to > 5; text++) {
+		u8 c = (u8)*text;
+		bool plain = c >= 0x80 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			     (c >= '0' && c <= '9') || strchr("#+-.:=@_", c);
+
+		to += ksnprintf(to, end - to, plain ? "%c" : "\\x%02x", c);
+	}
+	*to = '\0';
+}
+
+/* A link to a partition by what its table says; of two alike the first has it. */
+static int add_name(struct mount *m, const struct block_dev *d, const char *folder,
+		    const char *text)
+{
+	char path[256], target[40];
+	size_t n;
+	int err;
+
+	if (!*text)
+		return 0;
+	n = ksnprintf(path, sizeof(path), "disk/%s/", folder);
+	encode(text, path + n, path + sizeof(path));
+	ksnprintf(target, sizeof(target), "../../%s", block_name(d));
+	err = tmpfs_add_node(m, path, S_IFLNK | 0777, 0, target);
+	return err == -EEXIST ? 0 : err;
+}
+
+static int add_block(struct mount *m, const struct block_dev *d)
+{
+	int err = tmpfs_add_node(m, block_name(d), S_IFBLK | 0660, block_devno(d), NULL);
+
+	if (!err)
+		err = add_name(m, d, "by-partlabel", block_label(d));
+	if (!err)
+		err = add_name(m, d, "by-partuuid", block_uuid(d));
+	return err;
+}
 
 static int add_blocks(struct mount *m)
 {
@@ -15,7 +59,7 @@ static int add_blocks(struct mount *m)
 	int err = 0;
 
 	for (unsigned k = 0; !err && (d = block_nth(k)); k++) {
-		err = tmpfs_add_node(m, block_name(d), S_IFBLK | 0660, block_devno(d), NULL);
+		err = add_block(m, d);
 		block_drop(d);
 	}
 	return err;

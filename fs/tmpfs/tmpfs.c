@@ -655,28 +655,29 @@ int tmpfs_mount(struct mount *m, const char *options)
 
 int tmpfs_add_node(struct mount *m, const char *path, u32 mode, u64 rdev, const char *target)
 {
-	struct vnode *dir = m->root, *sub = NULL, *made;
-	const char *slash = strchr(path, '/');
+	struct vnode *dir = m->root, *made;
+	const char *slash;
 	int err = 0;
 
-	if (slash) {
-		err = tmpfs_lookup(dir, path, slash - path, &sub);
+	vnode_hold(dir);
+	while (!err && (slash = strchr(path, '/'))) {
+		err = tmpfs_lookup(dir, path, slash - path, &made);
 		if (err == -ENOENT)
 			err = tmpfs_create(dir, path, slash - path, S_IFDIR | 0755, 0, NULL, NULL,
-					   &sub);
+					   &made);
 		if (err)
-			return err;
-		dir = sub;
+			break;
+		vnode_drop(dir);
+		dir = made;
 		path = slash + 1;
 	}
-	if (entry_find(tnode_of(dir), path, strlen(path)))
+	if (!err && entry_find(tnode_of(dir), path, strlen(path)))
 		err = -EEXIST;
-	else
+	if (!err)
 		err = tmpfs_create(dir, path, strlen(path), mode, rdev, target, NULL, &made);
 	if (!err)
 		vnode_drop(made);
-	if (sub)
-		vnode_drop(sub);
+	vnode_drop(dir);
 	return err;
 }
 

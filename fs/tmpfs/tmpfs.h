@@ -8,7 +8,7 @@
 
 int tmpfs_mount(struct mount *m, const char *options);
 extern const struct fs_ops tmpfs_ops;
-/* Makes a node in the root or, for "a/b", in directory a, making that too. 0, -EEXIST, -ENOMEM. During mount only. */
+/* Makes a node and, for "a/b", the directories on the way. 0, -EEXIST, -ENOMEM. During mount only. */
 int tmpfs_add_node(struct mount *m, const char *path, u32 mode, u64 rdev, const char *target);
 
 #endif

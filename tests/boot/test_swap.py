@@ -195,6 +195,27 @@ def test_names(machine, disk):
     one.power_off()
 
 
+def test_tags(machine, disk):
+    """Areas by what the partition table and their headers call them, from the command line and from fstab."""
+    one = machine(disk, cmdline="root=/dev/vda1 rw init=/sbin/init console=ttyS0")
+    one.good("swapoff -a; mkswap -L 'it is' /dev/vda2")
+    header = one.good("dd if=/dev/vda2 bs=1 skip=1036 count=16 | hexdump -C")
+    digits = "".join(header.split("\n", 1)[0].split("|")[0].split()[1:17])
+    uuid = "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+    part = one.good("ls -l /dev/disk/by-partuuid")
+    part = re.search(r"(\S+) -> ../../vda2", part).group(1)
+    for tag in ("PARTLABEL=swap", f"PARTUUID={part.upper()}", 'LABEL="it is"', f"UUID={uuid}"):
+        one.good(f"swapon '{tag}'; grep '^/dev/vda2 ' /proc/swaps; swapoff '{tag}'")
+    for tag in ("PARTLABEL=none", "PARTLABEL=", "LABEL=it", "LABEL=", "UUID=it", "UUID="):
+        out, status = one.run(f"swapon {tag}")
+        assert status != 0 and "no such area" in out, out
+    one.good("mkswap -L label /dev/vda2; cp /etc/fstab /tmp/before")
+    for tag in ("PARTLABEL=swap", "LABEL=label"):
+        one.good(f"(cat /tmp/before; echo '{tag} none swap sw,pri=5 0 0') >/etc/fstab")
+        one.good("swapon -a && swapon -a && grep '^/dev/vda2 .*\t5$' /proc/swaps; swapoff -a")
+    one.power_off()
+
+
 def test_damaged_headers(machine, tmp_path):
     """One machine: the header is written by the guest itself, from files made here."""
     area = make_area(tmp_path / "area.img")
@@ -243,6 +264,9 @@ def test_out_of_memory(machine, tmp_path, build):
     assert "BAD" not in out and "ended" in out, out
     assert len(re.findall(r"killing eatmem\[\d+\]", out)) == rounds == out.count("hog 137"), out
     assert len(re.findall("out of memory:", out)) == rounds, out
+    # who has nothing but areas has the kernel's memory
+    out, _ = one.run("eatmem 10 300 & cp /bin/eatmem /tmp/hog; /tmp/hog areas; echo hog $?; kill %1; wait", timeout=600)
+    assert re.search(r"killing hog\[\d+\]", out) and "hog 137" in out and "killing eatmem" not in out, out
     # an adjusted one goes first, however small
     out, _ = one.run("sh -c 'echo 1000 >/proc/self/oom_score_adj; sleep 100' & eatmem 0 & wait; echo", timeout=300)
     assert re.search(r"killing sleep\[\d+\].* oom_score_adj 1000", out), out

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* swap.c - mkswap, swapon, swapoff. */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
@@ -12,8 +14,9 @@
 
 #include "user/bin/tools/tools.h"
 
-#define PAGE	 4096
-#define MIN_SIZE (10UL * PAGE)
+#define PAGE	  4096
+#define PATH_SIZE 4096
+#define MIN_SIZE  (10UL * PAGE)
 
 /* The first page of an area, version 1. */
 struct header {
@@ -108,8 +111,118 @@ static bool is_on(const char *path)
 	return found;
 }
 
-static int turn_on(const char *path, int flags)
+/* ---- names of areas ---- */
+
+static bool read_header(const char *path, struct header *h)
 {
+	int fd = open(path, O_RDONLY);
+	bool good = fd >= 0 && read(fd, h, sizeof(*h)) == (ssize_t)sizeof(*h) &&
+		    memcmp(h->magic, "SWAPSPACE2", sizeof(h->magic)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+static bool has_uuid(const struct header *h, const char *text)
+{
+	char own[40], *to = own;
+
+	for (int i = 0; i < 16; i++)
+		to += sprintf(to, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
+			      h->uuid[i]);
+	return strcasecmp(own, text) == 0;
+}
+
+static bool has_label(const struct header *h, const char *text)
+{
+	return *text && strlen(text) <= sizeof(h->label) &&
+	       strncmp(h->label, text, sizeof(h->label)) == 0;
+}
+
+/* The device whose header says so; false: none. */
+static bool find_area(bool (*has)(const struct header *h, const char *text), const char *text,
+		      char path[PATH_SIZE])
+{
+	static struct header h;
+	struct buf b = {0};
+	char *save = NULL;
+	bool found = false;
+
+	read_file("/proc/partitions", &b);
+	for (char *line = strtok_r(b.data ? b.data : (char[]){0}, "\n", &save); line && !found;
+	     line = strtok_r(NULL, "\n", &save)) {
+		char name[64];
+
+		if (sscanf(line, " %*u %*u %*u %63s", name) != 1)
+			continue;
+		snprintf(path, PATH_SIZE, "/dev/%s", name);
+		found = read_header(path, &h) && has(&h, text);
+	}
+	buf_free(&b);
+	return found;
+}
+
+/* The device that a link of /dev/disk points to; false: there is none. Odd bytes of names are \xHH there. */
+static bool find_partition(const char *folder, const char *text, char path[PATH_SIZE])
+{
+	char link[PATH_SIZE], target[64], *base;
+	size_t n = (size_t)snprintf(link, sizeof(link), "/dev/disk/%s/", folder);
+	ssize_t len;
+
+	for (; *text && n + 5 < sizeof(link); text++) {
+		unsigned char c = (unsigned char)*text;
+		bool plain = c >= 0x80 || isalnum(c) || strchr("#+-.:=@_", c);
+
+		n += (size_t)snprintf(link + n, sizeof(link) - n, plain ? "%c" : "\\x%02x", c);
+	}
+	len = readlink(link, target, sizeof(target) - 1);
+	if (len < 0)
+		return false;
+	target[len] = '\0';
+	base = strrchr(target, '/');
+	snprintf(path, PATH_SIZE, "/dev/%s", base ? base + 1 : target);
+	return true;
+}
+
+/* The path of what fstab calls TAG=VALUE, or TAG="VALUE"; any other name is a path. False with a message: there is none. */
+static bool area_path(const char *name, char path[PATH_SIZE])
+{
+	const char *equals = strchr(name, '=');
+	size_t tag = equals ? (size_t)(equals - name) : 0;
+	char value[PATH_SIZE] = "";
+	bool found;
+
+	if (equals) {
+		snprintf(value, sizeof(value), "%s", equals + 1 + (equals[1] == '"'));
+		if (equals[1] == '"')
+			value[strcspn(value, "\"")] = '\0';
+	}
+	if (tag == 9 && strncmp(name, "PARTLABEL", tag) == 0) {
+		found = find_partition("by-partlabel", value, path);
+	} else if (tag == 8 && strncmp(name, "PARTUUID", tag) == 0) {
+		for (char *c = value; *c; c++)
+			*c = (char)tolower(*c);
+		found = find_partition("by-partuuid", value, path);
+	} else if (tag == 5 && strncmp(name, "LABEL", tag) == 0) {
+		found = find_area(has_label, value, path);
+	} else if (tag == 4 && strncmp(name, "UUID", tag) == 0) {
+		found = find_area(has_uuid, value, path);
+	} else {
+		snprintf(path, PATH_SIZE, "%s", name);
+		found = true;
+	}
+	if (!found)
+		warn("%s: there is no such area", name);
+	return found;
+}
+
+static int turn_on(const char *name, int flags)
+{
+	char path[PATH_SIZE];
+
+	if (!area_path(name, path))
+		return 1;
 	if (swapon(path, flags) == 0)
 		return 0;
 	warn_errno("%s", path);
@@ -144,8 +257,12 @@ static int from_fstab(int (*fn)(const char *path, int flags))
 	return status;
 }
 
-static int on_if_off(const char *path, int flags)
+static int on_if_off(const char *name, int flags)
 {
+	char path[PATH_SIZE];
+
+	if (!area_path(name, path))
+		return 1;
 	return is_on(path) ? 0 : turn_on(path, flags);
 }
 
@@ -186,9 +303,12 @@ int swapon_main(int argc, char **argv)
 	return status;
 }
 
-static int turn_off(const char *path, int priority)
+static int turn_off(const char *name)
 {
-	(void)priority;
+	char path[PATH_SIZE];
+
+	if (!area_path(name, path))
+		return 1;
 	if (swapoff(path) == 0)
 		return 0;
 	warn_errno("%s", path);
@@ -223,7 +343,7 @@ static int all_off(void)
 	for (char *line = strtok_r(NULL, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		line[strcspn(line, " \t")] = '\0';
 		unescape(line);
-		status |= turn_off(line, 0);
+		status |= turn_off(line);
 	}
 	buf_free(&b);
 	return status;
@@ -241,6 +361,6 @@ int swapoff_main(int argc, char **argv)
 	if (optind == argc)
 		return usage_error("-a | FILE...");
 	for (int i = optind; i < argc; i++)
-		status |= turn_off(argv[i], 0);
+		status |= turn_off(argv[i]);
 	return status;
 }

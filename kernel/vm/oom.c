@@ -74,12 +74,13 @@ static u64 in_swap_at_most(const struct vm_map *m)
 
 NO_TS u64 vm_map_gain(struct vm_map *m)
 {
-	u64 pages = READ_ONCE(m->pmap.mapped) + READ_ONCE(m->pmap.tables);
+	u64 pages = READ_ONCE(m->pmap.mapped) + READ_ONCE(m->pmap.tables), bytes;
 
 	if (READ_ONCE(m->reaped))
 		return 0;
+	bytes = READ_ONCE(m->nareas) * sizeof(struct vm_area);
 	if (!rw_trylock_read(&m->lock))
-		return pages + in_swap_at_most(m);
+		return pages + bytes / PAGE_SIZE + in_swap_at_most(m);
 	for (struct rb_node *n = rb_first(&m->areas); n; n = rb_next(n)) {
 		struct vm_area *a = container_of(n, struct vm_area, node);
 		struct vm_object *o = area_lock_object(a);
@@ -87,8 +88,9 @@ NO_TS u64 vm_map_gain(struct vm_map *m)
 		if (!o)
 			continue;
 		pages += in_swap(a, o);
+		bytes += sizeof(*o) / MAX(o->nareas, 1U);
 		spin_unlock(o->lock);
 	}
 	rw_unlock_read(&m->lock);
-	return pages;
+	return pages + bytes / PAGE_SIZE;
 }

@@ -84,7 +84,7 @@ struct vm_map *vm_map_fork(
 		*parent); /* copy for fork: shares objects, needs-copy; NULL: -ENOMEM. Sleeps */
 /* Takes the private anonymous memory of a map whose process is being killed; how many pages. Sleeps not long; 0 if the map is being changed. */
 u64 vm_map_reap(struct vm_map *m);
-/* Pages in memory and in swap that come free with it, about; 0 once they were taken. Sleeps not for the map. */
+/* Pages in memory and in swap that come free with it, those of the kernel for its areas too, about; 0 once they were taken. Sleeps not for the map. */
 u64 vm_map_gain(struct vm_map *m);
 void vm_map_activate(
 	struct vm_map *prev,

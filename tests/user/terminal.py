@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """terminal.py QEMU SH: job control, interrupts and line editing of the shell on a terminal."""
 import os
+import re
 import sys
 import tempfile
+import time
 
 import pexpect
 
 child = None
 PROMPT = "@@ "
-
-
+QEMU = "qemu-riscv64"
 
 
 def run(keys, *wanted):
@@ -22,11 +23,35 @@ def run(keys, *wanted):
     child.expect_exact("\r" + PROMPT + "\x1b[K")
 
 
-def start(keys, text):
-    """Types a line whose command stays in the foreground once it has printed text."""
+def processes(field, value):
+    """The names of the processes with this parent (field 0) or in this process group (1), sorted."""
+    names = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="latin-1") as file:
+                name, *numbers = re.match(r"\d+ \((.*)\) \S (\d+) (\d+)", file.read()).groups()
+        except OSError:
+            continue
+        if int(numbers[field]) == value:
+            names.append(name)
+    return sorted(names)
+
+
+def settle(field, value, names):
+    """Waits until those programs run: a signal that comes while qemu-riscv64 executes another program is lost."""
+    end = time.monotonic() + 60
+    while processes(field, value()) != sorted(names):
+        assert time.monotonic() < end, processes(field, value())
+        time.sleep(0.02)
+
+
+def start(keys, text, *names):
+    """Types a line whose command stays in the foreground once it has printed text and, if given, those programs run."""
     child.send(keys + "\r")
     child.expect_exact("\r\n")
     child.expect_exact(text)
+    if names:
+        settle(1, lambda: os.tcgetpgrp(child.child_fd), names)
 
 
 def control(letter, *wanted):
@@ -38,12 +63,13 @@ def control(letter, *wanted):
 
 def jobs():
     run("sleep 1000 &", "[1] ")
+    settle(0, lambda: child.pid, ["sleep"])
     run("jobs", "[1]+  Running", "sleep 1000 &")
     run("kill %1; wait %1; echo s$?", "s143")
-    start("sh -c 'echo up; exec sleep 1000'", "up\r\n")
+    start("sh -c 'echo up; exec sleep 1000'", "up\r\n", "sleep")
     control("c", "\r\n")
     run("echo s$?", "s130")
-    start("sh -c 'echo up; exec sleep 1000'", "up\r\n")
+    start("sh -c 'echo up; exec sleep 1000'", "up\r\n", "sleep")
     control("z", "Stopped")
     run("echo s$?", "s148")
     run("bg", "Running")
@@ -53,7 +79,7 @@ def jobs():
 
 
 def pipelines():
-    start("sh -c 'echo up; cat' | cat", "up\r\n")
+    start("sh -c 'echo up; cat' | cat", "up\r\n", "cat", "cat", QEMU)
     control("z", "Stopped")
     start("fg", "| cat\r\n")
     child.send("text\r")
@@ -62,7 +88,7 @@ def pipelines():
     run("cat &", "[1] ")
     run("wait %1; jobs", "Stopped")
     run("kill %1; wait %1; echo s$?", "s143")
-    start("while true; do echo loop; sleep 1; done", "loop\r\n")
+    start("while true; do echo loop; sleep 1; done", "loop\r\n", "sleep")
     control("c", "\r\n")
     run("echo s$?", "s130")
     start("echo up; while :; do :; done", "up\r\n")

@@ -5,7 +5,7 @@ sh -c 'exit 4' & a=$!; sh -c 'exit 5' & b=$!
 wait $b; echo $?; wait $a; echo $?
 { echo bg; } & wait
 true & wait; echo all $?
-sleep 30 & kill $!; wait $! 2>/dev/null; echo $?
+while :; do :; done & kill $!; wait $! 2>/dev/null; echo $?
 x=$(echo a & wait; echo b); echo $x
 echo one | cat | cat & wait
 kill -0 $$ && echo alive

@@ -199,20 +199,20 @@ def test_tags(machine, disk):
     """Areas by what the partition table and their headers call them, from the command line and from fstab."""
     one = machine(disk, cmdline="root=/dev/vda1 rw init=/sbin/init console=ttyS0")
     one.good("swapoff -a; mkswap -L 'it is' /dev/vda2")
-    header = one.good("dd if=/dev/vda2 bs=1 skip=1036 count=16 | hexdump -C")
+    header = one.good("dd if=/dev/vda2 bs=1 skip=1036 count=16 2>/dev/null | hexdump -C")
     digits = "".join(header.split("\n", 1)[0].split("|")[0].split()[1:17])
     uuid = "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
     part = one.good("ls -l /dev/disk/by-partuuid")
     part = re.search(r"(\S+) -> ../../vda2", part).group(1)
     for tag in ("PARTLABEL=swap", f"PARTUUID={part.upper()}", 'LABEL="it is"', f"UUID={uuid}"):
-        one.good(f"swapon '{tag}'; grep '^/dev/vda2 ' /proc/swaps; swapoff '{tag}'")
+        one.good(f"swapon '{tag}' && grep '^/dev/vda2 ' /proc/swaps && swapoff '{tag}'")
     for tag in ("PARTLABEL=none", "PARTLABEL=", "LABEL=it", "LABEL=", "UUID=it", "UUID="):
         out, status = one.run(f"swapon {tag}")
         assert status != 0 and "no such area" in out, out
     one.good("mkswap -L label /dev/vda2; cp /etc/fstab /tmp/before")
     for tag in ("PARTLABEL=swap", "LABEL=label"):
         one.good(f"(cat /tmp/before; echo '{tag} none swap sw,pri=5 0 0') >/etc/fstab")
-        one.good("swapon -a && swapon -a && grep '^/dev/vda2 .*\t5$' /proc/swaps; swapoff -a")
+        one.good("swapon -a && swapon -a && grep '^/dev/vda2 .*\t5$' /proc/swaps && swapoff -a")
     one.power_off()
 
 

@@ -35,7 +35,8 @@
 #include "user/tests/sysfuzz/sysfuzz.h"
 
 #define STALL_SECONDS 2	 /* without a finished call: killed */
-#define DEATH_SECONDS 60 /* after SIGKILL: a failure */
+#define DEATH_SECONDS 60 /* after SIGKILL, and then */
+#define DEATH_LOOKS   50 /* times looked, for we may have been kept from running too: a failure */
 
 struct shared *shared;
 
@@ -45,6 +46,7 @@ static struct state {
 	long since;    /* when that changed; after the kill, when it was killed */
 	uint32_t generation;
 	bool killed;
+	unsigned int looks; /* since then */
 } states[MAX_WORKERS];
 
 static uint64_t seed = 1, max_calls;
@@ -86,7 +88,7 @@ static void start(unsigned int k)
 
 	s->seed = worker_seed(k, states[k].generation++);
 	s->clones = 0;
-	states[k] = (struct state){s->calls, now(), states[k].generation, false};
+	states[k] = (struct state){s->calls, now(), states[k].generation, false, 0};
 	s->pid = fork();
 	if (s->pid < 0)
 		die("fork");
@@ -289,7 +291,7 @@ static void watch(void)
 			continue;
 		if (st->killed) {
 			kill_below(s->pid);
-			if (now() - st->since > DEATH_SECONDS) {
+			if (now() - st->since > DEATH_SECONDS && ++st->looks > DEATH_LOOKS) {
 				say_stuck(k);
 				s->pid = 0; /* given up */
 			}
@@ -323,6 +325,7 @@ static void pause_ms(long ms)
 static void run(void)
 {
 	long end = now() + seconds, sweep = now();
+	unsigned int looks = 0;
 
 	for (unsigned int k = 0; k < shared->workers; k++)
 		start(k);
@@ -336,9 +339,10 @@ static void run(void)
 		}
 	}
 	end = now() + DEATH_SECONDS;
-	while (reap(false) && now() < end) {
+	while (reap(false) && looks < DEATH_LOOKS) {
 		kill_below(getpid());
 		pause_ms(20);
+		looks += now() >= end;
 	}
 	for (unsigned int k = 0; k < shared->workers; k++)
 		if (shared->slot[k].pid > 0)

@@ -56,7 +56,8 @@ static unsigned long deaths, stuck;
 
 /* Places whose modes a worker may change through a descriptor; put right again at the end. */
 static const char *const places[] = {
-	"/", "/dev", "/dev/null", "/dev/zero", "/dev/full", "/dev/urandom", "/dev/tty",
+	"/",	     "/dev",	     "/dev/null", "/dev/zero",
+	"/dev/full", "/dev/urandom", "/dev/tty",  "/proc/self/exe",
 };
 static struct stat before[sizeof(places) / sizeof(places[0])];
 

@@ -33,8 +33,8 @@ static int add_name(struct mount *m, const struct block_dev *d, const char *fold
 	size_t n;
 	int err;
 
-	if (!*text)
-		return 0;
+	if (!*text || !strcmp(text, ".") || !strcmp(text, ".."))
+		return 0; /* the table may come from anybody */
 	n = ksnprintf(path, sizeof(path), "disk/%s/", folder);
 	encode(text, path + n, path + sizeof(path));
 	ksnprintf(target, sizeof(target), "../../%s", block_name(d));

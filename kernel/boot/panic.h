@@ -14,7 +14,8 @@ bool panic_under_way(void);
 bool ksym_lookup(u64 pc, const char **name, u64 *offset);
 /* Prints the functions that are active: the one at pc with return address ra (pc 0: none), then those of the frames. */
 void print_backtrace(u64 pc, u64 ra, u64 fp);
-/* The pcs of a thread's active functions, beginning with the caller of the frame; how many.  The thread must not run meanwhile. */
+/* The pcs of a thread's active functions, beginning with the caller of the frame; how many.  Of one that runs meanwhile it finds anything, but reads
+ * nothing outside its stack and the image. */
 unsigned backtrace(const struct thread *t, u64 fp, u64 *pcs, unsigned max);
 
 #endif

@@ -111,7 +111,7 @@ static void kill_one(void)
 		return;
 	}
 	name_of(victim, name);
-	kprintf("out of memory: %s[%d] asked and none is left; killing %s[%d], %lu KiB resident or in swap, oom_score_adj %d; swap full for %lu ms\n",
+	kprintf("out of memory: %s[%d] asked and none is left; killing %s[%d], %lu KiB of memory and swap, oom_score_adj %d; swap full for %lu ms\n",
 		asker.name, asker.tid, name, victim->pid, pages * (PAGE_SIZE / KiB),
 		victim->oom_score_adj, swap_full_for() / (NSEC_PER_SEC / 1000));
 	vm_count(VMEV_oom_kill, 1);

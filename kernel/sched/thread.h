@@ -163,7 +163,8 @@ bool sched_wake(struct thread *t);
 bool sched_signal_pending(enum wait_how how);
 /* Wakes t if its sleep ends on signals of this kind (WAIT_INTR for any, WAIT_KILL for a fatal one). */
 bool sched_wake_signal(struct thread *t, bool fatal);
-/* The pcs of the functions a switched-out thread is in, innermost first; how many, 0 if it runs.  t stays; any context. */
+/* The pcs of the functions a switched-out thread is in, innermost first; how many, 0 if it runs.  The caller keeps t alive; any context.
+ * It stays within t's stack, but one that is on its way to another hart may begin to run meanwhile: then what is found is of no time in particular. */
 unsigned sched_backtrace(struct thread *t, u64 *pcs, unsigned max);
 void sched_yield(void);
 void schedule(void); /* switches if current is not runnable or should yield; interrupts on or off */

@@ -2,7 +2,8 @@
 /*
  * eatmem - takes so many MiB (16), writes to every page, says so, and checks them.
  *
- * usage: eatmem [MIB [SECONDS]]	(SECONDS: how long it keeps them; MIB 0: more and more of it; "areas": mappings only)
+ * usage: eatmem [MIB [SECONDS]]	(SECONDS: how long it keeps them; MIB 0: more and more of it; "areas": in
+ * its place: mappings only, until somebody stops it)
  *
  * Exit status 0; 1 if mmap fails; 3 if a page has changed.
  */

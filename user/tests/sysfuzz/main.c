@@ -341,6 +341,10 @@ static void run(void)
 	}
 	end = now() + DEATH_SECONDS;
 	while (reap(false) && looks < DEATH_LOOKS) {
+		for (unsigned int k = 0; k < shared->workers;
+		     k++) /* even if one has hidden /proc */
+			if (shared->slot[k].pid > 0)
+				kill(shared->slot[k].pid, SIGKILL);
 		kill_below(getpid());
 		pause_ms(20);
 		looks += now() >= end;

@@ -33,13 +33,13 @@
 #define STEP	1u  /* what a refault within its test adds to cold_target */
 #define LEAP	8u  /* times what a hit adds, if frames are worth more in cold */
 
-/* Shares are moving averages of the last 32 looks or so. */
+/* Shares are moving averages of the last 16 looks or so. */
 #define SHARE_ALL  1024u
-#define SHARE_LOG  5
-#define STALE_IDLE (SHARE_ALL * 3 / 4)
+#define SHARE_LOG  4
+#define STALE_IDLE (SHARE_ALL * 5 / 8)
 #define STALE_HITS (SHARE_ALL / 8)
-#define HITS_STEP  128u			 /* share of hits for one page more of cold_target */
-#define MOST_USED  (SHARE_ALL * 11 / 16) /* so many hits tell nothing */
+#define HITS_STEP  128u			/* share of hits for one page more of cold_target */
+#define MOST_USED  (SHARE_ALL * 9 / 16) /* so many hits tell nothing */
 
 static void share_update(u32 *share, bool yes)
 {

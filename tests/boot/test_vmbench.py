@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""vmbench, a static Linux program: every row verifies its data and must not FAIL."""
+"""vmbench, a static Linux program: every row verifies its data and must not FAIL; and scale."""
+import re
+
 import pytest
 
 from conftest import make_ext2, fsck
@@ -40,3 +42,12 @@ def test_rows(machine, tmp_path, vmbench, record_property, build, smp):
     fsck(image)
     assert not bad, f"{bad}\n{out[-3000:]}"
     assert status == 0, out[-3000:]
+
+
+def test_scale(machine):
+    """Two processes beside one: that it measures each kind; what it measures is for an idle machine."""
+    one = machine(smp=2)
+    out = one.good("scale -r 3")
+    rows = re.findall(r"^(\w+) +one +([1-9]\d*)/s two +([1-9]\d*)/s ratio [\d.]+ \(", out, re.M)
+    assert [row[0] for row in rows] == "user call fault read same pipe".split(), out
+    one.power_off()

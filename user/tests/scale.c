@@ -2,15 +2,16 @@
 /*
  * scale.c - what two processes get done beside one: page faults, read, pipes.
  *
- * Each worker is bound to a hart of its own and counts what it does in each slot of a few milliseconds (4).  One and two workers take
- * turns for some rounds.  The best slots of each are compared, for two workers those in which both together did most: whatever else
- * runs on the machine only takes away, and a slot is short enough to be spared now and then.
+ * Two workers, each bound to a hart of its own, take turns in slots of some milliseconds: first alone, both, second alone, both, and
+ * so on.  What is done in two slots with both is compared with what was done in the two alone right beside them, so that a machine
+ * whose speed changes from one second to the next changes it for both; the ratio printed is the median of all such fours, with the
+ * quartiles, and the rates are medians too.
  *
- *	scale [-r rounds] [-t milliseconds] [kind...]
+ *	scale [-r fours] [-t milliseconds] [kind...]
  *
  * fault: first writes to anonymous pages, and their munmap; read: 4 KiB from a cached file of its own;
- * same: the same, both from one file; pipe: 512 bytes into a pipe of its own and out again; user: no kernel at all, which is what the
- * machine itself gives to two beside one.
+ * same: the same, both from one file; pipe: 512 bytes into a pipe of its own and out again; call: a system call that does nothing;
+ * user: no kernel at all, which is what the machine itself gives to two beside one.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -27,22 +28,19 @@
 #define FILE_SIZE  (256 * 1024)
 #define WORKERS	   2
 
-#define SLOTS 64
-#define BEST  3 /* slots that count */
-
-struct worker {
-	volatile int ready;
-	unsigned ops[SLOTS + 1]; /* the last one is for what came too late */
-};
+#define TURNS	4 /* slots after which all begins again: 0 alone, both, 1 alone, both */
+#define WARM_UP 8 /* this part of a slot is not counted */
 
 /* Shared by all processes. */
 struct shared {
-	volatile double start; /* 0: not yet */
-	struct worker worker[WORKERS] __attribute__((aligned(512)));
+	volatile int ready[WORKERS];
+	volatile double start;				      /* 0: not yet */
+	unsigned ops[][WORKERS] __attribute__((aligned(64))); /* of each slot */
 };
 
 static struct shared *shared;
-static double slot_time = 0.004; /* seconds */
+static double slot_time = 0.008; /* seconds */
+static int fours = 100;
 static char buf[PAGE];
 
 static void die(const char *what)
@@ -115,6 +113,13 @@ static unsigned long do_pipe(void)
 	return 4;
 }
 
+static unsigned long do_call(void)
+{
+	for (int i = 0; i < 8; i++)
+		getppid();
+	return 8;
+}
+
 static void open_file(int k)
 {
 	char name[32];
@@ -144,9 +149,9 @@ static const struct kind {
 	void (*prepare)(int k);
 	unsigned long (*run)(void);
 } kinds[] = {
-	{"user", prepare_same, do_user}, {"fault", prepare_same, do_fault},
-	{"read", prepare_own, do_read},	 {"same", prepare_same, do_read},
-	{"pipe", prepare_own, do_pipe},
+	{"user", prepare_same, do_user},   {"call", prepare_same, do_call},
+	{"fault", prepare_same, do_fault}, {"read", prepare_own, do_read},
+	{"same", prepare_same, do_read},   {"pipe", prepare_own, do_pipe},
 };
 
 /* ---- rounds ---- */
@@ -170,66 +175,110 @@ static void bind_to(int k)
 		die("sched_setaffinity");
 }
 
+static void sleep_until(double t)
+{
+	struct timespec when = {(time_t)t, (long)((t - (time_t)t) * 1e9)};
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, NULL))
+		;
+}
+
+/* Slots in which worker @k works. */
+static int has_turn(int k, int slot)
+{
+	return slot % 2 || slot % TURNS == 2 * k;
+}
+
 static void work(const struct kind *kind, int k)
 {
-	struct worker *w = &shared->worker[k];
 	double start;
-	int slot = 0;
 
 	bind_to(k);
 	kind->prepare(k);
 	kind->run();
-	w->ready = 1;
+	shared->ready[k] = 1;
 	while ((start = shared->start) == 0)
-		;
-	while (slot < SLOTS) {
-		unsigned long n = kind->run();
+		usleep(1000);
+	for (int slot = 0; slot < fours * TURNS; slot++) {
+		double from = start + slot * slot_time, to = from + slot_time, t;
+		unsigned long n = 0;
 
-		slot = (int)((now() - start) / slot_time);
-		w->ops[slot < SLOTS ? slot : SLOTS] += n;
+		if (!has_turn(k, slot))
+			continue;
+		sleep_until(from);
+		while ((t = now()) < from + slot_time / WARM_UP)
+			kind->run();
+		for (; t < to; t = now())
+			n += kind->run();
+		shared->ops[slot][k] = n;
 	}
 	exit(0);
 }
 
-/* The most done in a slot, by all together; the first slot and the last are not whole. */
-static void note_best(unsigned long best[BEST])
+static int compare(const void *a, const void *b)
 {
-	for (int i = 1; i < SLOTS - 1; i++) {
-		unsigned long n = 0;
+	double x = *(const double *)a, y = *(const double *)b;
 
-		for (int k = 0; k < WORKERS; k++)
-			n += shared->worker[k].ops[i];
-		for (int b = 0; b < BEST; b++)
-			if (n > best[b]) {
-				unsigned long less = best[b];
-
-				best[b] = n;
-				n = less;
-			}
-	}
+	return (x > y) - (x < y);
 }
 
-static void measure(const struct kind *kind, int n, unsigned long best[BEST])
+/* The value below which @part of all are; sorts them. */
+static double quantile(double *values, int n, double part)
+{
+	qsort(values, n, sizeof(*values), compare);
+	return values[(int)((n - 1) * part + 0.5)];
+}
+
+static void report(const char *name)
+{
+	double *one = calloc(3 * fours, sizeof(*one)), *two = one + fours, *ratio = two + fours;
+	double counted = 2 * slot_time * (1 - 1.0 / WARM_UP);
+	int n = 0;
+
+	if (!one)
+		die("calloc");
+	for (int i = 0; i < fours; i++) {
+		unsigned(*ops)[WORKERS] = shared->ops + i * TURNS;
+
+		one[n] = ops[0][0] + ops[2][1];
+		two[n] = ops[1][0] + ops[1][1] + ops[3][0] + ops[3][1];
+		ratio[n] = two[n] / one[n];
+		n += one[n] > 0; /* else the machine slept */
+	}
+	if (!n) {
+		fprintf(stderr, "scale: nothing was done alone\n");
+		exit(2);
+	}
+	printf("%-6s one %9.0f/s two %9.0f/s ratio %.2f (%.2f to %.2f)\n", name,
+	       quantile(one, n, 0.5) / counted, quantile(two, n, 0.5) / counted,
+	       quantile(ratio, n, 0.5), quantile(ratio, n, 0.25), quantile(ratio, n, 0.75));
+	fflush(stdout);
+	free(one);
+}
+
+static void run(const struct kind *kind)
 {
 	int failed = 0;
 
-	memset(shared, 0, sizeof(*shared));
-	for (int k = 0; k < n; k++) {
-		pid_t pid = fork();
+	shared->start = 0;
+	for (int k = 0; k < WORKERS; k++) {
+		pid_t pid;
 
+		shared->ready[k] = 0;
+		pid = fork();
 		if (pid < 0)
 			die("fork");
 		if (!pid)
 			work(kind, k);
 	}
-	for (int k = 0; k < n; k++)
-		while (!shared->worker[k].ready) {
+	for (int k = 0; k < WORKERS; k++)
+		while (!shared->ready[k]) {
 			if (waitpid(-1, NULL, WNOHANG) > 0)
 				exit(2); /* it said why */
 			usleep(1000);
 		}
-	shared->start = now();
-	for (int k = 0; k < n; k++) {
+	shared->start = now() + 0.01;
+	for (int k = 0; k < WORKERS; k++) {
 		int status;
 
 		if (wait(&status) < 0 || status)
@@ -237,41 +286,27 @@ static void measure(const struct kind *kind, int n, unsigned long best[BEST])
 	}
 	if (failed)
 		exit(2);
-	note_best(best);
-}
-
-static void run(const struct kind *kind, int rounds)
-{
-	unsigned long best[WORKERS + 1][BEST] = {{0}};
-	double rate[WORKERS + 1] = {0};
-
-	for (int r = 0; r < rounds; r++)
-		for (int n = 1; n <= WORKERS; n++)
-			measure(kind, n, best[n]);
-	for (int n = 1; n <= WORKERS; n++)
-		for (int b = 0; b < BEST; b++)
-			rate[n] += best[n][b] / slot_time / BEST;
-	printf("%-6s one %9.0f/s two %9.0f/s ratio %.2f\n", kind->name, rate[1], rate[2],
-	       rate[2] / rate[1]);
-	fflush(stdout);
+	report(kind->name);
 }
 
 int main(int argc, char **argv)
 {
-	int rounds = 10, c;
+	size_t size;
+	int c;
 
 	while ((c = getopt(argc, argv, "r:t:")) != -1) {
-		if (c == 'r')
-			rounds = atoi(optarg);
+		if (c == 'r' && atoi(optarg) > 0)
+			fours = atoi(optarg);
 		else if (c == 't' && atoi(optarg) > 0)
 			slot_time = atoi(optarg) / 1000.0;
 		else
 			return 2;
 	}
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-		      0);
+	size = sizeof(*shared) + sizeof(shared->ops[0]) * fours * TURNS;
+	shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		die("mmap");
+	memset(shared, 0, size);
 	open_file(WORKERS);
 	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		int want = optind == argc;
@@ -279,7 +314,7 @@ int main(int argc, char **argv)
 		for (int a = optind; a < argc; a++)
 			want |= !strcmp(argv[a], kinds[i].name);
 		if (want)
-			run(&kinds[i], rounds);
+			run(&kinds[i]);
 	}
 	return 0;
 }

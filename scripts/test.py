@@ -7,7 +7,7 @@ build/test-logs/.  The last line has the sums.  A suite that counts nothing has
 failed: nothing is left out in silence.
 
 GNOMON_FUZZ_RUNS: inputs for each fuzzer of the host suite (5000).
-GNOMON_TESTS: arguments for the boot suite's pytest instead of tests/boot.
+GNOMON_TESTS: arguments for the boot suite's pytest instead of tests/boot, quoted as in a shell.
 """
 import concurrent.futures
 import glob
@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -176,7 +177,7 @@ def suite_boot(count):
     """pytest; what it counts, TAP lines of guests included, comes back in a file."""
     results = LOGS / "boot.json"
     results.unlink(missing_ok=True)
-    targets = os.environ.get("GNOMON_TESTS", "tests/boot").split()
+    targets = shlex.split(os.environ.get("GNOMON_TESTS", "tests/boot"))
     status = subprocess.run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=8",
                              "-n", str(os.cpu_count()), *targets],
                             stdin=subprocess.DEVNULL, check=False,

@@ -3,6 +3,7 @@
 """terminal.py QEMU SH: job control, interrupts and line editing of the shell on a terminal."""
 import os
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -136,6 +137,9 @@ def errors():
 def main():
     global child
     qemu, shell = sys.argv[1:3]
+    # ignored where this was started by nohup or in a script's background, and what is ignored stays so in all programs begun here
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
     with tempfile.TemporaryDirectory() as directory:
         wrapper = os.path.join(directory, "sh")
         with open(wrapper, "w") as f:

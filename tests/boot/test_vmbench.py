@@ -51,3 +51,12 @@ def test_scale(machine):
     rows = re.findall(r"^(\w+) +one +([1-9]\d*)/s two +([1-9]\d*)/s ratio [\d.]+ \(", out, re.M)
     assert [row[0] for row in rows] == "user call fault read same pipe".split(), out
     one.power_off()
+
+
+def test_scale_needs_two_harts(machine):
+    """On one hart it says so, and no worker stays behind."""
+    one = machine(smp=1)
+    out, status = one.run("scale -r 1 user")
+    assert status == 2 and "fewer than 2 harts" in out, out
+    assert "scale" not in one.good("ps")
+    one.power_off()

@@ -15,6 +15,7 @@
  */
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -256,25 +257,36 @@ static void report(const char *name)
 	free(one);
 }
 
+/* Workers wait for the start: the @n that there are must not be left to it. */
+static void give_up(const pid_t *pid, int n)
+{
+	if (n < WORKERS)
+		perror("fork");
+	for (int k = 0; k < n; k++) {
+		kill(pid[k], SIGKILL);
+		waitpid(pid[k], NULL, 0);
+	}
+	exit(2);
+}
+
 static void run(const struct kind *kind)
 {
+	pid_t pid[WORKERS];
 	int failed = 0;
 
 	shared->start = 0;
 	for (int k = 0; k < WORKERS; k++) {
-		pid_t pid;
-
 		shared->ready[k] = 0;
-		pid = fork();
-		if (pid < 0)
-			die("fork");
-		if (!pid)
+		pid[k] = fork();
+		if (!pid[k])
 			work(kind, k);
+		if (pid[k] < 0)
+			give_up(pid, k);
 	}
 	for (int k = 0; k < WORKERS; k++)
 		while (!shared->ready[k]) {
-			if (waitpid(-1, NULL, WNOHANG) > 0)
-				exit(2); /* it said why */
+			if (waitpid(pid[k], NULL, WNOHANG))
+				give_up(pid, WORKERS); /* it said why */
 			usleep(1000);
 		}
 	shared->start = now() + 0.01;
